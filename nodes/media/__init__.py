@@ -1,0 +1,1 @@
+"""Tensors to files and back. It knows neither HTTP, SQL nor ComfyUI."""

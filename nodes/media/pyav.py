@@ -1,0 +1,15 @@
+"""PyAV, or a sentence that says how to get it."""
+
+from __future__ import annotations
+
+from ..errors import MissingDependencyError
+
+try:
+    import av
+except ImportError as error:
+    raise MissingDependencyError(
+        f"The Python package 'av' (PyAV), which reads and writes video, cannot be loaded: {error}.",
+        remedy="Install it into ComfyUI's Python with 'pip install av', then restart ComfyUI.",
+    ) from error
+
+__all__ = ["av"]
