@@ -1,0 +1,47 @@
+# Every target does its own set-up in .venv and .cache; `make` alone lists them.
+# On Linux PyPI's torch is the large build for graphics cards: PIP_EXTRA_INDEX_URL can name PyTorch's index of CPU builds.
+
+PYTHON ?= python3
+IMAGE ?=
+SERVE ?=
+TESTS ?=
+
+BIN := .venv/bin
+RUN := PYTHONPATH=tests $(BIN)/python -m
+
+.PHONY: help demo test venv comfyui emulator bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: comfyui ## a clip from a picture, with no account and no money [IMAGE=photo.jpg] [SERVE=1: leaves ComfyUI open]
+	@$(RUN) demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(SERVE),--serve)
+
+test: comfyui ## the whole test-suite [TESTS="tests/unit -k journal": only these]
+	@.ci/system-packages browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	node --test $(shell find tests -name '*.test.mjs')
+	$(BIN)/pytest -ra $(TESTS)
+
+venv: .venv/ready ## .venv alone: all that the pack and its tests import [PYTHON=python3.12]
+
+.venv/ready: requirements.txt requirements-test.txt
+	@.ci/system-packages python
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@.ci/system-packages opencv
+	@touch $@
+
+comfyui: venv ## a real ComfyUI for the tests and the demo [COMFYUI_PATH=folder: that one]
+	@$(RUN) comfyui.install
+
+emulator: venv ## RunComfy's API on this machine, and how to point a ComfyUI of yours to it
+	@$(RUN) emulator
+
+bench: venv ## figures: speed and memory of decoding and fitting
+	@$(RUN) benchmarks
+
+clean: ## removes everything that was made here
+	rm -rf .venv .cache demo-output test-output
