@@ -146,15 +146,16 @@ def _yuv420p(picture: NDArray[np.uint8]) -> tuple[_Plane, _Plane, _Plane]:
     )
 
 
-def _halved(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+def _halved(plane: NDArray[np.floating]) -> NDArray[np.floating]:
     rows = (plane[0::2] + plane[1::2]) / 2
     left_of_each = np.roll(rows, 1, axis=1)
     left_of_each[:, 0] = rows[:, 0]
     return (left_of_each[:, 0::2] + 2 * rows[:, 0::2] + rows[:, 1::2]) / 4
 
 
-def _eight_bit(plane: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.rint(plane).astype(np.uint8)
+def _eight_bit(plane: NDArray[np.floating]) -> NDArray[np.uint8]:
+    rounded: NDArray[np.uint8] = np.rint(plane).astype(np.uint8)
+    return rounded
 
 
 def _video_frame(planes: NDArray[np.uint8], number: int, fps: int) -> av.VideoFrame:

@@ -1,0 +1,236 @@
+"""The picture that is sent: checked, brought to the exact size, rounded, encoded."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ..errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+FITS = ("crop", "pad", "blur pad", "stretch")
+
+MAX_REFERENCE_BYTES = 6 * 1024 * 1024
+_JPEG_QUALITY = 95
+_CHANNELS = (1, 3, 4)
+_SAME_SHAPE = 0.02  # log of the ratio of two aspect ratios: 16:9 and 7:4 look alike
+_BLUR_SHRINK = 8  # the blurred ground is made at an eighth of the size
+_BLUR_SIGMA = 1 / 24  # of its shorter side
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """A picture ready to be sent.
+
+    Attributes:
+        data: The bytes of the PNG or JPEG.
+        media_type: "image/png" or "image/jpeg".
+        width: Pixels.
+        height: Pixels.
+        pixels_sha256: Identity of the fitted 8-bit pixels and their shape, whatever the encoding.
+    """
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+    pixels_sha256: str
+
+    def data_uri(self) -> str:
+        """Return it as one line of text."""
+        return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
+
+
+def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
+    """Return the number of pictures in a ComfyUI IMAGE [B, H, W, C].
+
+    Raises:
+        InvalidInputError: It is no usable IMAGE, or holds more than `max_clips` pictures.
+    """
+    shape = tuple(getattr(image, "shape", ()))
+    if len(shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
+        raise InvalidInputError(
+            f"The input 'image' is no ComfyUI IMAGE [batch, height, width, channels]: its shape is {list(shape)}.",
+            remedy="Connect the IMAGE output of a node such as Load Image.",
+        )
+    if 0 in shape:
+        raise InvalidInputError(
+            f"The input 'image' holds no pixels (its shape is {list(shape)}).",
+            remedy="Look at the node that feeds it: it gave an empty picture.",
+        )
+    if shape[3] not in _CHANNELS:
+        raise InvalidInputError(
+            f"The input 'image' has {shape[3]} channels; 1 (grey), 3 (RGB) and 4 (RGB with alpha) can be used.",
+            remedy="Convert it to RGB first.",
+        )
+    if not image.is_floating_point():
+        raise InvalidInputError(
+            f"The input 'image' holds {image.dtype} instead of numbers between 0 and 1.",
+            remedy="Divide the values by their maximum first, as ComfyUI's own nodes do.",
+        )
+    if not bool(image.isfinite().all()):
+        raise InvalidInputError(
+            "The input 'image' holds values that are not numbers (NaN or infinity).",
+            remedy="Look at the node that feeds it: a black preview is a common sign of a failed VAE decode.",
+        )
+    if shape[0] > max_clips:
+        raise InvalidInputError(
+            f"The input 'image' holds {shape[0]} pictures, each would be a paid clip, and 'max_clips' is {max_clips}.",
+            remedy="Raise 'max_clips' to buy one clip for each, or pick one picture from the batch.",
+        )
+    return int(shape[0])
+
+
+def nearest_size(image: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return the (width, height) out of `sizes` that changes the picture least.
+
+    The shape decides first; among sizes of about the same shape, the number of pixels.
+
+    Args:
+        image: A picture [H, W, C] or a batch [B, H, W, C].
+        sizes: The sizes to choose from, not empty.
+    """
+    height, width = image.shape[-3:-1]
+
+    def distortion(size: tuple[int, int]) -> float:
+        return abs(math.log(size[0] * height / (size[1] * width)))
+
+    def enlargement(size: tuple[int, int]) -> float:
+        return abs(math.log(size[0] * size[1] / (width * height)))
+
+    least = min(map(distortion, sizes))
+    return min((size for size in sizes if distortion(size) <= least + _SAME_SHAPE), key=enlargement)
+
+
+def fit(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:
+    """Bring one picture to exactly `size`.
+
+    Scaling is done in linear light, so that fine patterns keep their brightness, and with a filter as wide as the
+    reduction, so that they leave no moire. A picture that has the size already is only rounded to 8 bits.
+
+    Args:
+        picture: [H, W, C], floating, 0..1; one channel is repeated, alpha is composited on black.
+        size: (width, height).
+        fit: One of `FITS`.
+
+    Returns:
+        [height, width, 3] uint8 RGB.
+
+    Raises:
+        InvalidInputError: `fit` is not one of `FITS`.
+    """
+    return _fitted(picture, size, fit)
+
+
+def fit_and_encode(
+    picture: torch.Tensor, *, size: tuple[int, int], fit: str, max_bytes: int = MAX_REFERENCE_BYTES
+) -> EncodedImage:
+    """Bring one picture to exactly `size` and encode it: the same pixels give the same bytes.
+
+    Args:
+        picture: See the function `fit`.
+        size: (width, height).
+        fit: One of `FITS`.
+        max_bytes: A PNG larger than this gives way to a JPEG of quality 95 without chroma subsampling.
+    """
+    pixels = _fitted(picture, size, fit)
+    data, media_type = _encoded(pixels, "PNG"), "image/png"
+    if len(data) > max_bytes:
+        data = _encoded(pixels, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        media_type = "image/jpeg"
+    identity = hashlib.sha256(repr(pixels.shape).encode("ascii") + pixels.tobytes()).hexdigest()
+    return EncodedImage(data, media_type, size[0], size[1], identity)
+
+
+def _fitted(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:
+    if fit not in FITS:
+        raise InvalidInputError(f"'{fit}' is no way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
+    rgb = _rgb(picture)
+    if rgb.shape[:2] == size[::-1]:
+        return _eight_bit(rgb)
+    light = _to_light(rgb)
+    if fit == "stretch":
+        fitted = _scaled(light, size)
+    elif fit == "crop":
+        fitted = _covering(light, size)
+    else:
+        fitted = np.zeros((*size[::-1], 3), np.float32) if fit == "pad" else _blurred(light, size)
+        _place_inside(light, fitted)
+    return _eight_bit(_to_display(fitted))
+
+
+def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _rgb(picture: torch.Tensor) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = picture.detach().float().cpu().clamp(0, 1).numpy()
+    if values.shape[2] == 4:  # noqa: PLR2004 - red, green, blue, alpha
+        return values[..., :3] * values[..., 3:]
+    return np.broadcast_to(values, (*values.shape[:2], 3))
+
+
+def _eight_bit(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(rgb * 255).astype(np.uint8)
+
+
+def _to_light(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 - IEC 61966-2-1
+
+
+def _to_display(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    light = light.clip(0, 1)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)  # noqa: PLR2004 - as above
+
+
+def _scaled(
+    light: NDArray[np.float32], size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.float32]:
+    """Scale the part of the picture inside `box` (left, top, right, bottom; all of it by default) to `size`."""
+    left, top, right, bottom = box or (0, 0, light.shape[1], light.shape[0])
+    shrinks = size[0] < right - left or size[1] < bottom - top
+    kernel = Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC
+    channels = [Image.fromarray(np.ascontiguousarray(light[..., channel])) for channel in range(3)]
+    return np.stack([np.asarray(channel.resize(size, kernel, box)) for channel in channels], axis=2)
+
+
+def _covering(light: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Scale the largest centred part of the picture that has the shape of `size`."""
+    height, width = light.shape[:2]
+    scale = max(size[0] / width, size[1] / height)
+    inner_width, inner_height = min(size[0] / scale, width), min(size[1] / scale, height)
+    left, top = (width - inner_width) / 2, (height - inner_height) / 2
+    return _scaled(light, size, (left, top, left + inner_width, top + inner_height))
+
+
+def _blurred(light: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the ground of 'blur pad': the picture, covering all of `size`, far out of focus."""
+    small = (max(1, size[0] // _BLUR_SHRINK), max(1, size[1] // _BLUR_SHRINK))
+    ground = _covering(light, small)
+    soft = cv2.GaussianBlur(ground, (0, 0), min(small) * _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE)
+    return _scaled(np.asarray(soft, np.float32), size)
+
+
+def _place_inside(light: NDArray[np.float32], ground: NDArray[np.float32]) -> None:
+    """Scale the whole picture to the largest size inside `ground`, and put it into the middle."""
+    height, width = ground.shape[:2]
+    scale = min(width / light.shape[1], height / light.shape[0])
+    inner_width = max(1, min(width, round(light.shape[1] * scale)))
+    inner_height = max(1, min(height, round(light.shape[0] * scale)))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    ground[top : top + inner_height, left : left + inner_width] = _scaled(light, (inner_width, inner_height))
