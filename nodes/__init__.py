@@ -1,0 +1,16 @@
+"""The registry: two node ids, two classes."""
+
+from .image_to_video import Sora2ProImageToVideo
+from .status import Sora2ProStatus
+
+NODE_CLASS_MAPPINGS = {
+    "Sora2ProImageToVideo": Sora2ProImageToVideo,
+    "Sora2ProStatus": Sora2ProStatus,
+}
+
+NODE_DISPLAY_NAME_MAPPINGS = {
+    "Sora2ProImageToVideo": "Sora 2 Pro Image to Video (RunComfy)",
+    "Sora2ProStatus": "Sora 2 Pro Status (RunComfy)",
+}
+
+__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]

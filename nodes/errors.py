@@ -1,0 +1,271 @@
+"""Every exception of the pack, on one page.
+
+``str(error)`` is what the user reads in ComfyUI: what happened, what it means for the money, what to do, then the ids.
+No message holds a token, the query of a signed URL, or the raw body of an answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
+NOT_CHARGED = "RunComfy did not accept the request, so nothing was charged."
+SAFE_TO_RERUN = "Run the node again to go on with the same request: there is no new charge."
+
+
+class Stopped(Exception):  # noqa: N818 - the user's wish, not an error; the runtime turns it into ComfyUI's interruption
+    """The user pressed Stop. ``str()`` says what became of the request."""
+
+
+class RunComfyError(Exception):
+    """Base of all errors a user can meet.
+
+    Args:
+        what: One or two sentences: what happened.
+        money: What it means for the money; the class has a default where only one answer is possible.
+        remedy: What to do now; the class has a default where there is an obvious one.
+        request_id: RunComfy's id of the request, if there is one.
+        job_id: The number of the journal's row, if there is one.
+    """
+
+    money = ""
+    remedy = ""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        money: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+        job_id: int | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.money = type(self).money if money is None else money
+        self.remedy = type(self).remedy if remedy is None else remedy
+        self.request_id = request_id
+        self.job_id = job_id
+
+    def __str__(self) -> str:
+        """Three sentences, then the ids."""
+        text = " ".join(part for part in (self.what, self.money, self.remedy) if part)
+        ids = []
+        if self.request_id:
+            ids.append(f"request_id: {self.request_id}")
+        if self.job_id is not None:
+            ids.append(f"job: job-{self.job_id}")
+        return f"{text} ({', '.join(ids)})" if ids else text
+
+
+class ConfigurationError(RunComfyError):
+    """Something on this machine has to be put right first. Nothing was sent."""
+
+    money = NOTHING_SENT
+
+
+class MissingTokenError(ConfigurationError):
+    """No token, or one that cannot be a token."""
+
+    remedy = (
+        "Create a token on runcomfy.com (Profile, API Token) and set it in ComfyUI's Settings under RunComfy, or in the "
+        "environment variable RUNCOMFY_API_TOKEN. To try the graph without one, turn on 'rehearse'."
+    )
+
+
+class JournalUnavailableError(ConfigurationError):
+    """The journal cannot be read or written, so no purchase could be recorded."""
+
+
+class MissingDependencyError(ConfigurationError):
+    """A Python package is missing."""
+
+
+class SpendLimitError(ConfigurationError):
+    """The purchase would pass RUNCOMFY_MAX_USD_PER_DAY."""
+
+
+class NotEnoughRoomError(ConfigurationError):
+    """The frames would not fit into memory, or the clip not on the disk."""
+
+
+class InvalidInputError(RunComfyError, ValueError):
+    """An input of the node cannot be used. Nothing was sent."""
+
+    money = NOTHING_SENT
+
+
+class APIError(RunComfyError):
+    """RunComfy answered with an error.
+
+    Args:
+        what: See `RunComfyError`.
+        status_code: The HTTP status.
+        error_code: RunComfy's numeric code, if the answer held one.
+        retry_after_s: Seconds the server asked to wait, if it did.
+        money: See `RunComfyError`.
+        remedy: See `RunComfyError`.
+        request_id: See `RunComfyError`.
+        job_id: See `RunComfyError`.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        status_code: int,
+        error_code: int | None = None,
+        retry_after_s: float | None = None,
+        money: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+        job_id: int | None = None,
+    ) -> None:
+        super().__init__(what, money=money, remedy=remedy, request_id=request_id, job_id=job_id)
+        self.status_code = status_code
+        self.error_code = error_code
+        self.retry_after_s = retry_after_s
+
+
+class AuthenticationError(APIError):
+    """The token was refused."""
+
+    remedy = "Check the token on runcomfy.com (Profile, API Token): making a new one there ends the old one at once."
+
+
+class InsufficientCreditsError(APIError):
+    """The account has no balance left."""
+
+    remedy = "Add credit on runcomfy.com, then run the node again."
+
+
+class InvalidRequestError(APIError):
+    """RunComfy found the input wrong."""
+
+    remedy = (
+        "Change the prompt, size, seconds or picture. If RunComfy refused the picture as such, host it and put its https "
+        "address into 'image_url' instead."
+    )
+
+
+class ModelUnavailableError(APIError):
+    """RunComfy does not offer the model (any more)."""
+
+    remedy = (
+        "OpenAI withdrew Sora 2 on 24 September 2026, and RunComfy may have taken it out of its catalogue. If RunComfy offers "
+        "a successor with the same inputs, set its id in Settings under RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID; 'rehearse' "
+        "works without the model."
+    )
+
+
+class NotFoundError(APIError):
+    """RunComfy does not know the request (any more), or it belongs to another account."""
+
+
+class RateLimitError(APIError):
+    """Too many requests."""
+
+    remedy = "Wait a minute, then run the node again."
+
+
+class ServerError(APIError):
+    """RunComfy failed inside."""
+
+    remedy = "Wait a minute, then run the node again."
+
+
+class ResponseFormatError(APIError):
+    """RunComfy's answer could not be understood."""
+
+
+class APIConnectionError(RunComfyError):
+    """RunComfy could not be reached.
+
+    Args:
+        what: See `RunComfyError`.
+        sent: Whether any of the request may have reached the server.
+        is_permanent: Whether trying again is pointless (a refused certificate).
+        money: See `RunComfyError`.
+        remedy: See `RunComfyError`.
+        request_id: See `RunComfyError`.
+        job_id: See `RunComfyError`.
+    """
+
+    remedy = "Check the connection (and the proxy, if there is one), then run the node again."
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        sent: bool,
+        is_permanent: bool = False,
+        money: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+        job_id: int | None = None,
+    ) -> None:
+        super().__init__(what, money=money, remedy=remedy, request_id=request_id, job_id=job_id)
+        self.sent = sent
+        self.is_permanent = is_permanent
+
+
+class APITimeoutError(APIConnectionError):
+    """RunComfy did not answer in time."""
+
+
+class SubmissionUncertainError(RunComfyError):
+    """The request went out and nobody knows whether RunComfy accepted it. It is never sent again by itself."""
+
+
+class GenerationFailedError(RunComfyError):
+    """RunComfy says that the generation failed, in its own words."""
+
+
+class GenerationCancelledError(RunComfyError):
+    """The request was cancelled at RunComfy."""
+
+
+class GenerationTimeoutError(RunComfyError):
+    """Our time limit is over; the request runs on at RunComfy."""
+
+    remedy = SAFE_TO_RERUN
+
+
+class DownloadError(RunComfyError):
+    """The clip is paid for and ready at RunComfy, but did not arrive whole."""
+
+    money = "The clip is paid for and still kept at RunComfy."
+    remedy = SAFE_TO_RERUN
+
+
+class VideoDecodeError(RunComfyError):
+    """The clip on disk cannot be turned into frames.
+
+    Args:
+        what: See `RunComfyError`.
+        path: Where the clip is.
+        money: See `RunComfyError`.
+        remedy: See `RunComfyError`.
+        request_id: See `RunComfyError`.
+        job_id: See `RunComfyError`.
+    """
+
+    money = "The clip is paid for and safe on this disk."
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: Path,
+        money: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+        job_id: int | None = None,
+    ) -> None:
+        super().__init__(
+            what, money=money, remedy=remedy or f"You find it at {path}.", request_id=request_id, job_id=job_id
+        )
+        self.path = path

@@ -1,0 +1,1 @@
+"""The engine: HTTP, money and disk. It knows neither torch nor ComfyUI."""

@@ -1,0 +1,343 @@
+"""RunComfy's JSON becomes our types here, and its two vocabularies of errors become ours. Pure.
+
+What is known of the answers, and what is not, is tolerated in both directions: unknown words are kept as unknown, extra keys
+are ignored, and only `request_id` of a submit is relied on.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    NotFoundError,
+    RateLimitError,
+    ResponseFormatError,
+    ServerError,
+)
+
+MAX_SHOWN_CHARS = 300
+NOT_READY_CODE = 400_005
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class Phase(Enum):
+    """What a status word means."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+PHASES: dict[str, Phase] = {
+    **dict.fromkeys(("in_queue", "queued", "pending", "waiting"), Phase.QUEUED),
+    **dict.fromkeys(("in_progress", "starting", "processing", "running"), Phase.RUNNING),
+    **dict.fromkeys(("completed", "succeeded", "success"), Phase.FINISHED),
+    **dict.fromkeys(("failed", "error"), Phase.FAILED),
+    **dict.fromkeys(("cancelled", "canceled"), Phase.CANCELLED),
+}
+
+
+class Subject(Enum):
+    """What a call was about; the same code means another thing for a model than for a request."""
+
+    MODEL = "model"
+    REQUEST = "request"
+    ACCOUNT = "account"
+
+
+class CancelOutcome(Enum):
+    """What RunComfy says to a cancel."""
+
+    CANCELLED = "cancelled"
+    NOT_CANCELLABLE = "not_cancellable"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read to its end."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStatus:
+    """An answer of /status. `FINISHED` says only that the request left the queue: the result decides."""
+
+    phase: Phase
+    word: str
+    queue_position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationResult:
+    """An answer of /result.
+
+    Attributes:
+        video_url: Where the clip is, byte for byte as given.
+        cost_usd: What was charged, if RunComfy says so already.
+        reason: RunComfy's words for a failure.
+        model_id: The model the request belongs to, if RunComfy says so.
+    """
+
+    phase: Phase
+    word: str
+    video_url: str | None
+    cost_usd: float | None
+    reason: str
+    model_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """Price of a model; both None where the catalogue says nothing usable."""
+
+    base_price_usd: float | None
+    price_unit: str | None
+
+
+def phase_of(word: str) -> Phase:
+    """What a status word means, whatever its case."""
+    return PHASES.get(word.strip().lower(), Phase.UNKNOWN)
+
+
+def checked_json(answer: Answer, subject: Subject) -> dict[str, Any]:
+    """The JSON object of a successful answer.
+
+    Raises:
+        APIError: The answer is an error, says so in spite of a 2xx status, or is no JSON object.
+    """
+    document = _json_object(answer.body)
+    if not 200 <= answer.status_code < 300:  # noqa: PLR2004 - the successful HTTP statuses
+        raise api_error(answer, document or {}, subject)
+    if document is None:
+        raise ResponseFormatError(
+            f"RunComfy's answer (HTTP {answer.status_code}) could not be read.", status_code=answer.status_code
+        )
+    if document.get("error_code") not in (None, 0, ""):
+        raise api_error(answer, document, subject)
+    return document
+
+
+def parse_submit(document: Mapping[str, Any], status_code: int) -> str:
+    """The request id of an accepted submit.
+
+    Raises:
+        ResponseFormatError: There is no usable one.
+    """
+    request_id = document.get("request_id")
+    if not isinstance(request_id, str) or REQUEST_ID.fullmatch(request_id) is None:
+        raise ResponseFormatError("RunComfy's answer holds no usable request id.", status_code=status_code)
+    return request_id
+
+
+def parse_status(document: Mapping[str, Any]) -> RequestStatus:
+    """An answer of /status."""
+    word = _text(document.get("status"))
+    position = document.get("queue_position")
+    is_count = isinstance(position, int) and not isinstance(position, bool) and position >= 0
+    return RequestStatus(phase=phase_of(word), word=_shown(word), queue_position=position if is_count else None)
+
+
+def parse_result(document: Mapping[str, Any]) -> GenerationResult:
+    """An answer of /result."""
+    word = _text(document.get("status"))
+    model_id = document.get("model_id")
+    return GenerationResult(
+        phase=phase_of(word),
+        word=_shown(word),
+        video_url=_video_url(document.get("output")),
+        cost_usd=amount(document.get("cost")),
+        reason=_reason(document),
+        model_id=model_id if isinstance(model_id, str) else None,
+    )
+
+
+def parse_cancel(document: Mapping[str, Any]) -> CancelOutcome:
+    """An answer of /cancel: the outcome decides, the status only where there is no outcome."""
+    outcome = _text(document.get("outcome")).lower()
+    if outcome in ("cancelled", "canceled"):
+        return CancelOutcome.CANCELLED
+    if outcome == "not_cancellable":
+        return CancelOutcome.NOT_CANCELLABLE
+    if not outcome and phase_of(_text(document.get("status"))) is Phase.CANCELLED:
+        return CancelOutcome.CANCELLED
+    return CancelOutcome.UNCLEAR
+
+
+def parse_catalogue(document: Mapping[str, Any]) -> CatalogueEntry:
+    """An entry of the catalogue."""
+    unit = document.get("price_unit")
+    return CatalogueEntry(
+        base_price_usd=amount(document.get("base_price_usd")),
+        price_unit=unit.lower() if isinstance(unit, str) else None,
+    )
+
+
+def amount(value: object) -> float | None:
+    """A sum of money in US dollars, or None for anything that is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
+
+
+def api_error(answer: Answer, document: Mapping[str, Any], subject: Subject) -> APIError:
+    """RunComfy's error as one of ours."""
+    code = _error_code(document)
+    kind, sentence = _classify(answer.status_code, code, subject)
+    numbers = f"HTTP {answer.status_code}" + ("" if code is None else f", error {code}")
+    said = _error_text(document)
+    return kind(
+        f"{sentence} ({numbers})" + (f": {said.rstrip('.')}." if said else "."),
+        status_code=answer.status_code,
+        error_code=code,
+        retry_after_s=retry_after_s(answer.headers),
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a Retry-After header, in either of its forms; a date is measured against the answer's own Date."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    text = lowered.get("retry-after", "").strip()
+    if not text:
+        return None
+    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text):
+        return float(text)
+    until, now = _date(text), _date(lowered.get("date", ""))
+    if until is None or now is None:
+        return None
+    return max(0.0, until - now)
+
+
+def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[type[APIError], str]:
+    unknown = {
+        Subject.MODEL: (ModelUnavailableError, "RunComfy does not offer this model"),
+        Subject.REQUEST: (
+            NotFoundError,
+            "RunComfy does not know this request: it is gone, or belongs to another account",
+        ),
+        Subject.ACCOUNT: (NotFoundError, "RunComfy did not find the account"),
+    }[subject]
+    foreign = (AuthenticationError, "RunComfy does not allow this token to do that")
+    by_code: dict[int | None, tuple[type[APIError], str]] = {
+        400_001: unknown,
+        404_001: unknown,
+        400_002: (InsufficientCreditsError, "The RunComfy account has no balance left"),
+        400_004: (AuthenticationError, "RunComfy refused the token"),
+        401_001: (AuthenticationError, "RunComfy refused the token"),
+        403_001: unknown if subject is Subject.REQUEST else foreign,
+        403_003: foreign,
+        422_001: (InvalidRequestError, "RunComfy found the input wrong"),
+    }
+    by_status: dict[int, tuple[type[APIError], str]] = {
+        400: (InvalidRequestError, "RunComfy found the request wrong"),
+        401: (AuthenticationError, "RunComfy refused the token"),
+        402: (InsufficientCreditsError, "The RunComfy account has no balance left"),
+        403: foreign,
+        404: unknown,
+        422: (InvalidRequestError, "RunComfy found the input wrong"),
+        429: (RateLimitError, "RunComfy says that there are too many requests"),
+    }
+    if code in by_code:
+        return by_code[code]
+    family = (code or 0) // 1000
+    effective = family if status_code < 300 and family else status_code  # noqa: PLR2004 - an error in a 2xx answer
+    if effective in by_status:
+        return by_status[effective]
+    if effective >= 500:  # noqa: PLR2004 - the server's own errors
+        return ServerError, "RunComfy has trouble of its own"
+    return APIError, "RunComfy gave an unexpected answer"
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _error_code(document: Mapping[str, Any]) -> int | None:
+    for key in ("error_code", "code"):
+        value = document.get(key)
+        if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
+
+
+def _error_text(document: Mapping[str, Any]) -> str:
+    for key in ("error_message", "message", "error", "detail"):
+        text = _words(document.get(key))
+        if text:
+            return text
+    return ""
+
+
+def _reason(document: Mapping[str, Any]) -> str:
+    for key in ("error", "error_message", "failure_reason", "message", "detail"):
+        text = _words(document.get(key))
+        if text:
+            return text
+    return ""
+
+
+def _words(value: object) -> str:
+    """RunComfy's words in whatever form they come: text, an object with a message, a list of those."""
+    if isinstance(value, Mapping):
+        for key in ("message", "error_message", "msg", "detail", "error"):
+            if isinstance(value.get(key), str):
+                return _shown(value[key])
+    if isinstance(value, list):
+        return _shown("; ".join(filter(None, (_words(item) for item in value[:5]))))
+    if value in (None, "", {}, []):
+        return ""
+    return _shown(value if isinstance(value, str) else json.dumps(value, default=str))
+
+
+def _shown(text: str) -> str:
+    """Foreign text made fit for a message: one line, short, no data URI, no query of a link."""
+    text = " ".join(text.split())
+    text = re.sub(r"data:[\w/+.-]+;base64,\S*", "(data URI)", text)
+    text = re.sub(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1", text)
+    text = "".join(character for character in text if character.isprintable())
+    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _video_url(output: object) -> str | None:
+    if isinstance(output, str):
+        return output or None
+    if isinstance(output, list):
+        return next(filter(None, map(_video_url, output)), None)
+    if isinstance(output, Mapping):
+        return next(filter(None, (_video_url(output.get(key)) for key in ("video", "videos", "url"))), None)
+    return None
+
+
+def _date(text: str) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,120 @@
+"""Where the token comes from, and how it is kept. It is shown to nobody: only its source and its last four characters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import MissingTokenError
+from .private_files import write_private
+
+TOKEN_VARIABLES = ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY")
+MAX_TOKEN_CHARS = 8192
+SHOWN_CHARS = 4
+MIN_CHARS_TO_SHOW_ANY = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and where it was found. Its value is in no repr, and so in no traceback and no log."""
+
+    value: str = field(repr=False)
+    source: str
+
+    @property
+    def hint(self) -> str:
+        """The last four characters, for the user to recognise it by; empty for one too short to show any of."""
+        return self.value[-SHOWN_CHARS:] if len(self.value) >= MIN_CHARS_TO_SHOW_ANY else ""
+
+
+def find_token(environ: Mapping[str, str], state_dir: Path) -> Token:
+    """The first token there is: environment, saved by the settings dialog, RunComfy's own command-line client.
+
+    Raises:
+        MissingTokenError: There is none, or the first one found is malformed. The message never repeats it.
+    """
+    for source, text in _candidates(environ, state_dir):
+        if text.strip():
+            return Token(value=parse_token(text, source), source=source)
+    raise MissingTokenError("There is no RunComfy token.")
+
+
+def parse_token(text: str, source: str) -> str:
+    """The bare token: quotes and a leading `Bearer` are taken off.
+
+    Raises:
+        MissingTokenError: It cannot be a token.
+    """
+    token = text.strip().strip("\"'").strip()
+    if token[:7].lower() == "bearer ":
+        token = token[7:].strip()
+    if not token:
+        raise MissingTokenError(f"The RunComfy token in {source} is empty.")
+    if len(token) > MAX_TOKEN_CHARS or not all("!" <= character <= "~" for character in token):
+        raise MissingTokenError(
+            f"The RunComfy token in {source} cannot be one: it has spaces, line breaks or characters outside ASCII, "
+            f"or is longer than {MAX_TOKEN_CHARS:,} characters.",
+        )
+    return token
+
+
+def saved_token_path(state_dir: Path) -> Path:
+    """Where the token typed into ComfyUI's settings is kept (mode 0600)."""
+    return state_dir / "token"
+
+
+def save_token(state_dir: Path, text: str) -> Token:
+    """Keep a token the user typed.
+
+    Raises:
+        MissingTokenError: It cannot be a token.
+        OSError: It cannot be written.
+    """
+    token = Token(value=parse_token(text, "the settings dialog"), source=str(saved_token_path(state_dir)))
+    write_private(saved_token_path(state_dir), token.value + "\n")
+    return token
+
+
+def forget_token(state_dir: Path) -> None:
+    """Delete the saved token, if there is one."""
+    saved_token_path(state_dir).unlink(missing_ok=True)
+
+
+def _candidates(environ: Mapping[str, str], state_dir: Path) -> list[tuple[str, str]]:
+    found = [(f"the environment variable {name}", environ.get(name, "")) for name in TOKEN_VARIABLES]
+    saved, client = saved_token_path(state_dir), _client_token_path(environ)
+    found.append((str(saved), _read(saved)))
+    if client is not None:
+        found.append((str(client), _access_token(_read(client))))
+    return found
+
+
+def _client_token_path(environ: Mapping[str, str]) -> Path | None:
+    for variable, folder in (
+        ("RUNCOMFY_CONFIG_DIR", ""),
+        ("XDG_CONFIG_HOME", "runcomfy"),
+        ("HOME", ".config/runcomfy"),
+    ):
+        if environ.get(variable):
+            return Path(environ[variable]) / folder / "token.json"
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingTokenError(f"The file {path}, where the RunComfy token is kept, cannot be read.") from error
+
+
+def _access_token(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return ""
+    token = document.get("access_token") if isinstance(document, dict) else None
+    return token if isinstance(token, str) else ""

@@ -1,0 +1,141 @@
+"""The SQLite file below the journal: durable to the last commit, or a clear refusal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..errors import JournalUnavailableError
+from .private_files import make_private_dir
+from .schema import VERSION, migrate
+
+BUSY_TIMEOUT_S = 10.0
+
+
+class Database:
+    """Transactions on one SQLite file. Safe to use from many threads and processes at once.
+
+    Each transaction has a connection of its own: that costs a fraction of a millisecond beside the fsync of a commit, and
+    leaves nothing that a thread, a fork or a moved file could spoil.
+
+    Args:
+        path: The file; its folder is made.
+        clock: Seconds since the epoch, for the name of a file that is set aside.
+        busy_timeout_s: How long to wait for another process.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], float] = time.time, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._busy_timeout_s = busy_timeout_s
+        self._check_lock = threading.Lock()
+        self._is_checked = False
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for queries."""
+        with self._errors(), contextlib.closing(self._connect()) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that holds the write lock from its beginning; committed at the end, rolled back on an error."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def _connect(self) -> sqlite3.Connection:
+        with self._check_lock:
+            if not self._is_checked:
+                self._check()
+                self._is_checked = True
+        return self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        make_private_dir(self.path.parent)
+        if not self.path.exists():
+            # SQLite gives its side files the rights of the main file.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(self.path, timeout=self._busy_timeout_s, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            # DELETE with EXTRA survives a power cut after any commit; WAL does not, and fails on some shared folders.
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("PRAGMA synchronous = EXTRA")
+            self._refuse_newer(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check(self) -> None:
+        """Once per process: is the file whole and current?"""
+        with contextlib.closing(self._open()) as connection:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            migrate(connection)
+
+    def _refuse_newer(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise JournalUnavailableError(
+                f"The journal {self.path} was written by a newer version of this node pack.",
+                remedy="Update the pack, or point RUNCOMFY_STATE_DIR to another folder.",
+            )
+        if version < VERSION and self._is_checked:
+            # Somebody deleted or replaced the file while ComfyUI ran.
+            migrate(connection)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            raise JournalUnavailableError(
+                f"The journal {self.path} cannot be used ({_plainly(error)}), and nothing is bought without a record.",
+                remedy="Make room or set the folder's rights, close other programs that hold the file, or point "
+                "RUNCOMFY_STATE_DIR to a folder on a local disk; then run the node again.",
+            ) from error
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise self._set_aside(error) from error
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> JournalUnavailableError:
+        aside = self.path.with_name(f"{self.path.stem}.damaged-{int(self._clock())}{self.path.suffix}")
+        try:
+            for suffix in ("", "-journal"):
+                source = self.path.with_name(self.path.name + suffix)
+                target = aside.with_name(aside.name + suffix)
+                # Another thread may have met the same damage and set it aside already.
+                if source.exists() and not target.exists():
+                    source.rename(target)
+        except OSError as rename_error:
+            return JournalUnavailableError(
+                f"The journal {self.path} is damaged ({error}) and could not be set aside ({rename_error.strerror}).",
+                remedy="Move the file away by hand. Clips bought before are in the output folder and on runcomfy.com.",
+            )
+        self._is_checked = False
+        return JournalUnavailableError(
+            f"The journal was damaged ({error}) and was set aside as {aside}.",
+            money="Nothing was sent in this run. The next run starts an empty journal, which does not know earlier purchases.",
+            remedy="Before you run a graph again, look in the output folder and under Generations on runcomfy.com: a clip "
+            "that is there need not be bought again; Sora2ProStatus collects it by its request id.",
+        )
+
+
+def _plainly(error: sqlite3.OperationalError | OSError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,249 @@
+"""The order of spending. The only caller of `Client.submit`.
+
+Journal before money: a request is only sent by the holder of the job's lock, after `submitting` is on the disk. Whatever dies
+in between, the next run finds the row and goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from ..errors import (
+    NOT_CHARGED,
+    NOTHING_SENT,
+    GenerationCancelledError,
+    JournalUnavailableError,
+    RunComfyError,
+    Stopped,
+    SubmissionUncertainError,
+)
+from .client import Client, RequestHandle
+from .collect import Collector, about
+from .jobs import GenerationRequest, Job, JobState
+from .journal import Journal
+from .pricing import Pricing
+from .progress import Following, FromJournal, Preparing, Report, Retrying, Submitting, WaitingForSlot
+from .retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
+from .stopping import StopSignal
+
+FOLLOW_INTERVAL_S = 0.25
+RECORD_ATTEMPTS = 5
+RECORD_WAIT_S = 0.5
+logger = logging.getLogger("runcomfy.sora2pro.generation")
+
+
+class Generation:
+    """Buys a clip once and brings it home.
+
+    Args:
+        journal: Where every step is recorded before it is made.
+        collector: Brings the clip of a known job home.
+        pricing: What a clip is expected to cost.
+        connect: Opens a conversation with the API; raises `MissingTokenError`.
+        max_parallel: Paid requests in flight at once.
+        max_usd_per_day: The spend cap, or None.
+        policy: The figures of the backoff.
+        sleep: Waits between attempts to write a record.
+        jitter: A random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        collector: Collector,
+        pricing: Pricing,
+        connect: Callable[[], AbstractContextManager[Client]],
+        max_parallel: int,
+        max_usd_per_day: float | None,
+        policy: RetryPolicy,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._journal = journal
+        self._collector = collector
+        self._pricing = pricing
+        self._connect = connect
+        self._slots = threading.BoundedSemaphore(max_parallel)
+        self._max_parallel = max_parallel
+        self._max_usd_per_day = max_usd_per_day
+        self._policy = policy
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def run(
+        self,
+        request: GenerationRequest,
+        *,
+        stop: StopSignal,
+        report: Report,
+        preflight: Callable[[], None] = lambda: None,
+    ) -> Job:
+        """The clip of a request: from the journal if it was bought before, else bought now.
+
+        Args:
+            request: What the user asked for.
+            stop: Ends the run.
+            report: Told of every step.
+            preflight: Checks to make before money (disk space, say); raises if it must not be spent.
+
+        Returns:
+            The job, downloaded.
+
+        Raises:
+            RunComfyError: The message says what happened, what it means for the money, and what to do.
+            Stopped: The run was asked to end; the message says what became of the request.
+        """
+        fingerprint = request.validated().fingerprint()
+        report(Preparing())
+        job = self._journal.find(fingerprint)
+        if job is not None and job.has_whole_file:
+            return self._from_journal(job, report)
+        with self._journal.lock(fingerprint) as lock:
+            while not lock.try_acquire():
+                report(Following())
+                stop.sleep(FOLLOW_INTERVAL_S)
+            job = self._journal.find(fingerprint)
+            if job is not None and job.has_whole_file:
+                return self._from_journal(job, report)
+            if job is not None and job.state is not JobState.PREPARED:
+                recovered = self._recover(job, stop, report)
+                if recovered is not None:
+                    return recovered
+            preflight()
+            with self._connect() as client, self._slot(stop, report):
+                job = self._buy(client, request, stop, report)
+                return self._collector.collect(job, stop=stop, report=report)
+
+    def _from_journal(self, job: Job, report: Report) -> Job:
+        report(FromJournal(job.request_id or ""))
+        logger.info("%s is served from the journal (request_id: %s); there is no charge.", job.name, job.request_id)
+        return job
+
+    def _recover(self, job: Job, stop: StopSignal, report: Report) -> Job | None:
+        """Go on with a job that is under way or ended; None if it turns out to leave the way free for a new purchase."""
+        if job.state is JobState.SUBMITTING:
+            # We hold the lock, so whoever was submitting is dead.
+            job = self._journal.record_uncertain(job, "ComfyUI ended while the request was being sent.")
+        if job.state is JobState.UNCERTAIN:
+            raise _uncertain(job)
+        try:
+            if job.state in (JobState.FAILED, JobState.CANCELLED):
+                return self._collector.look_again(job, stop=stop, report=report)
+            return self._collector.collect(job, stop=stop, report=report)
+        except GenerationCancelledError:
+            if self._journal.find(job.fingerprint) is None:
+                return None
+            raise
+
+    def _buy(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
+        """Submit once."""
+        expected_usd = self._pricing.expected_usd(client, request.model.model_id, request.size, request.seconds)
+        job = self._journal.claim(request)
+        attempt = 0
+        while True:
+            if stop.is_set:
+                raise Stopped(f"Stopped. {NOTHING_SENT}")
+            job = self._journal.record_submitting(
+                job,
+                expected_usd=expected_usd,
+                max_usd_per_day=self._max_usd_per_day,
+                list_usd_per_second=request.model.list_usd_per_second,
+            )
+            report(Submitting(expected_usd))
+            try:
+                handle = self._submit(client, request, job)
+            except RunComfyError as error:
+                attempt += 1
+                job, wait_s = self._after_failure(job, error, attempt)
+                report(Retrying(error.what, wait_s))
+                try:
+                    stop.sleep(wait_s)
+                except Stopped:
+                    raise Stopped(f"Stopped. {NOT_CHARGED}") from None
+            else:
+                return self._record_submitted(job, handle)
+
+    def _submit(self, client: Client, request: GenerationRequest, job: Job) -> RequestHandle:
+        try:
+            return client.submit(request)
+        except RunComfyError:
+            raise
+        except BaseException:
+            # Whatever this is, the request may have gone out.
+            self._journal.record_uncertain(job, "The run broke off while the request was being sent.")
+            raise
+
+    def _after_failure(self, job: Job, error: RunComfyError, attempt: int) -> tuple[Job, float]:
+        """Record what a failed submit came to.
+
+        Returns:
+            The job, back to `prepared`, and the seconds to wait before the next attempt.
+
+        Raises:
+            RunComfyError: There is no next attempt.
+        """
+        verdict = submission_verdict(error)
+        try:
+            if verdict is Verdict.UNKNOWN:
+                raise _uncertain(self._journal.record_uncertain(job, error.what)) from error
+            if verdict is Verdict.REFUSED:
+                job = self._journal.record_rejected(job, error.what)
+                error.money = NOT_CHARGED
+                raise about(error, job)
+            job = self._journal.record_not_submitted(job, error.what)
+        except JournalUnavailableError as journal_error:
+            raise about(journal_error, job) from error
+        decision = decide(self._policy, Call.SUBMIT, attempt, error, jitter=self._jitter())
+        if not isinstance(decision, Wait):
+            error.money = NOTHING_SENT if verdict is Verdict.NOT_SENT else NOT_CHARGED
+            raise about(error, job)
+        logger.info("%s Nothing was charged. Trying again in %.1f s.", error.what, decision.seconds)
+        return job, decision.seconds
+
+    def _record_submitted(self, job: Job, handle: RequestHandle) -> Job:
+        """The one record that cannot be made before its event: try hard, then hand the id to the user."""
+        for attempt in range(1, RECORD_ATTEMPTS + 1):
+            try:
+                return self._journal.record_submitted(job, handle.request_id)
+            except JournalUnavailableError as error:
+                logger.error("RunComfy accepted %s as %s; %s", job.name, handle.request_id, error.what)  # noqa: TRY400 - told once
+                if attempt == RECORD_ATTEMPTS:
+                    raise SubmissionUncertainError(
+                        f"RunComfy accepted the request, but its id could not be recorded: {error.what}",
+                        money="It will be charged.",
+                        remedy="Note the request id. When the journal can be written again, put the id into Sora2ProStatus "
+                        "with 'adopt': the clip is collected without a new charge.",
+                        request_id=handle.request_id,
+                        job_id=job.id,
+                    ) from error
+                self._sleep(RECORD_WAIT_S)
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _slot(self, stop: StopSignal, report: Report) -> Iterator[None]:
+        """One of the paid requests that may be in flight at once."""
+        while not self._slots.acquire(timeout=FOLLOW_INTERVAL_S):
+            report(WaitingForSlot(self._max_parallel))
+            if stop.is_set:
+                raise Stopped(f"Stopped. {NOTHING_SENT}")
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def _uncertain(job: Job) -> SubmissionUncertainError:
+    return SubmissionUncertainError(
+        f"Nobody knows whether RunComfy accepted this request: {job.reason}",
+        money="It may have been charged, so it is not sent again by itself.",
+        remedy="Look under Generations on runcomfy.com. If the clip is there, put its request id into Sora2ProStatus and choose "
+        f"'adopt'. If it is not there after some minutes, put {job.name} there and choose 'release'; then run the node again "
+        "to buy it anew.",
+        job_id=job.id,
+    )

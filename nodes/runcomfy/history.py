@@ -1,0 +1,73 @@
+"""What the journal teaches: how long clips take, what they cost, what there is. Reads only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .database import Database
+from .jobs import Job
+from .journal import job_of
+from .models import Size
+from .spending import day_start, spent_usd
+
+SAMPLES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """US dollars spent, or perhaps spent."""
+
+    today_usd: float
+    all_time_usd: float
+    job_count: int
+
+
+class History:
+    """Questions to the journal's file."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    def render_times_s(self, model_id: str, size: Size, seconds: int) -> list[float]:
+        """How long the user's last clips of this kind took from leaving the queue to being ready, newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT render_s FROM jobs WHERE model_id = ? AND size = ? AND seconds = ? AND render_s IS NOT NULL "
+                "ORDER BY id DESC LIMIT ?",
+                (model_id, str(size), seconds, SAMPLES),
+            )
+            return [row[0] for row in rows]
+
+    def last_cost_usd(self, model_id: str, size: Size, seconds: int) -> float | None:
+        """What the user last paid for a clip of this kind."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT cost_usd FROM jobs WHERE model_id = ? AND size = ? AND seconds = ? AND cost_usd > 0 "
+                "AND state IN ('completed', 'downloaded') ORDER BY id DESC LIMIT 1",
+                (model_id, str(size), seconds),
+            ).fetchone()
+            return None if row is None else float(row[0])
+
+    def totals(self, list_usd_per_second: float) -> Totals:
+        """What was spent today and in all."""
+        with self._database.reading() as connection:
+            (count,) = connection.execute("SELECT COUNT(*) FROM jobs").fetchone()
+            return Totals(
+                today_usd=spent_usd(connection, day_start(self._clock()), list_usd_per_second),
+                all_time_usd=spent_usd(connection, 0.0, list_usd_per_second),
+                job_count=count,
+            )
+
+    def search(self, text: str, *, limit: int, before_id: int | None = None) -> list[Job]:
+        """Jobs whose prompt, request id or state holds a text, newest first; a page begins below `before_id`."""
+        pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM jobs WHERE (:before IS NULL OR id < :before) AND (:text = '' OR prompt LIKE :pattern ESCAPE '\\' "
+                "OR request_id LIKE :pattern ESCAPE '\\' OR state LIKE :pattern ESCAPE '\\') ORDER BY id DESC LIMIT :limit",
+                {"before": before_id, "text": text, "pattern": pattern, "limit": limit},
+            )
+            return [job_of(row) for row in rows]

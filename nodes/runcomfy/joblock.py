@@ -1,0 +1,98 @@
+"""One driver for a job, over threads and processes, that ends with its process however that dies.
+
+The operating system's file lock is the only owner record that cannot go stale: it is gone the moment the process is, and a
+process number that was given out again cannot fake it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import final
+
+from ..errors import JournalUnavailableError
+from .private_files import make_private_dir
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@final
+class JobLock:
+    """The right to work on the job of a fingerprint. A context manager; hold it from one thread.
+
+    Args:
+        folder: Where lock files live; it must be on a local disk, as the journal.
+        fingerprint: Of the job.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._path = folder / f"{fingerprint}.lock"
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> JobLock:
+        """Return this lock; `try_acquire` takes it."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Let go."""
+        self.release()
+
+    def try_acquire(self) -> bool:
+        """Take the lock, or return False if another thread or process has it.
+
+        Raises:
+            JournalUnavailableError: No lock file can be made there.
+        """
+        try:
+            make_private_dir(self._path.parent)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise JournalUnavailableError(
+                f"The state folder {self._path.parent.parent} cannot be written ({error.strerror}).",
+                remedy="Make room or set its rights, or point RUNCOMFY_STATE_DIR to another folder.",
+            ) from error
+        try:
+            _lock(descriptor)
+            if not self._is_current(descriptor):
+                os.close(descriptor)
+                return False
+        except (BlockingIOError, PermissionError):
+            os.close(descriptor)
+            return False
+        except OSError as error:
+            os.close(descriptor)
+            raise JournalUnavailableError(
+                f"The file system of {self._path.parent.parent} refuses locks ({error.strerror}), so a double purchase could "
+                "not be ruled out.",
+                remedy="Point RUNCOMFY_STATE_DIR to a folder on a local disk.",
+            ) from error
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let go and tidy up; does nothing if the lock is not held."""
+        if self._descriptor is None:
+            return
+        # Windows refuses to delete a file that is open; there the empty file stays.
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Whether the locked file is still the one with the name: its last owner may have deleted it in between."""
+        with contextlib.suppress(OSError):
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        return False

@@ -1,0 +1,299 @@
+"""The record of every purchase: claims and transitions. Each method is one durable commit.
+
+Whoever moves a job holds its `JobLock`; the unique index on the fingerprint is the second wall behind that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..errors import InvalidInputError, JournalUnavailableError, SpendLimitError
+from .database import Database
+from .joblock import JobLock
+from .jobs import RELEASABLE, GenerationRequest, Job, JobState, is_legal
+from .models import Size
+from .spending import day_start, spent_usd
+
+HOLDS_FINGERPRINT = "is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1)"
+
+
+class Journal:
+    """Jobs in a state folder.
+
+    Args:
+        state_dir: The folder; made if it is not there.
+        clock: Seconds since the epoch.
+        database: For tests; by default the file `journal.sqlite3` in the folder.
+    """
+
+    def __init__(
+        self, state_dir: Path, *, clock: Callable[[], float] = time.time, database: Database | None = None
+    ) -> None:
+        self._clock = clock
+        self._lock_dir = state_dir / "locks"
+        self.database = database or Database(state_dir / "journal.sqlite3", clock=clock)
+
+    def lock(self, fingerprint: str) -> JobLock:
+        """The right to work on a job."""
+        return JobLock(self._lock_dir, fingerprint)
+
+    def check_writable(self) -> None:
+        """Prove before money that a record can be made.
+
+        Raises:
+            JournalUnavailableError: It cannot.
+        """
+        with self.database.writing() as connection:
+            connection.execute("UPDATE jobs SET reason = reason WHERE id = -1")
+
+    def find(self, fingerprint: str) -> Job | None:
+        """The job that the same inputs lead to."""
+        return self._one(f"fingerprint = ? AND {HOLDS_FINGERPRINT}", fingerprint)
+
+    def get(self, job_id: int) -> Job | None:
+        """A job by its number."""
+        return self._one("id = ?", job_id)
+
+    def by_request_id(self, request_id: str) -> Job | None:
+        """The job of a request."""
+        return self._one("request_id = ?", request_id)
+
+    def newest(self) -> Job | None:
+        """The job that was begun last."""
+        return self._one("1 ORDER BY id DESC LIMIT 1")
+
+    def in_state(self, state: JobState) -> list[Job]:
+        """All jobs in a state that were not released, newest first."""
+        with self.database.reading() as connection:
+            query = "SELECT * FROM jobs WHERE state = ? AND is_released = 0 ORDER BY id DESC"
+            return [job_of(row) for row in connection.execute(query, (state.value,))]
+
+    def claim(self, request: GenerationRequest) -> Job:
+        """The job of these inputs: the one there is, or a new one in state `prepared`."""
+        fingerprint, now = request.fingerprint(), self._clock()
+        with self.database.writing() as connection:
+            query = f"SELECT * FROM jobs WHERE fingerprint = ? AND {HOLDS_FINGERPRINT}"  # noqa: S608 - a constant
+            row = connection.execute(query, (fingerprint,)).fetchone()
+            if row is None:
+                values = {
+                    "fingerprint": fingerprint,
+                    "state": JobState.PREPARED.value,
+                    "model_id": request.model.model_id,
+                    "prompt": request.prompt,
+                    "size": str(request.size),
+                    "seconds": request.seconds,
+                    "seed": str(request.seed),
+                    "created_at": now,
+                    "updated_at": now,
+                }
+                row = _insert(connection, values)
+            return job_of(row)
+
+    def record_submitting(
+        self, job: Job, *, expected_usd: float | None, max_usd_per_day: float | None, list_usd_per_second: float
+    ) -> Job:
+        """From here on money may be spent. The spend cap is checked in the same transaction, so no two can pass it together.
+
+        Raises:
+            SpendLimitError: The cap would be passed; the job stays `prepared`.
+        """
+        now = self._clock()
+        with self._moving(job, JobState.SUBMITTING) as connection:
+            if max_usd_per_day is not None:
+                spent = spent_usd(connection, day_start(now), list_usd_per_second)
+                price = job.seconds * list_usd_per_second if expected_usd is None else expected_usd
+                if spent + price > max_usd_per_day + 1e-9:
+                    raise SpendLimitError(
+                        f"This clip (about ${price:.2f}) would pass the limit of ${max_usd_per_day:.2f} a day: "
+                        f"${spent:.2f} is already spent or under way today.",
+                        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until "
+                        "tomorrow; 'rehearse' is free.",
+                    )
+            return self._update(
+                connection, job, JobState.SUBMITTING, submitted_at=now, expected_usd=expected_usd, may_be_charged=1
+            )
+
+    def record_not_submitted(self, job: Job, reason: str) -> Job:
+        """The submit certainly was not accepted and may be made again."""
+        return self._move(job, JobState.PREPARED, submitted_at=None, may_be_charged=0, reason=reason)
+
+    def record_rejected(self, job: Job, reason: str) -> Job:
+        """RunComfy refused the request."""
+        return self._move(job, JobState.REJECTED, may_be_charged=0, reason=reason)
+
+    def record_uncertain(self, job: Job, reason: str) -> Job:
+        """Nobody knows whether RunComfy accepted the request."""
+        return self._move(job, JobState.UNCERTAIN, reason=reason)
+
+    def record_submitted(self, job: Job, request_id: str) -> Job:
+        """RunComfy accepted the request."""
+        return self._move(job, JobState.SUBMITTED, request_id=request_id, reason="")
+
+    def record_started(self, job: Job) -> Job:
+        """The request was seen to have left the queue."""
+        return self._note(job, started_at=self._clock())
+
+    def record_completed(
+        self, job: Job, *, video_url: str, cost_usd: float | None, render_s: float | None = None
+    ) -> Job:
+        """The clip is ready at RunComfy; also when its address was renewed."""
+        columns: dict[str, object] = {"video_url": video_url, "reason": ""}
+        if job.completed_at is None:
+            columns["completed_at"] = self._clock()
+        if cost_usd is not None:
+            columns["cost_usd"] = cost_usd
+        if render_s is not None:
+            columns["render_s"] = render_s
+        return self._move(job, JobState.COMPLETED, **columns)
+
+    def record_downloaded(self, job: Job, path: Path, file_bytes: int) -> Job:
+        """The clip is on this disk, whole."""
+        return self._move(job, JobState.DOWNLOADED, path=str(path), file_bytes=file_bytes)
+
+    def record_file_gone(self, job: Job) -> Job:
+        """The file of a downloaded clip is not there any more, or not as long as it was."""
+        return self._move(job, JobState.COMPLETED, path=None, file_bytes=None)
+
+    def record_cost(self, job: Job, cost_usd: float) -> Job:
+        """RunComfy named the cost late."""
+        return self._note(job, cost_usd=cost_usd)
+
+    def record_failed(self, job: Job, reason: str, cost_usd: float | None) -> Job:
+        """RunComfy says that the generation failed. Whether it charges for that is not known unless it names a cost."""
+        may_be_charged = 1 if cost_usd is None else int(cost_usd > 0)
+        return self._move(job, JobState.FAILED, reason=reason, cost_usd=cost_usd, may_be_charged=may_be_charged)
+
+    def record_cancel_requested(self, job: Job, *, is_requested: bool = True) -> Job:
+        """We asked RunComfy to cancel; or it told us that it will not."""
+        return self._note(job, cancel_requested=int(is_requested))
+
+    def record_cancelled(self, job: Job, reason: str) -> Job:
+        """The request is cancelled at RunComfy. One that we cancelled was still queued and is not charged."""
+        return self._move(job, JobState.CANCELLED, reason=reason, may_be_charged=int(not job.cancel_requested))
+
+    def reopen(self, job: Job) -> Job:
+        """Ask RunComfy again about a request that failed or was cancelled: a second look is free."""
+        return self._move(job, JobState.SUBMITTED, may_be_charged=1)
+
+    def adopt(self, job: Job, request_id: str) -> Job:
+        """A request found on RunComfy's site takes over an uncertain job.
+
+        Raises:
+            InvalidInputError: The id belongs to another job.
+        """
+        try:
+            return self._move(job, JobState.SUBMITTED, request_id=request_id, may_be_charged=1, reason="")
+        except sqlite3.IntegrityError:
+            raise InvalidInputError(
+                f"The request {request_id} belongs to another job already.",
+                money="Nothing was changed.",
+                remedy="Look for another id under Generations on runcomfy.com.",
+            ) from None
+
+    def release(self, job: Job) -> Job:
+        """Give a job up, so that the same inputs are bought anew. Its possible charge still counts.
+
+        Raises:
+            InvalidInputError: The job is in a state that needs no release.
+        """
+        if job.state not in RELEASABLE:
+            raise InvalidInputError(
+                f"{job.name} is {job.state.value} and cannot be released.",
+                money="Nothing was changed.",
+                remedy="Only a job that cannot be finished otherwise can be released.",
+            )
+        return self._note(job, is_released=1)
+
+    def import_request(self, request_id: str, model_id: str) -> Job:
+        """A row for a request that was bought elsewhere, so that its clip can be collected here."""
+        now = self._clock()
+        values = {
+            "fingerprint": f"request:{request_id}",
+            "state": JobState.SUBMITTED.value,
+            "model_id": model_id,
+            "prompt": "",
+            "seconds": 0,
+            "seed": "0",
+            "request_id": request_id,
+            "created_at": now,
+            "updated_at": now,
+            "may_be_charged": 1,
+        }
+        with self.database.writing() as connection:
+            return job_of(_insert(connection, values))
+
+    def _one(self, condition: str, *values: object) -> Job | None:
+        with self.database.reading() as connection:
+            row = connection.execute(f"SELECT * FROM jobs WHERE {condition}", values).fetchone()  # noqa: S608 - constants
+            return None if row is None else job_of(row)
+
+    def _move(self, job: Job, target: JobState, **columns: object) -> Job:
+        with self._moving(job, target) as connection:
+            return self._update(connection, job, target, **columns)
+
+    def _note(self, job: Job, **columns: object) -> Job:
+        """Change columns and leave the state as it is."""
+        with self.database.writing() as connection:
+            return self._update(connection, job, None, **columns)
+
+    @contextlib.contextmanager
+    def _moving(self, job: Job, target: JobState) -> Iterator[sqlite3.Connection]:
+        if not is_legal(job.state, target):
+            raise ValueError(f"{job.name} cannot go from {job.state.value} to {target.value}")
+        with self.database.writing() as connection:
+            row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job.id,)).fetchone()
+            if row is None or row["state"] != job.state.value:
+                raise JournalUnavailableError(
+                    f"{job.name} was changed by another program at the same moment.",
+                    money="Nothing was sent by this step.",
+                    remedy="Run the node again; it goes on from the job's present state.",
+                )
+            yield connection
+
+    def _update(self, connection: sqlite3.Connection, job: Job, target: JobState | None, **columns: object) -> Job:
+        values = {**columns, "updated_at": self._clock()}
+        if target is not None:
+            values["state"] = target.value
+        assignments = ", ".join(f"{name} = :{name}" for name in values)
+        connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job.id})  # noqa: S608 - names are ours
+        return job_of(connection.execute("SELECT * FROM jobs WHERE id = ?", (job.id,)).fetchone())
+
+
+def _insert(connection: sqlite3.Connection, values: dict[str, object]) -> sqlite3.Row:
+    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    cursor = connection.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", values)  # noqa: S608 - names are ours
+    row: sqlite3.Row = connection.execute("SELECT * FROM jobs WHERE id = ?", (cursor.lastrowid,)).fetchone()
+    return row
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """A row as a value."""
+    return Job(
+        id=row["id"],
+        fingerprint=row["fingerprint"],
+        state=JobState(row["state"]),
+        model_id=row["model_id"],
+        prompt=row["prompt"],
+        size=Size.parse(row["size"]) if row["size"] else None,
+        seconds=row["seconds"],
+        seed=int(row["seed"]),
+        request_id=row["request_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        submitted_at=row["submitted_at"],
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        expected_usd=row["expected_usd"],
+        cost_usd=row["cost_usd"],
+        may_be_charged=bool(row["may_be_charged"]),
+        is_released=bool(row["is_released"]),
+        cancel_requested=bool(row["cancel_requested"]),
+        video_url=row["video_url"],
+        path=Path(row["path"]) if row["path"] else None,
+        file_bytes=row["file_bytes"],
+        reason=row["reason"],
+    )
