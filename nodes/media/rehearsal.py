@@ -51,7 +51,7 @@ class _Plane:
         cv2.warpAffine(self.still, matrix, out.shape[::-1], dst=out, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def render(  # noqa: PLR0913 - each argument is one property of the clip
+def render(
     picture: NDArray[np.uint8],
     path: Path,
     *,

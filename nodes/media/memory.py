@@ -1,0 +1,136 @@
+"""How much memory frames need, and how much this machine, or the container it runs in, has left."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import NotEnoughRoomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GIB = 1024**3
+WAYS_OUT = (
+    "Turn 'decode_frames' off (video and sound are delivered all the same), raise 'select_every_nth', "
+    "set 'frame_load_cap', or free memory."
+)
+_BYTES_PER_PIXEL = 3 * 4  # red, green, blue as float32
+_HEADROOM_BYTES = 256 * 1024**2  # the decoder's own pictures, the sound, and room to breathe
+_NO_LIMIT = 1 << 60  # control groups without a limit say "max" or a number near 2**63
+
+
+def frames_bytes(width: int, height: int, frame_count: int) -> int:
+    """Return the size of a float32 tensor [frame_count, height, width, 3]."""
+    return width * height * frame_count * _BYTES_PER_PIXEL
+
+
+def check_room(
+    needed_bytes: int, *, available: int | None = None, money: str | None = None, remedy: str = WAYS_OUT
+) -> None:
+    """Make sure that frames of `needed_bytes` fit into memory.
+
+    Args:
+        needed_bytes: See `frames_bytes`; for a batch, the sum.
+        available: Free bytes; asked of the machine by default.
+        money: What a refusal means for the money; by default that nothing was sent.
+        remedy: What a refusal recommends.
+
+    Raises:
+        NotEnoughRoomError: They do not fit.
+    """
+    free = available_bytes() if available is None else available
+    if needed_bytes + _HEADROOM_BYTES > free:
+        raise NotEnoughRoomError(
+            f"The frames need {needed_bytes / GIB:.1f} GiB of memory, and {max(free, 0) / GIB:.1f} GiB are free.",
+            money=money,
+            remedy=remedy,
+        )
+
+
+def available_bytes(*, proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the bytes that can be had without swapping and without being killed for it."""
+    if sys.platform == "win32":
+        return _windows_available()
+    machine = _linux_available(proc) or _physical()
+    return min([machine, *_control_group_rooms(proc, cgroup)])
+
+
+def _linux_available(proc: Path) -> int | None:
+    for line in _text(proc / "meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _physical() -> int:
+    """Return all of the memory: macOS compresses and evicts, so that its free count says little."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _control_group_rooms(proc: Path, cgroup: Path) -> Iterator[int]:
+    """Yield what is left of every limit on the way from this process's control group to the root."""
+    for line in _text(proc / "self" / "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            root, limit, usage, reclaimable = cgroup, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            root, limit, usage = cgroup / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            reclaimable = "total_inactive_file"
+        else:
+            continue
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):
+            most = _text(folder / limit).strip()
+            if most.isdigit() and int(most) < _NO_LIMIT:
+                used = int(_text(folder / usage) or 0)
+                yield int(most) - used + _statistic(folder / "memory.stat", reclaimable)
+            if folder == root:
+                break
+
+
+def _statistic(path: Path, name: str) -> int:
+    for line in _text(path).splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    return 0
+
+
+def _text(path: Path) -> str:
+    """Return what the kernel says there, or nothing: which of these files exist depends on the system."""
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+if sys.platform == "win32":
+
+    class _MemoryStatus(ctypes.Structure):
+        """MEMORYSTATUSEX of the Windows API."""
+
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *(
+                (name, ctypes.c_ulonglong)
+                for name in (
+                    "total",
+                    "available",
+                    "page_total",
+                    "page_free",
+                    "virtual_total",
+                    "virtual_free",
+                    "extended",
+                )
+            ),
+        )
+
+    def _windows_available() -> int:
+        status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+        return int(status.available)
