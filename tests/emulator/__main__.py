@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -23,14 +24,14 @@ def main() -> None:
     parser.add_argument("--rendering", type=float, default=4.0, help="seconds of rendering (default: 4)")
     chosen = parser.parse_args()
     timeline = Timeline.by_clock(chosen.queued, chosen.rendering)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
     with Emulator(timeline=timeline, port=chosen.port, state_path=chosen.state, clips_dir=chosen.clips) as emulator:
         for name, text in emulator.environment().items():
             sys.stdout.write(f"export {name}={shlex.quote(text)}\n")
         sys.stdout.flush()
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            sys.stderr.write(f"{emulator.charges} charged\n")
+        stopped.wait()
 
 
 if __name__ == "__main__":

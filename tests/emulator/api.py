@@ -115,7 +115,7 @@ class Api:
         is_completed = request.state in {State.SUCCEEDED, State.FAILED}
         value: dict[str, Any] = {
             "request_id": request.request_id,
-            "status": "completed" if is_completed else request.state.value,
+            "status": self._word("completed" if is_completed else request.state.value),
             **self._urls(request, "status", "result"),
         }
         if request.state is State.QUEUED:
@@ -126,7 +126,7 @@ class Api:
         options = self._options
         if not request.state.is_ended and options.not_ready == "400005":
             return Answer.of_error(400, 400005, "Result not ready")
-        value: dict[str, Any] = {"request_id": request.request_id, "status": request.state.value}
+        value: dict[str, Any] = {"request_id": request.request_id, "status": self._word(request.state.value)}
         if options.echo_model_id:
             value["model_id"] = options.model_id
         if options.echo_input:
@@ -141,6 +141,9 @@ class Api:
             if wants_cost and is_known:
                 value["cost"] = request.usd
         return Answer.of_json(200, value)
+
+    def _word(self, documented: str) -> str:
+        return self._options.words.get(documented, documented)
 
     def _output(self, request: Request) -> object:
         url = self._new_clip_url(request.request_id)

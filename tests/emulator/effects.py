@@ -13,6 +13,7 @@ from .downloads import refusal
 from .wire import Answer, Delivery, Reply
 
 CDN_PAGE = b"<!DOCTYPE html><html><head><title>Attention Required!</title></head><body>Ray ID: 8f1</body></html>"
+OTHER_KEYS = b'{"code": 400004, "error": "UserAccountError"}'
 FOREIGN_URL = "https://clips.runcomfy.net.invalid/stolen.mp4"
 
 
@@ -23,11 +24,13 @@ class Meeting:
     Attributes:
         target: Path and query of the request.
         true_answer: Gives what the client would get without the fault.
+        now_s: Wall clock.
         args: The fault's arguments.
     """
 
     target: str
     true_answer: Callable[[], Answer]
+    now_s: float
     args: Mapping[str, Any]
 
 
@@ -66,7 +69,7 @@ def error(meeting: Meeting) -> Reply:
     headers = {}
     if "retry_after" in meeting.args:
         wait = str(meeting.args["retry_after"])
-        headers["Retry_After"] = formatdate(meeting.args["now_s"] + 2, usegmt=True) if wait == "http-date" else wait
+        headers["Retry_After"] = formatdate(meeting.now_s + 2, usegmt=True) if wait == "http-date" else wait
     answer = Answer.of_error(status, meeting.args.get("error_code"), message, meeting.args.get("detail"), **headers)
     return Reply(answer)
 

@@ -96,6 +96,7 @@ def _refusals() -> tuple[FaultKind, ...]:
             FaultKind(f"{status}-{code}", JSON_CALLS, effects.error, {"status": status, "error_code": code})
             for status, code in coded
         ),
+        FaultKind("400-other-keys", JSON_CALLS, effects.body, {"status": 400, "body": effects.OTHER_KEYS}),
         FaultKind("400", JSON_CALLS, effects.error, {"status": 400}),
         FaultKind("401", ALL_CALLS, effects.error, {"status": 401}),
         FaultKind("402", JSON_CALLS, effects.error, {"status": 402}),
@@ -139,8 +140,10 @@ def _submit_answers() -> tuple[FaultKind, ...]:
 
 def _state_answers() -> tuple[FaultKind, ...]:
     result = (Call.RESULT,)
+    puzzle = {"status": "daydreaming", "outcome": "perhaps"}
     foreign = {"output": {"video": effects.FOREIGN_URL}}
     return (
+        FaultKind("unknown-outcome", (Call.CANCEL,), effects.changed, {"put": puzzle}, may_follow_acceptance=True),
         FaultKind("unknown-status", STATUS_CALLS, effects.changed, {"put": {"status": "daydreaming"}}),
         FaultKind("upper-case-status", STATUS_CALLS, effects.changed, {"is_upper_case": True}),
         FaultKind("status-missing", STATUS_CALLS, effects.changed, {"drop": ("status",)}),
@@ -169,6 +172,7 @@ def _downloads() -> tuple[FaultKind, ...]:
         FaultKind("redirect-foreign", download, effects.redirect, {"location": effects.FOREIGN_URL}),
         FaultKind("truncated", download, effects.cut_off),
         FaultKind("truncated-unannounced", download, effects.cut_off, unannounced),
+        FaultKind("no-length", download, effects.cut_off, {"declares_length": False, "sent_bytes": None}),
         FaultKind("wrong-type", download, effects.relabelled, {"headers": {"Content-Type": "text/html"}}),
         FaultKind("no-type", download, effects.relabelled, {"headers": {"Content-Type": ""}}),
         FaultKind("new-etag", download, effects.relabelled, {"headers": {"ETag": '"another"'}}),

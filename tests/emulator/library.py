@@ -9,9 +9,10 @@ import io
 import os
 import tempfile
 import threading
+from collections import defaultdict
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ class Library:
         folder: Where clips stay; None for a folder of this process.
     """
 
-    _lock = threading.Lock()
+    _locks: ClassVar[defaultdict[Path, threading.Lock]] = defaultdict(threading.Lock)
 
     def __init__(self, *, render: Render | None = None, folder: Path | None = None) -> None:
         self._render = render
@@ -58,7 +59,7 @@ class Library:
         origin = "pack" if self._render is None else f"{self._render!r}"
         key = hashlib.sha256(f"{origin} {size} {seconds} {reference}".encode()).hexdigest()[:32]
         path = folder / f"{size}-{seconds}s-{key}.mp4"
-        with self._lock:
+        with self._locks[path]:
             if not path.exists():
                 folder.mkdir(parents=True, exist_ok=True)
                 self._write(path, reference=reference, size=size, seconds=seconds)

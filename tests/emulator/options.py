@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MODEL_ID = "openai/sora-2/pro/image-to-video"
 SIZES = ("1280x720", "720x1280", "1024x1792", "1792x1024")
@@ -24,6 +27,7 @@ class Options:
         errors: "documented" answers 400 with 400001, 400002, 400004; "http" answers 404, 402, 401.
         submit_status: 200 as documented, or 202 with a `status` as in RunComfy's own tests.
         not_ready: /result before the end: the current state with 200, or 400 with 400005.
+        words: Other words for the documented statuses: ``{"in_queue": "pending", "cancelled": "canceled"}``.
         success_word: What /result calls success.
         output_shape: Where the clip's URL is in `output`.
         cost: `cost` in the result: at once, from the second read on, or never (always only if asked for).
@@ -47,6 +51,7 @@ class Options:
     errors: Literal["documented", "http"] = "documented"
     submit_status: int = 200
     not_ready: Literal["state", "400005"] = "state"
+    words: Mapping[str, str] = field(default_factory=dict)
     success_word: Literal["succeeded", "completed"] = "succeeded"
     output_shape: Literal["video", "videos", "string", "list", "nested"] = "video"
     cost: Literal["included", "late", "absent"] = "included"

@@ -61,18 +61,46 @@ class Listener:
         self._thread = threading.Thread()
         self._handlers: list[threading.Thread] = []
         self._serials = count(1)
+        self._reopening: threading.Timer | None = None
+        self._is_closed = False
 
     def open(self) -> None:
         """Listens; does nothing if it does already."""
+        self._forget_reopening()
         with self._lock:
-            if self._server is not None:
+            if self._server is not None or self._is_closed:
                 return
             self._server = _Server(self._socket, self._respond, self._pause, self._serials)
-            self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="emulator")
+            self._thread = threading.Thread(
+                target=self._server.serve_forever, args=(0.02,), name="emulator", daemon=True
+            )
             self._thread.start()
 
-    def shut(self) -> None:
-        """Refuses new connections and ends the idle ones; the caller's own may go on to its answer."""
+    def shut(self, for_s: float | None = None) -> None:
+        """Refuses new connections, for a time or until it is opened, and ends all but the caller's own."""
+        self._forget_reopening()
+        self._stop_listening()
+        if for_s is not None:
+            self._reopening = threading.Timer(for_s, self.open)
+            self._reopening.daemon = True
+            self._reopening.start()
+
+    def close(self) -> None:
+        """Ends everything and waits for it."""
+        self._is_closed = True
+        self.shut()
+        self._socket.close()
+        self._pause.end(for_good=True)
+        for thread in self._handlers:
+            thread.join(JOIN_S)
+
+    def _forget_reopening(self) -> None:
+        if self._reopening is not None and self._reopening is not threading.current_thread():
+            self._reopening.cancel()
+            self._reopening.join()
+            self._reopening = None
+
+    def _stop_listening(self) -> None:
         with self._lock:
             if self._server is None:
                 return
@@ -83,14 +111,6 @@ class Listener:
             self._handlers += self._server.handlers
             self._server = None
             self._socket = _bound(self.port)
-
-    def close(self) -> None:
-        """Ends everything and waits for it."""
-        self.shut()
-        self._socket.close()
-        self._pause.end(for_good=True)
-        for thread in self._handlers:
-            thread.join(JOIN_S)
 
 
 def _bound(port: int) -> socket.socket:

@@ -19,6 +19,7 @@ from .options import BODY_KEYS, DEFAULT_SECONDS, DEFAULT_SIZE, Options
 from .server import Listener, Pause
 from .store import load_requests, save_requests
 from .timeline import State, Timeline
+from .trouble import Trouble
 from .wire import Answer, Reply
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+_CLOCK_CHECK_S = 0.02
 _FORCED_STATES = {
     Consequence.REQUEST_FAILS: State.FAILED,
     Consequence.REQUEST_IS_CANCELLED: State.CANCELLED,
@@ -48,7 +50,7 @@ class Emulator:
         options: Fields of `Options`.
     """
 
-    def __init__(  # noqa: PLR0913 - each has a default, and each is one thing a test may want to set
+    def __init__(
         self,
         *,
         render: Render | None = None,
@@ -63,12 +65,11 @@ class Emulator:
         self.token = f"emulator-token-{secrets.token_hex(8)}"
         self.calls: list[Recorded] = []
         self._clock = clock
-        self._faults: list[Fault] = []
-        self._lock = threading.Lock()
+        self._trouble = Trouble()
+        self._news = threading.Condition()
         self._library = Library(render=render, folder=clips_dir)
         self._pause = Pause()
         self._listener = Listener(port=port, respond=self._respond, pause=self._pause)
-        self._reopening: threading.Timer | None = None
         self.url = f"http://127.0.0.1:{self._listener.port}"
         self._backend = Backend(
             timeline=timeline or Timeline.immediate(),
@@ -99,7 +100,6 @@ class Emulator:
 
     def close(self) -> None:
         """Stops serving; no thread is left."""
-        self._stop_reopening()
         self._listener.close()
 
     # What a test sets.
@@ -119,16 +119,14 @@ class Emulator:
 
     def inject(self, *faults: Fault) -> None:
         """Lets faults come; several at one call strike in this order, one for each call."""
-        with self._lock:
-            self._faults += faults
+        self._trouble.add(faults)
         self._close_port_before(None)
 
     def clear_faults(self) -> None:
         """Everything is well again, at once: hanging answers end and a closed port opens."""
-        with self._lock:
-            self._faults.clear()
+        self._trouble.clear()
         self._pause.end()
-        self._reopen()
+        self._listener.open()
 
     def hold(self) -> None:
         """From now on requests move only through `release`."""
@@ -173,6 +171,19 @@ class Emulator:
         """The recorded requests of one call."""
         return [seen for seen in list(self.calls) if seen.call is call]
 
+    def wait_until(self, is_so: Callable[[], bool], timeout_s: float = 30.0) -> None:
+        """Waits until something is so, such as ``lambda: emulator.charges == 1``.
+
+        Raises:
+            TimeoutError: It did not come to that.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        with self._news:
+            while not is_so():
+                if time.monotonic() > deadline_s:
+                    raise TimeoutError(f"The emulator has seen {[seen.call.value for seen in self.calls]}.")
+                self._news.wait(_CLOCK_CHECK_S)
+
     def _is_leak(self, seen: Recorded) -> bool:
         if seen.call in {Call.DOWNLOAD, Call.ELSEWHERE}:
             return "authorization" in seen.headers or self.token in f"{seen.path}{seen.headers}"
@@ -182,23 +193,23 @@ class Emulator:
 
     def _respond(self, incoming: Incoming) -> Reply:
         found = route(incoming)
-        with self._lock:
-            self.calls.append(
-                Recorded(
-                    found.call,
-                    incoming.method,
-                    incoming.target,
-                    incoming.headers,
-                    incoming.body,
-                    time.monotonic(),
-                    incoming.connection,
-                )
-            )
-            fault = self._next_fault(found.call)
+        self._record(found.call, incoming)
+        fault = self._trouble.for_call(found.call)
         reply = self._spoilt(fault, found, incoming) if fault else Reply(self._answer(found, incoming))
         if self._close_port_before(self._following(found)):
-            return replace(reply, delivery=replace(reply.delivery, is_closed=True))
+            reply = replace(reply, delivery=replace(reply.delivery, is_closed=True))
+        with self._news:
+            self._news.notify_all()
         return reply
+
+    def _record(self, call: Call, incoming: Incoming) -> None:
+        time_s = time.monotonic()
+        seen = Recorded(
+            call, incoming.method, incoming.target, incoming.headers, incoming.body, time_s, incoming.connection
+        )
+        with self._news:
+            self.calls.append(seen)
+            self._news.notify_all()
 
     def _answer(self, found: Route, incoming: Incoming) -> Answer:
         if found.call is Call.ELSEWHERE:
@@ -207,41 +218,18 @@ class Emulator:
             return self._shelf.answer(incoming)
         return self._api.answer(found, incoming)
 
-    def _next_fault(self, call: Call) -> Fault | None:
-        """The fault that strikes this call. A closed port is none: its calls never arrive."""
-        coming = [
-            fault
-            for fault in self._faults
-            if fault.call is call and fault.kind.consequence is not Consequence.PORT_CLOSES
-        ]
-        if not coming:
-            return None
-        return coming[0] if self._is_due(coming[0]) else None
-
-    def _is_due(self, fault: Fault) -> bool:
-        """Whether the fault strikes now; counts it down."""
-        if fault.skip > 0:
-            fault.skip -= 1
-            return False
-        if fault.times is not None:
-            fault.times -= 1
-            if fault.times <= 0:
-                self._faults.remove(fault)
-        return True
-
     def _spoilt(self, fault: Fault, found: Route, incoming: Incoming) -> Reply:
         consequence = fault.kind.consequence
         if consequence is Consequence.URL_EXPIRES:
             self._shelf.expire(incoming.target)
         if consequence in _FORCED_STATES:
             self._backend.force(found.subject, _FORCED_STATES[consequence], "Model run failed")
-        true_answer = self._answer
         if found.call in CHANGING_CALLS:
             answer = self._answer(found, incoming) if fault.after_accept else self._never_accepted()
-            true_answer = lambda *_: answer  # noqa: E731
-        return fault.kind.effect(
-            Meeting(incoming.target, lambda: true_answer(found, incoming), {"now_s": self._clock(), **fault.args})
-        )
+            meeting = Meeting(incoming.target, lambda: answer, self._clock(), fault.args)
+        else:
+            meeting = Meeting(incoming.target, lambda: self._answer(found, incoming), self._clock(), fault.args)
+        return fault.kind.effect(meeting)
 
     def _never_accepted(self) -> Answer:
         """What an answer looks like when nothing was done: an id that leads nowhere."""
@@ -272,30 +260,9 @@ class Emulator:
         return Call.RESULT if state.is_ended else None
 
     def _close_port_before(self, call: Call | None) -> bool:
-        """Closes the port if a fault says that the next call is refused; calls without a certain forerunner at once."""
-        follows = {Call.STATUS, Call.RESULT, Call.DOWNLOAD}
-        with self._lock:
-            due = [
-                fault
-                for fault in self._faults
-                if fault.kind.consequence is Consequence.PORT_CLOSES
-                and (fault.call is call if call else fault.call not in follows)
-            ]
-            if not due or not self._is_due(due[0]):
-                return False
-        self._listener.shut()
-        self._stop_reopening()
-        self._reopening = threading.Timer(due[0].args["closed_s"], self._listener.open)
-        self._reopening.daemon = True
-        self._reopening.start()
+        """Closes the port if a fault says that the next call is refused; says whether it did."""
+        fault = self._trouble.at_port(call)
+        if fault is None:
+            return False
+        self._listener.shut(for_s=fault.args["closed_s"])
         return True
-
-    def _reopen(self) -> None:
-        self._stop_reopening()
-        self._listener.open()
-
-    def _stop_reopening(self) -> None:
-        if self._reopening is not None:
-            self._reopening.cancel()
-            self._reopening.join()
-            self._reopening = None
