@@ -180,6 +180,15 @@ def test_words_and_echoes_can_be_others(start):
     assert result["input"]["video"].endswith("/decoy/input.mp4")
 
 
+def test_requests_of_another_model_and_of_another_account_can_be_told(start):
+    emulator, visitor = start(other_model_ids=("google/veo/image-to-video",), echo_model_id=True)
+    request_id = visitor.submit(model_id="google/veo/image-to-video").json["request_id"]
+    assert visitor.result(request_id).json["model_id"] == "google/veo/image-to-video"
+    emulator.configure(foreign_ids=frozenset({request_id}))
+    for answer in (visitor.status(request_id), visitor.result(request_id), visitor.cancel(request_id)):
+        assert (answer.status, answer.json["error_code"]) == (403, 403001)
+
+
 def test_the_cost_may_come_late_or_never_and_only_if_asked_for(start):
     emulator, visitor = start(cost="late")
     request_id = visitor.accepted()

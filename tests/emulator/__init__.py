@@ -1,4 +1,12 @@
-"""The RunComfy Model API on loopback, with a ledger of charges: ``assert emulator.charges == 1``."""
+"""The RunComfy Model API on loopback, with a ledger of charges.
+
+    with Emulator(timeline=Timeline.after_polls(queued=1, rendering=2)) as emulator:
+        emulator.inject(Fault(Call.SUBMIT, "reset", after_accept=True))
+        ...  # the pack, with emulator.environment()
+        assert emulator.charges == 1
+
+`Options` chooses where RunComfy's documentation is silent or contradicts itself; `FAULTS` is the table of what can go wrong.
+"""
 
 from .backend import Charge, Request, body_fingerprint
 from .calls import Call, Recorded

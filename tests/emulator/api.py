@@ -53,6 +53,8 @@ class Api:
         """The answer to one call."""
         if incoming.headers.get("authorization") != f"Bearer {self._token}":
             return self._refused("UserAccountError: token missing, expired or revoked", 400004, http_status=401)
+        if route.subject in self._options.foreign_ids:
+            return Answer.of_error(403, 403001, "PermissionDeniedError")
         try:
             return self._answered(route, incoming)
         except UnknownRequestError:
@@ -84,7 +86,7 @@ class Api:
         options = self._options
         if options.model_retired == "404":
             return Answer.of_error(404, 404001, "The model is not available")
-        if model_id != options.model_id or options.model_retired == "400001":
+        if model_id not in (options.model_id, *options.other_model_ids) or options.model_retired == "400001":
             return self._unknown_model()
         try:
             body = json.loads(incoming.body)
@@ -98,7 +100,7 @@ class Api:
             return self._refused("InsufficientResources: no balance left", 400002, http_status=402)
         error = doom(body, options)
         end = State.SUCCEEDED if error is None else State.FAILED
-        return self._accepted(self._backend.accept(body, usd=usd, end=end, error=error))
+        return self._accepted(self._backend.accept(model_id, body, usd=usd, end=end, error=error))
 
     def _accepted(self, request: Request) -> Answer:
         value = {"request_id": request.request_id, **self._urls(request, "status", "result", "cancel")}
@@ -128,7 +130,7 @@ class Api:
             return Answer.of_error(400, 400005, "Result not ready")
         value: dict[str, Any] = {"request_id": request.request_id, "status": self._word(request.state.value)}
         if options.echo_model_id:
-            value["model_id"] = options.model_id
+            value["model_id"] = request.model_id
         if options.echo_input:
             value["input"] = {**request.body, "video": f"{self._base_url}/decoy/input.mp4"}
         if request.ended_at_s is not None:

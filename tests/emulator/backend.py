@@ -26,6 +26,7 @@ class Request:
 
     Attributes:
         request_id: RunComfy's id.
+        model_id: What it was submitted to.
         body: The submitted JSON object, exactly.
         usd: What it costs.
         accepted_at_s: When it was accepted, by the backend's clock.
@@ -39,6 +40,7 @@ class Request:
     """
 
     request_id: str
+    model_id: str
     body: Mapping[str, Any]
     usd: float
     accepted_at_s: float
@@ -113,9 +115,9 @@ class Backend:
         """Unrefunded charges per `body_fingerprint`."""
         return Counter(body_fingerprint(charge.body) for charge in self.ledger if not charge.refunded)
 
-    def accept(self, body: Mapping[str, Any], *, usd: float, end: State, error: Any) -> Request:
+    def accept(self, model_id: str, body: Mapping[str, Any], *, usd: float, end: State, error: Any) -> Request:
         """Takes a request in and charges it."""
-        request = Request(f"req-{uuid.uuid4()}", body, usd, self._clock(), end=end, error=error)
+        request = Request(f"req-{uuid.uuid4()}", model_id, body, usd, self._clock(), end=end, error=error)
         with self._lock:
             self._store(request)
         return request

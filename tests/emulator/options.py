@@ -21,7 +21,9 @@ class Options:
     """Everything about RunComfy that is not certain; the defaults follow its documentation.
 
     Attributes:
-        model_id: The one model on offer.
+        model_id: The model on offer.
+        other_model_ids: Models that take the same body but are not in the catalogue.
+        foreign_ids: Request ids that belong to another account: 403001.
         accept_data_uri: Whether `input_reference` may be a data URI; else https only, 422.
         strict: Wrong input is refused with 422; without it, it is accepted, charged, and fails in the end.
         errors: "documented" answers 400 with 400001, 400002, 400004; "http" answers 404, 402, 401.
@@ -39,13 +41,15 @@ class Options:
         refund_failed: Whether a failed request is given back. Not documented.
         cancel_reply: "documented", "odd" (the documentation's own sample: status completed, outcome cancelled),
             "requested" (outcome cancellation_requested) or "bare" (no outcome at all).
-        echo_model_id: `model_id` in the result.
+        echo_model_id: The `model_id` of the request in the result.
         echo_input: The request's body in the result, with a decoy URL in it.
         ahead_in_queue: Other people's requests before ours; one leaves the queue with each look.
         url_lifetime_s: How long a clip's URL is good for; a new /result gives a new one.
     """
 
     model_id: str = MODEL_ID
+    other_model_ids: tuple[str, ...] = ()
+    foreign_ids: frozenset[str] = frozenset()
     accept_data_uri: bool = True
     strict: bool = True
     errors: Literal["documented", "http"] = "documented"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +103,6 @@ class Emulator:
         """Stops serving; no thread is left."""
         self._listener.close()
 
-    # What a test sets.
-
     def environment(self) -> dict[str, str]:
         """The variables that point the pack here."""
         return {
@@ -135,8 +134,6 @@ class Emulator:
     def release(self, request_id: str, state: State = State.SUCCEEDED, error: Any = None) -> None:
         """Puts a request into a state; `error` (a string or an object) is what a failed one says."""
         self._backend.force(request_id, state, error)
-
-    # What a test looks at.
 
     @property
     def requests(self) -> list[Request]:
@@ -189,14 +186,13 @@ class Emulator:
             return "authorization" in seen.headers or self.token in f"{seen.path}{seen.headers}"
         return self.token in seen.path or self.token.encode() in seen.body
 
-    # How a request is answered.
-
     def _respond(self, incoming: Incoming) -> Reply:
         found = route(incoming)
         self._record(found.call, incoming)
         fault = self._trouble.for_call(found.call)
         reply = self._spoilt(fault, found, incoming) if fault else Reply(self._answer(found, incoming))
-        if self._close_port_before(self._following(found)):
+        following = self._following(found)
+        if following is not None and self._close_port_before(following):
             reply = replace(reply, delivery=replace(reply.delivery, is_closed=True))
         with self._news:
             self._news.notify_all()
@@ -223,7 +219,8 @@ class Emulator:
         if consequence is Consequence.URL_EXPIRES:
             self._shelf.expire(incoming.target)
         if consequence in _FORCED_STATES:
-            self._backend.force(found.subject, _FORCED_STATES[consequence], "Model run failed")
+            with suppress(UnknownRequestError):
+                self._backend.force(found.subject, _FORCED_STATES[consequence], "Model run failed")
         if found.call in CHANGING_CALLS:
             answer = self._answer(found, incoming) if fault.after_accept else self._never_accepted()
             meeting = Meeting(incoming.target, lambda: answer, self._clock(), fault.args)
@@ -242,8 +239,6 @@ class Emulator:
             size=body.get("size", DEFAULT_SIZE),
             seconds=body.get("seconds", DEFAULT_SECONDS),
         )
-
-    # The port.
 
     def _following(self, found: Route) -> Call | None:
         """The call a client makes next, where that is certain."""

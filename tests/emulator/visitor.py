@@ -8,6 +8,7 @@ import json
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ class Seen:
         return json.loads(self.body)
 
 
+@lru_cache
 def picture_uri(width: int, height: int) -> str:
     """A grey PNG as data URI."""
     rows = (b"\x00" + b"\x80" * width) * height

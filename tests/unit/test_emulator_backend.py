@@ -14,7 +14,7 @@ class Clock:
 
 
 def accept(backend, **body):
-    return backend.accept(body, usd=1.2, end=State.SUCCEEDED, error=None).request_id
+    return backend.accept("sora", body, usd=1.2, end=State.SUCCEEDED, error=None).request_id
 
 
 def looks(backend, request_id, count):
