@@ -232,14 +232,7 @@ def connection_error(error: requests.RequestException) -> APIConnectionError:
     """One of ours for an exception of requests. That nothing was sent is only said where it is certain."""
     reason = error.args[0].reason if error.args and isinstance(error.args[0], MaxRetryError) else None
     if isinstance(error, requests.exceptions.SSLError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return APIConnectionError(
-                "The certificate of RunComfy's server was refused; something may stand between this machine and RunComfy.",
-                sent=False,
-                is_permanent=True,
-                remedy="Check the clock of this machine and the proxy; a company's certificate goes into REQUESTS_CA_BUNDLE.",
-            )
-        return APIConnectionError("The encrypted connection to RunComfy broke.", sent=True)
+        return _encryption_error(error)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
         return APIConnectionError("The address of RunComfy's API cannot be used.", sent=False, is_permanent=True)
     if isinstance(reason, ConnectTimeoutError) and not isinstance(reason, NewConnectionError):
@@ -250,6 +243,17 @@ def connection_error(error: requests.RequestException) -> APIConnectionError:
     if isinstance(error, requests.Timeout):
         return APITimeoutError("RunComfy did not answer in time.", sent=True)
     return APIConnectionError("The connection to RunComfy broke.", sent=True)
+
+
+def _encryption_error(error: requests.exceptions.SSLError) -> APIConnectionError:
+    if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+        return APIConnectionError("The encrypted connection to RunComfy broke.", sent=True)
+    return APIConnectionError(
+        "The certificate of RunComfy's server was refused; something may stand between this machine and RunComfy.",
+        sent=False,
+        is_permanent=True,
+        remedy="Check the clock of this machine and the proxy; a company's certificate goes into REQUESTS_CA_BUNDLE.",
+    )
 
 
 def _why_unsent(reason: object) -> str:

@@ -15,10 +15,7 @@ from ..errors import (
     SAFE_TO_RERUN,
     APIConnectionError,
     APIError,
-    ConfigurationError,
     DownloadError,
-    GenerationCancelledError,
-    GenerationFailedError,
     GenerationTimeoutError,
     NotFoundError,
     ResponseFormatError,
@@ -31,6 +28,7 @@ from .download import Downloader, LinkExpiredError
 from .history import History
 from .jobs import Job, JobState, charge_sentence
 from .journal import Journal
+from .outcomes import about, ended
 from .polling import Usual, next_poll_s, usual_times
 from .progress import Queued, Rendering, Report, Retrying
 from .retry import Call, RetryPolicy, Wait, decide
@@ -141,7 +139,7 @@ class Collector:
             raise about(error, job) from error.__cause__
         if phase in (Phase.QUEUED, Phase.RUNNING) or (phase is Phase.FINISHED and result.video_url):
             return self.collect(self._journal.reopen(job), stop=stop, report=report)
-        raise _ended(job)
+        raise ended(job)
 
     def cancel(self, job: Job) -> tuple[Job, str]:
         """Ask RunComfy to cancel a submitted request. One bounded attempt, honest about the outcome.
@@ -236,8 +234,8 @@ class Collector:
 
     def _record_end(self, job: Job, result: GenerationResult) -> RunComfyError:
         if result.phase is Phase.FAILED:
-            return _ended(self._journal.record_failed(job, result.reason, result.cost_usd))
-        return _ended(self._journal.record_cancelled(self._journal.get(job.id) or job, result.reason))
+            return ended(self._journal.record_failed(job, result.reason, result.cost_usd))
+        return ended(self._journal.record_cancelled(self._journal.get(job.id) or job, result.reason))
 
     def _bring_home(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
         """Download the clip, with a fresh address where the old one has expired."""
@@ -320,40 +318,3 @@ def _is_cancelled(client: Client, handle: RequestHandle) -> bool:
     """Whether RunComfy itself says so; a bare `completed` on /status only means that the request left the queue."""
     phase = client.status(handle).phase
     return phase is Phase.CANCELLED or (phase is Phase.FINISHED and client.result(handle).phase is Phase.CANCELLED)
-
-
-def _ended(job: Job) -> RunComfyError:
-    """What to tell of a job that ended without a clip."""
-    said = f": {job.reason.rstrip('.')}." if job.reason else ", without giving a reason."
-    if job.state is JobState.CANCELLED:
-        return GenerationCancelledError(
-            "The request was cancelled at RunComfy" + (said if job.reason else "."),
-            money=charge_sentence(job),
-            remedy="Run the node again for a new one."
-            if not job.holds_fingerprint
-            else "It is not sent again by itself: change the seed to buy another take, or release it in Sora2ProStatus.",
-            request_id=job.request_id,
-            job_id=job.id,
-        )
-    return GenerationFailedError(
-        f"RunComfy says that the generation failed{said}",
-        money="RunComfy does not say whether it charges for failed generations: look under Usage on runcomfy.com."
-        if job.cost_usd is None
-        else charge_sentence(job),
-        remedy="Running it again asks RunComfy once more but does not send it again. Change the prompt, the picture or the "
-        "seed to buy another take, or release the job in Sora2ProStatus.",
-        request_id=job.request_id,
-        job_id=job.id,
-    )
-
-
-def about(error: RunComfyError, job: Job) -> RunComfyError:
-    """An error with what is known of the job's money, and its ids."""
-    error.request_id = error.request_id or job.request_id
-    error.job_id = error.job_id if error.job_id is not None else job.id
-    # What keeps us from going on with a request that is on its way does not undo its charge.
-    if not error.money or (isinstance(error, ConfigurationError) and job.may_be_charged):
-        error.money = charge_sentence(job)
-    if not error.remedy:
-        error.remedy = SAFE_TO_RERUN
-    return error

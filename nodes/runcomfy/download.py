@@ -67,7 +67,7 @@ class Downloader:
         self,
         *,
         allows: Callable[[str], bool],
-        verify: Callable[[Path], None],
+        verify: Callable[[Path], object],
         policy: RetryPolicy,
         session_factory: Callable[[], requests.Session] = requests.Session,
         max_bytes: int = MAX_CLIP_BYTES,

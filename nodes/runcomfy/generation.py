@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from ..errors import (
     NOT_CHARGED,
@@ -23,13 +22,14 @@ from ..errors import (
     SubmissionUncertainError,
 )
 from .client import Client, RequestHandle
-from .collect import Collector, about
+from .collect import Collector
 from .jobs import GenerationRequest, Job, JobState
 from .journal import Journal
+from .outcomes import about, uncertain
 from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, Report, Retrying, Submitting, WaitingForSlot
 from .retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
-from .stopping import StopSignal
+from .stopping import Slots, StopSignal
 
 FOLLOW_INTERVAL_S = 0.25
 RECORD_ATTEMPTS = 5
@@ -69,8 +69,7 @@ class Generation:
         self._collector = collector
         self._pricing = pricing
         self._connect = connect
-        self._slots = threading.BoundedSemaphore(max_parallel)
-        self._max_parallel = max_parallel
+        self._slots = Slots(max_parallel)
         self._max_usd_per_day = max_usd_per_day
         self._policy = policy
         self._sleep = sleep
@@ -116,9 +115,16 @@ class Generation:
                 if recovered is not None:
                     return recovered
             preflight()
-            with self._connect() as client, self._slot(stop, report):
+            with self._connect() as client:
+                return self._buy_and_collect(client, request, stop, report)
+
+    def _buy_and_collect(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
+        try:
+            with self._slots.held(stop, lambda: report(WaitingForSlot(self._slots.limit))):
                 job = self._buy(client, request, stop, report)
                 return self._collector.collect(job, stop=stop, report=report)
+        except Stopped as stopped:
+            raise stopped if str(stopped) else Stopped(f"Stopped. {NOTHING_SENT}") from None
 
     def _from_journal(self, job: Job, report: Report) -> Job:
         report(FromJournal(job.request_id or ""))
@@ -131,7 +137,7 @@ class Generation:
             # We hold the lock, so whoever was submitting is dead.
             job = self._journal.record_uncertain(job, "ComfyUI ended while the request was being sent.")
         if job.state is JobState.UNCERTAIN:
-            raise _uncertain(job)
+            raise uncertain(job)
         try:
             if job.state in (JobState.FAILED, JobState.CANCELLED):
                 return self._collector.look_again(job, stop=stop, report=report)
@@ -191,7 +197,7 @@ class Generation:
         verdict = submission_verdict(error)
         try:
             if verdict is Verdict.UNKNOWN:
-                raise _uncertain(self._journal.record_uncertain(job, error.what)) from error
+                raise uncertain(self._journal.record_uncertain(job, error.what)) from error
             if verdict is Verdict.REFUSED:
                 job = self._journal.record_rejected(job, error.what)
                 error.money = NOT_CHARGED
@@ -224,26 +230,3 @@ class Generation:
                     ) from error
                 self._sleep(RECORD_WAIT_S)
         raise AssertionError("unreachable")
-
-    @contextmanager
-    def _slot(self, stop: StopSignal, report: Report) -> Iterator[None]:
-        """One of the paid requests that may be in flight at once."""
-        while not self._slots.acquire(timeout=FOLLOW_INTERVAL_S):
-            report(WaitingForSlot(self._max_parallel))
-            if stop.is_set:
-                raise Stopped(f"Stopped. {NOTHING_SENT}")
-        try:
-            yield
-        finally:
-            self._slots.release()
-
-
-def _uncertain(job: Job) -> SubmissionUncertainError:
-    return SubmissionUncertainError(
-        f"Nobody knows whether RunComfy accepted this request: {job.reason}",
-        money="It may have been charged, so it is not sent again by itself.",
-        remedy="Look under Generations on runcomfy.com. If the clip is there, put its request id into Sora2ProStatus and choose "
-        f"'adopt'. If it is not there after some minutes, put {job.name} there and choose 'release'; then run the node again "
-        "to buy it anew.",
-        job_id=job.id,
-    )

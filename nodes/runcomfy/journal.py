@@ -186,7 +186,11 @@ class Journal:
             InvalidInputError: The id belongs to another job.
         """
         try:
-            return self._move(job, JobState.SUBMITTED, request_id=request_id, may_be_charged=1, reason="")
+            with self._moving(job, JobState.SUBMITTED) as connection:
+                # The clip may have been collected by its id alone before; that row has no inputs and gives way.
+                connection.execute("DELETE FROM jobs WHERE fingerprint = ?", (_imported(request_id),))
+                columns: dict[str, object] = {"request_id": request_id, "may_be_charged": 1, "reason": ""}
+                return self._update(connection, job, JobState.SUBMITTED, **columns)
         except sqlite3.IntegrityError:
             raise InvalidInputError(
                 f"The request {request_id} belongs to another job already.",
@@ -212,7 +216,7 @@ class Journal:
         """A row for a request that was bought elsewhere, so that its clip can be collected here."""
         now = self._clock()
         values = {
-            "fingerprint": f"request:{request_id}",
+            "fingerprint": _imported(request_id),
             "state": JobState.SUBMITTED.value,
             "model_id": model_id,
             "prompt": "",
@@ -261,6 +265,11 @@ class Journal:
         assignments = ", ".join(f"{name} = :{name}" for name in values)
         connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job.id})  # noqa: S608 - names are ours
         return job_of(connection.execute("SELECT * FROM jobs WHERE id = ?", (job.id,)).fetchone())
+
+
+def _imported(request_id: str) -> str:
+    """What stands in for a fingerprint where the inputs of a request are not known."""
+    return f"request:{request_id}"
 
 
 def _insert(connection: sqlite3.Connection, values: dict[str, object]) -> sqlite3.Row:

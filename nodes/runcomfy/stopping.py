@@ -1,8 +1,10 @@
-"""How a run in a thread of its own is told to end."""
+"""How a run in a thread of its own waits: for time, for its turn, and never longer than until it is told to end."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ..errors import Stopped
 
@@ -38,3 +40,32 @@ class StopSignal:
         """Wait, or raise `Stopped` as soon as the run is asked to end."""
         if self._event.wait(max(0.0, seconds)):
             raise Stopped
+
+
+class Slots:
+    """So many runs at once, the others wait.
+
+    Args:
+        limit: How many.
+        interval_s: How often a waiting run looks whether it was asked to end.
+    """
+
+    def __init__(self, limit: int, *, interval_s: float = 0.1) -> None:
+        self.limit = limit
+        self._interval_s = interval_s
+        self._free = threading.BoundedSemaphore(limit)
+
+    @contextmanager
+    def held(self, stop: StopSignal, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold one of the slots.
+
+        Raises:
+            Stopped: The run was asked to end while it waited.
+        """
+        while not self._free.acquire(timeout=self._interval_s):
+            on_wait()
+            stop.check()
+        try:
+            yield
+        finally:
+            self._free.release()

@@ -1,0 +1,172 @@
+"""All that the pack knows of ComfyUI. Without ComfyUI each function does the sensible thing, so that a node is a plain class.
+
+Every import is inside a function: which of these modules a ComfyUI has depends on its version, and loading the pack must load
+none of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import Stopped
+
+APP_NAME = "sora2pro"
+PROGRESS_STEPS = 1000
+logger = logging.getLogger("runcomfy.sora2pro.host")
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - a module of whatever ComfyUI there is
+    """A module of ComfyUI, or None outside of it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def default_state_dir() -> Path:
+    """Where state is kept: ComfyUI's system user folder, which it serves to nobody; else the platform's."""
+    folder_paths = _module("folder_paths")
+    if folder_paths is None:
+        return _platform_state_dir()
+    if hasattr(folder_paths, "get_system_user_directory"):
+        return Path(folder_paths.get_system_user_directory(APP_NAME))
+    return Path(folder_paths.get_user_directory()) / f"__{APP_NAME}"
+
+
+def _platform_state_dir() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / APP_NAME
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / APP_NAME
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / APP_NAME
+
+
+def default_output_dir() -> Path:
+    """Where clips are kept."""
+    folder_paths = _module("folder_paths")
+    root = Path.cwd() / "output" if folder_paths is None else Path(folder_paths.get_output_directory())
+    return root / APP_NAME
+
+
+def is_interrupted() -> bool:
+    """Whether the user pressed Stop. Looking does not use the signal up: sibling nodes must see it too."""
+    management = _module("comfy.model_management")
+    return management is not None and bool(management.processing_interrupted())
+
+
+def interruption(message: str) -> BaseException:
+    """What a node raises when it was stopped: ComfyUI reports it as an interruption, not as an error."""
+    management = _module("comfy.model_management")
+    return Stopped(message) if management is None else management.InterruptProcessingException(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which node of which prompt is running; both None outside ComfyUI."""
+
+    node_id: str | None
+    prompt_id: str | None
+
+
+def current_place() -> Place:
+    """Where the calling coroutine runs."""
+    utils = _module("comfy_execution.utils")
+    context = utils.get_executing_context() if utils is not None else None
+    return Place(None, None) if context is None else Place(context.node_id, context.prompt_id)
+
+
+class Display:
+    """The bar and the line of text on one node. Call it from the node's own coroutine."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._text = ""
+        self._fraction = 0.0
+        comfy_utils = _module("comfy.utils") if place.node_id is not None else None
+        self._bar = None if comfy_utils is None else comfy_utils.ProgressBar(PROGRESS_STEPS, node_id=place.node_id)
+
+    def show(self, text: str, fraction: float) -> None:
+        """Show a text and how much of the work on this machine is done, 0 to 1; what is shown already is not sent again."""
+        if text != self._text:
+            self._text = text
+            self._send_text(text)
+        if fraction != self._fraction and self._bar is not None:
+            self._fraction = fraction
+            self._update(self._bar, fraction)
+
+    def send(self, event: str, document: dict[str, Any]) -> None:
+        """Tell the web extension; without a browser nobody listens."""
+        server = _prompt_server()
+        if server is not None and self._place.node_id is not None:
+            ids = {"node": self._place.node_id, "prompt_id": self._place.prompt_id}
+            server.send_sync(event, {**document, **ids}, server.client_id)
+
+    def _send_text(self, text: str) -> None:
+        server = _prompt_server()
+        if server is not None and self._place.node_id is not None and hasattr(server, "send_progress_text"):
+            server.send_progress_text(text, self._place.node_id, server.client_id)
+
+    def _update(self, bar: Any, fraction: float) -> None:  # noqa: ANN401 - ComfyUI's ProgressBar
+        management = _module("comfy.model_management")
+        try:
+            bar.update_absolute(int(fraction * PROGRESS_STEPS), PROGRESS_STEPS)
+        except management.InterruptProcessingException:
+            # The bar uses the signal up when it sees it. Set it again: sibling nodes look at it too, and so do we.
+            management.interrupt_current_processing(True)  # noqa: FBT003 - ComfyUI's signature
+
+
+def _prompt_server() -> Any:  # noqa: ANN401 - ComfyUI's PromptServer or None
+    server = _module("server")
+    return getattr(getattr(server, "PromptServer", None), "instance", None)
+
+
+def blocked(reason: str) -> Any:  # noqa: ANN401 - ComfyUI's ExecutionBlocker
+    """An output that is not there, with the reason that nodes downstream show."""
+    graph_utils = _module("comfy_execution.graph_utils")
+    return Blocked(reason) if graph_utils is None else graph_utils.ExecutionBlocker(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Stands for ComfyUI's ExecutionBlocker outside of it."""
+
+    message: str
+
+
+def video(path: Path) -> Any:  # noqa: ANN401 - ComfyUI's VideoInput
+    """A VIDEO that reads from the file only when it is used."""
+    api = _module("comfy_api.latest")
+    return ClipFile(path) if api is None else api.InputImpl.VideoFromFile(str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFile:
+    """Stands for ComfyUI's VideoFromFile outside of it."""
+
+    path: Path
+
+    def save_to(self, path: Path | str) -> None:
+        """Copy the clip as it is."""
+        shutil.copyfile(self.path, path)
+
+
+def preview(paths: list[Path]) -> dict[str, Any]:
+    """What a node returns as `ui` so that clips in ComfyUI's output folder play on it; empty for clips elsewhere."""
+    folder_paths = _module("folder_paths")
+    if folder_paths is None:
+        return {}
+    root = Path(folder_paths.get_output_directory()).resolve()
+    shown = []
+    for path in paths:
+        with contextlib.suppress(ValueError):
+            place = path.resolve().relative_to(root)
+            shown.append({"filename": place.name, "subfolder": place.parent.as_posix(), "type": "output"})
+    return {"images": shown, "animated": (True,)} if shown else {}

@@ -1,0 +1,213 @@
+"""`Sora2ProImageToVideo`: a picture and a prompt become frames, sound and a VIDEO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from . import host, runtime
+from .configuration import current_model
+from .errors import InvalidInputError
+from .runcomfy.jobs import MAX_SEED, check_image_url, check_prompt
+from .runcomfy.models import AUTO_SIZE, SORA_2_PRO
+
+if TYPE_CHECKING:
+    import torch
+
+CATEGORY = "RunComfy/Sora 2 Pro"
+FITS = ["crop", "pad", "blur pad", "stretch"]
+
+
+class Sora2ProImageToVideo:
+    """The node. Everything it does is in `runtime.generate`."""
+
+    CATEGORY = CATEGORY
+    DESCRIPTION = (
+        "Animates a picture with OpenAI's Sora 2 Pro through the RunComfy Model API, and gives frames, sound, fps, a VIDEO and "
+        "the request id. Each new clip costs money. The same inputs and seed are never paid for twice: after a crash, a restart "
+        "or Stop, just run the graph again. Turn on 'rehearse' to try a graph for free."
+    )
+    FUNCTION = "generate"
+    RETURN_TYPES = ("IMAGE", "AUDIO", "FLOAT", "VIDEO", "STRING")
+    RETURN_NAMES = ("frames", "audio", "fps", "video", "request_id")
+    OUTPUT_IS_LIST = (True, True, True, True, True)
+    OUTPUT_TOOLTIPS = (
+        "All frames of the clip, one batch for each clip: [frames, height, width, 3]. Blocked while 'decode_frames' is off.",
+        "The sound of the clip; silence of the same length if it has none.",
+        "Frames per second of 'frames'.",
+        "The clip as a file, sound included. Save Video stores it without loss.",
+        "RunComfy's id of the request. Sora2ProStatus finds the clip by it at any time.",
+    )
+    SEARCH_ALIASES: ClassVar = ["sora", "runcomfy", "image to video", "i2v"]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
+        """The inputs, in the order saved workflows hold them: append, never insert or rename."""
+        model = current_model()
+        sizes = [*map(str, model.sizes), AUTO_SIZE]
+        return {
+            "required": {
+                "prompt": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "",
+                        "placeholder": "What happens in the clip: subject, motion, camera, light, sound",
+                        "tooltip": "What happens in the clip, at most 32,000 characters. Must not be empty.",
+                    },
+                ),
+                "size": (
+                    sizes,
+                    {
+                        "default": str(model.default_size),
+                        "tooltip": "Width x height of the clip. The picture is brought to exactly this size (see 'fit'). "
+                        "'auto' takes the size nearest to the picture's shape.",
+                    },
+                ),
+                "seconds": (
+                    list(model.seconds),
+                    {
+                        "default": model.default_seconds,
+                        "tooltip": "Length of the clip in seconds. The price grows with it.",
+                    },
+                ),
+            },
+            "optional": {
+                "image": (
+                    "IMAGE",
+                    {
+                        "tooltip": "The picture to animate. A batch gives one clip, and one charge, for each picture: see "
+                        "'max_clips'. A grey picture is taken as colour; transparency is laid on black."
+                    },
+                ),
+                "seed": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": MAX_SEED,
+                        "control_after_generate": "fixed",
+                        "advanced": True,
+                        "tooltip": "Which take. Same inputs and same seed: the same clip, never paid for again. Another seed "
+                        "buys another take. It is not sent: the model has no seed of its own.",
+                    },
+                ),
+                "fit": (
+                    FITS,
+                    {
+                        "default": FITS[0],
+                        "advanced": True,
+                        "tooltip": "How the picture is brought to 'size': crop (cut at the edges, centred), pad (black bars), "
+                        "blur pad (bars of the blurred picture), stretch. A hosted picture ('image_url') is sent as it is.",
+                    },
+                ),
+                "image_url": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "placeholder": "https://…",
+                        "tooltip": "Instead of 'image': the public https address of a hosted picture of exactly 'size' pixels "
+                        "(jpg, png, webp, gif, avif). It is saved with the workflow, so do not use a private link.",
+                    },
+                ),
+                "max_clips": (
+                    "INT",
+                    {
+                        "default": 1,
+                        "min": 1,
+                        "max": runtime.MAX_CLIPS,
+                        "advanced": True,
+                        "tooltip": "A guard: a batch of more pictures than this is refused before anything is bought.",
+                    },
+                ),
+                "decode_frames": (
+                    "BOOLEAN",
+                    {
+                        "default": True,
+                        "advanced": True,
+                        "tooltip": "Off: no frames are made, which saves gigabytes of memory; 'video' and 'audio' are "
+                        "delivered all the same.",
+                    },
+                ),
+                "select_every_nth": (
+                    "INT",
+                    {
+                        "default": 1,
+                        "min": 1,
+                        "max": 1000,
+                        "advanced": True,
+                        "tooltip": "Keep only every nth frame; 'fps' is lowered to match, so speed and sound stay right.",
+                    },
+                ),
+                "frame_load_cap": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 100_000,
+                        "advanced": True,
+                        "tooltip": "Keep at most so many frames, and the sound of their time. 0: all.",
+                    },
+                ),
+                "rehearse": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "advanced": True,
+                        "tooltip": "On: a free stand-in clip of the same size, length and frame rate is made on this machine. "
+                        "Nothing is sent, no token is needed.",
+                    },
+                ),
+            },
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, prompt: str | None = None, image_url: str | None = None) -> bool | str:  # noqa: N802 - ComfyUI's name
+        """What can be said before the graph runs; a linked input is not there yet and comes as None."""
+        try:
+            if prompt is not None:
+                check_prompt(prompt, SORA_2_PRO)
+            if image_url:
+                check_image_url(image_url.strip())
+        except InvalidInputError as error:
+            return str(error)
+        return True
+
+    async def generate(
+        self,
+        prompt: str = "",
+        size: str = str(SORA_2_PRO.default_size),
+        seconds: int = SORA_2_PRO.default_seconds,
+        image: torch.Tensor | None = None,
+        seed: int = 0,
+        fit: str = FITS[0],
+        image_url: str = "",
+        max_clips: int = 1,
+        decode_frames: bool = True,
+        select_every_nth: int = 1,
+        frame_load_cap: int = 0,
+        rehearse: bool = False,
+    ) -> dict[str, Any]:
+        """Get the clips; see `INPUT_TYPES` for the arguments and `RETURN_NAMES` for what comes back, each as a list.
+
+        Raises:
+            RunComfyError: The message says what happened, what it means for the money, and what to do.
+        """
+        clips = await runtime.generate(
+            runtime.Order(
+                image=image,
+                prompt=prompt,
+                size=size,
+                seconds=seconds,
+                seed=seed,
+                fit=fit,
+                image_url=image_url,
+                max_clips=max_clips,
+                decode_frames=decode_frames,
+                select_every_nth=select_every_nth,
+                frame_load_cap=frame_load_cap,
+                rehearse=rehearse,
+            )
+        )
+        outputs = ([getattr(clip, name) for clip in clips] for name in self.RETURN_NAMES)
+        return {"ui": host.preview([clip.path for clip in clips]), "result": tuple(outputs)}

@@ -1,0 +1,97 @@
+"""The composition root: settings in, working services out, built once for each set of settings."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .configuration import current_settings
+from .runcomfy.client import Client
+from .runcomfy.collect import Collector
+from .runcomfy.credentials import find_token
+from .runcomfy.download import Downloader
+from .runcomfy.generation import Generation
+from .runcomfy.history import History
+from .runcomfy.journal import Journal
+from .runcomfy.pricing import Pricing
+from .runcomfy.retry import RetryPolicy
+from .runcomfy.settings import Settings
+from .runcomfy.status_actions import StatusActions
+from .runcomfy.stopping import Slots
+
+RETRY_BASE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that a node needs, for one set of settings.
+
+    Attributes:
+        decoding: Frames are made for one clip at a time: decoding uses every core by itself, and memory is counted once.
+    """
+
+    settings: Settings
+    journal: Journal
+    history: History
+    pricing: Pricing
+    connect: Callable[[], Client]
+    generation: Generation
+    actions: StatusActions
+    decoding: Slots
+
+
+def current_services() -> Services:
+    """The services for the settings as they are now; a change of settings needs no restart.
+
+    Raises:
+        ConfigurationError: A setting cannot be used.
+    """
+    return _services(current_settings())
+
+
+@functools.lru_cache(maxsize=8)
+def _services(settings: Settings) -> Services:
+    from .media.probe import check_whole  # noqa: PLC0415 - PyAV is loaded when it is needed, and may be missing
+
+    policy = RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
+    journal = Journal(settings.state_dir)
+    history = History(journal.database)
+    pricing = Pricing(history=history)
+
+    def connect() -> Client:
+        return Client(
+            base_url=settings.api_base_url,
+            account_base_url=settings.account_base_url,
+            token=find_token(os.environ, settings.state_dir),
+        )
+
+    collector = Collector(
+        journal=journal,
+        history=history,
+        connect=connect,
+        downloader=Downloader(allows=settings.allows_clip_url, verify=check_whole, policy=policy),
+        output_dir=settings.output_dir,
+        poll_interval_s=settings.poll_interval_s,
+        timeout_s=settings.timeout_s,
+        policy=policy,
+    )
+    return Services(
+        settings=settings,
+        journal=journal,
+        history=history,
+        pricing=pricing,
+        connect=connect,
+        generation=Generation(
+            journal=journal,
+            collector=collector,
+            pricing=pricing,
+            connect=connect,
+            max_parallel=settings.max_parallel,
+            max_usd_per_day=settings.max_usd_per_day,
+            policy=policy,
+        ),
+        actions=StatusActions(journal=journal, collector=collector, connect=connect, model_id=settings.model.model_id),
+        decoding=Slots(1),
+    )

@@ -1,0 +1,81 @@
+"""`Sora2ProStatus`: looks at, collects, cancels, adopts or releases any request. It cannot spend."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from . import host, runtime
+from .image_to_video import CATEGORY
+
+ACTIONS = ["check", "collect", "cancel", "adopt", "release"]
+
+
+class Sora2ProStatus:
+    """The node. Everything it does is in `runtime.act`."""
+
+    CATEGORY = CATEGORY
+    DESCRIPTION = (
+        "Looks at a Sora 2 Pro request, collects its clip, or cancels it, also after a crash or on another day. It never buys "
+        "anything. Leave 'request_id' blank for the newest job."
+    )
+    FUNCTION = "act"
+    RETURN_TYPES = ("STRING", "IMAGE", "AUDIO", "FLOAT", "VIDEO", "STRING", "STRING")
+    RETURN_NAMES = ("status", "frames", "audio", "fps", "video", "request_id", "report")
+    OUTPUT_NODE = True
+    OUTPUT_TOOLTIPS = (
+        "State of the job: prepared, submitting, submitted, completed, downloaded, rejected, failed, cancelled or uncertain.",
+        "All frames of the clip: [frames, height, width, 3]. Blocked until the clip is collected.",
+        "The sound of the clip. Blocked until the clip is collected.",
+        "Frames per second. Blocked until the clip is collected.",
+        "The clip as a file. Blocked until the clip is collected.",
+        "RunComfy's id of the request; empty while there is none.",
+        "What is known of the job, in words: state, charge, file, what to do.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
+        """The inputs, in the order saved workflows hold them: append, never insert or rename."""
+        return {
+            "required": {
+                "request_id": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "placeholder": "blank: the newest job",
+                        "tooltip": "A request id, or a job such as job-7. Blank: the newest job. For 'adopt': the request id "
+                        "you found on runcomfy.com, or 'job-7 <request id>'.",
+                    },
+                ),
+                "action": (
+                    ACTIONS,
+                    {
+                        "default": ACTIONS[0],
+                        "tooltip": "check: look, free. collect: wait for the clip and load it, no new charge. cancel: ask "
+                        "RunComfy to cancel a queued request. adopt: give an uncertain job the request id you found on "
+                        "runcomfy.com. release: give a job up, so that the same inputs can be bought anew.",
+                    },
+                ),
+            }
+        }
+
+    @classmethod
+    def IS_CHANGED(cls, **_inputs: object) -> float:  # noqa: N802 - ComfyUI's name
+        """Never the same twice: a state can change at any time, and looking is free."""
+        return math.nan
+
+    async def act(self, request_id: str = "", action: str = ACTIONS[0]) -> dict[str, Any]:
+        """Do the action; see `INPUT_TYPES` and `RETURN_NAMES`.
+
+        Raises:
+            RunComfyError: The message says what happened, what it means for the money, and what to do.
+        """
+        finding, clip = await runtime.act(request_id, action)
+        job = finding.job
+        if clip is None:
+            missing = host.blocked(f"The clip is not collected yet. {finding.report}")
+            media = (missing, missing, missing, missing)
+        else:
+            media = (clip.frames, clip.audio, clip.fps, clip.video)
+        shown = {"text": [finding.report], **host.preview([] if clip is None else [clip.path])}
+        return {"ui": shown, "result": (job.state.value, *media, job.request_id or "", finding.report)}

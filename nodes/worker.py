@@ -1,0 +1,148 @@
+"""Blocking work in threads of the pack's own, awaited by a node's coroutine that watches for Stop.
+
+Nothing here is bound to an event loop: ComfyUI makes a new one for every prompt. The threads are daemons, so that a long wait
+for RunComfy never keeps ComfyUI from ending; only a request that is just being sent is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from . import host
+from .errors import Stopped
+from .progress_text import describe, local_fraction, summary
+from .runcomfy.progress import Preparing, Progress, Report
+from .runcomfy.stopping import StopSignal
+
+FIRST_LOOK_S = 0.01
+LOOK_INTERVAL_S = 0.2
+STOP_GRACE_S = 2.0
+SIBLING_GRACE_S = 0.8
+EXIT_GRACE_S = 10.0
+EVENT = "sora2pro.progress"
+
+Result = TypeVar("Result")
+Task = Callable[[StopSignal, Report], Result]
+logger = logging.getLogger("runcomfy.sora2pro.worker")
+_running: set[Run[Any]] = set()
+
+
+class Run(Generic[Result]):
+    """One piece of work in a thread of its own."""
+
+    def __init__(self, task: Task[Result]) -> None:
+        self._task = task
+        self._stop = StopSignal()
+        self._finished = threading.Event()
+        self._latest: tuple[Progress, float] = (Preparing(), time.monotonic())
+        self._logged = ""
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="sora2pro", daemon=True)
+        _running.add(self)
+        self._thread.start()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the thread has come to its end, well or not."""
+        return self._finished.is_set()
+
+    def stop(self, *, cancels_remotely: bool) -> None:
+        """Ask the thread to end."""
+        self._stop.set(cancels_remotely=cancels_remotely)
+
+    def wait(self, timeout_s: float) -> None:
+        """Block until the thread has ended, but no longer than this."""
+        self._finished.wait(timeout_s)
+
+    @property
+    def state(self) -> Progress:
+        """What was last reported."""
+        return self._latest[0]
+
+    def line(self) -> str:
+        """What the user is to read now."""
+        progress, at = self._latest
+        return describe(progress, time.monotonic() - at)
+
+    def _work(self) -> None:
+        try:
+            self.result = self._task(self._stop, self._report)
+        except BaseException as error:  # noqa: BLE001 - handed to the node's coroutine, which raises it
+            self.error = error
+        finally:
+            self._finished.set()
+            _running.discard(self)
+
+    def _report(self, progress: Progress) -> None:
+        self._latest = (progress, time.monotonic())
+        kind = type(progress).__name__
+        if kind != self._logged:
+            self._logged = kind
+            logger.info("%s", describe(progress, 0.0))
+
+
+async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:
+    """Run tasks side by side until all have ended, showing on the node how far they are.
+
+    Returns:
+        The runs, in order; each has a `result` or an `error`.
+
+    Raises:
+        BaseException: ComfyUI's interruption, if the user pressed Stop or a sibling node failed. `asyncio.CancelledError` never
+            leaves this function: it would end ComfyUI's worker thread.
+    """
+    display = host.Display(host.current_place())
+    runs = [Run(task) for task in tasks]
+    look_s = FIRST_LOOK_S
+    try:
+        while not all(run.is_finished for run in runs):
+            await asyncio.sleep(look_s)
+            look_s = min(look_s * 2, LOOK_INTERVAL_S)
+            _show(display, runs)
+            if host.is_interrupted():
+                raise await _stopped(runs, cancels_remotely=True, grace_s=STOP_GRACE_S)
+    except asyncio.CancelledError:
+        is_user = host.is_interrupted()
+        raise await _stopped(runs, cancels_remotely=is_user, grace_s=SIBLING_GRACE_S) from None
+    return runs
+
+
+async def _stopped(runs: Sequence[Run[Any]], *, cancels_remotely: bool, grace_s: float) -> BaseException:
+    """End the runs and say what became of them; a request that is just being sent is finished in the background."""
+    for run in runs:
+        run.stop(cancels_remotely=cancels_remotely)
+    give_up_at = time.monotonic() + grace_s
+    with contextlib.suppress(asyncio.CancelledError):
+        while time.monotonic() < give_up_at and not all(run.is_finished for run in runs):  # noqa: ASYNC110 - threads set no asyncio.Event
+            await asyncio.sleep(FIRST_LOOK_S)
+    said = [str(run.error) for run in runs if isinstance(run.error, Stopped) and str(run.error)]
+    if not all(run.is_finished for run in runs):
+        said.append("Stopped. What was under way is brought to a safe end in the background; the log says how.")
+    message = "\n".join(dict.fromkeys(said)) or "Stopped."
+    logger.info("%s", message)
+    return host.interruption(message)
+
+
+def _show(display: host.Display, runs: Sequence[Run[Any]]) -> None:
+    lines = [run.line() for run in runs]
+    display.show(summary(lines), sum(local_fraction(run.state) for run in runs) / len(runs))
+
+
+def _finish_submissions() -> None:
+    """At the end of the process: a request that is just being sent is worth a moment, so that its id is recorded."""
+    for run in list(_running):
+        run.stop(cancels_remotely=False)
+    give_up_at = time.monotonic() + EXIT_GRACE_S
+    for run in list(_running):
+        run.wait(max(0.0, give_up_at - time.monotonic()))
+
+
+atexit.register(_finish_submissions)
