@@ -40,6 +40,8 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
             return f"Rehearsal (free, not sent): frame {done} of {total}"
         case p.FromJournal():
             return "From your earlier purchase, no charge"
+        case p.Finished(_, summary):
+            return summary
 
 
 def local_fraction(progress: p.Progress) -> float:
@@ -51,6 +53,8 @@ def local_fraction(progress: p.Progress) -> float:
             return LOCAL_HALF
         case p.Decoding(done, total) | p.Rehearsing(done, total):
             return LOCAL_HALF + LOCAL_HALF * done / total if total else LOCAL_HALF
+        case p.Finished():
+            return 1.0
         case _:
             return 0.0
 

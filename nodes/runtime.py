@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
 from .errors import ConfigurationError, InvalidInputError, NotEnoughRoomError, RunComfyError
-from .progress_text import listed
-from .runcomfy.jobs import GenerationRequest, InputReference, Job, JobState, check_prompt
+from .progress_text import describe, listed
+from .runcomfy.jobs import GenerationRequest, InputReference, Job, JobState, charge_sentence, check_prompt
 from .runcomfy.models import AUTO_SIZE, Size
 from .runcomfy.outcomes import about
-from .runcomfy.progress import Decoding, Rehearsing, Report
+from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
 from .runcomfy.settings import Settings
 from .runcomfy.stopping import StopSignal
 from .worker import Run, Task, attend
@@ -126,15 +126,26 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
 def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Task[Clip]:
     def task(stop: StopSignal, report: Report) -> Clip:
         if order.rehearse:
-            path, request_id, job = *_rehearsal(order, picture, services.settings, stop, report), None
-        else:
-            request = _request(order, picture, services.settings)
-            job = services.generation.run(request, stop=stop, report=report, preflight=lambda: _preflight(services))
-            path, request_id = _file_of(job), job.request_id or ""
+            path, request_id = _rehearsal(order, picture, services.settings, stop, report)
+            clip = _decoded(services, order, path, request_id, stop, report)
+            report(Finished(request_id, "Rehearsal: a free stand-in clip. Nothing was sent or charged."))
+            return clip
+        is_known = False
+
+        def relay(progress: Progress) -> None:
+            nonlocal is_known
+            is_known = is_known or isinstance(progress, FromJournal)
+            report(progress)
+
+        request = _request(order, picture, services.settings)
+        job = services.generation.run(request, stop=stop, report=relay, preflight=lambda: _preflight(services))
+        request_id = job.request_id or ""
         try:
-            return _decoded(services, order, path, request_id, stop, report)
+            clip = _decoded(services, order, _file_of(job), request_id, stop, report)
         except RunComfyError as error:
-            raise error if job is None else about(error, job) from error.__cause__
+            raise about(error, job) from error.__cause__
+        report(Finished(request_id, describe(FromJournal(request_id), 0.0) if is_known else charge_sentence(job)))
+        return clip
 
     return task
 

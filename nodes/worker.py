@@ -112,6 +112,7 @@ async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:
     except asyncio.CancelledError:
         is_user = host.is_interrupted()
         raise await _stopped(runs, cancels_remotely=is_user, grace_s=SIBLING_GRACE_S) from None
+    _show(display, runs)
     return runs
 
 

@@ -159,7 +159,7 @@ class Collector:
                 f"{SAFE_TO_RERUN}"
             )
         if is_cancelled:
-            job = self._journal.record_cancelled(job, "Cancelled from ComfyUI while it was queued.")
+            job = self._cancelled(job, "Cancelled from ComfyUI while it was queued.")
             return job, "It was still queued and is cancelled at RunComfy. Nothing is charged for it."
         if outcome is CancelOutcome.NOT_CANCELLABLE:
             job = self._journal.record_cancel_requested(job, is_requested=False)
@@ -235,7 +235,12 @@ class Collector:
     def _record_end(self, job: Job, result: GenerationResult) -> RunComfyError:
         if result.phase is Phase.FAILED:
             return ended(self._journal.record_failed(job, result.reason, result.cost_usd))
-        return ended(self._journal.record_cancelled(self._journal.get(job.id) or job, result.reason))
+        return ended(self._cancelled(job, result.reason))
+
+    def _cancelled(self, job: Job, reason: str) -> Job:
+        """Record it, unless whoever asked RunComfy to cancel has recorded it already."""
+        current = self._journal.get(job.id) or job
+        return current if current.state is JobState.CANCELLED else self._journal.record_cancelled(current, reason)
 
     def _bring_home(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
         """Download the clip, with a fresh address where the old one has expired."""

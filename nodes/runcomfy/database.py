@@ -74,29 +74,28 @@ class Database:
             # DELETE with EXTRA survives a power cut after any commit; WAL does not, and fails on some shared folders.
             connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("PRAGMA synchronous = EXTRA")
-            self._refuse_newer(connection)
+            self._bring_up_to_date(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _check(self) -> None:
-        """Once per process: is the file whole and current?"""
+        """Once per process: is the file whole?"""
         with contextlib.closing(self._open()) as connection:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
-            migrate(connection)
 
-    def _refuse_newer(self, connection: sqlite3.Connection) -> None:
+    def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
+        """At every opening: somebody may have put another file in the place of this one while ComfyUI ran."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise JournalUnavailableError(
                 f"The journal {self.path} was written by a newer version of this node pack.",
                 remedy="Update the pack, or point RUNCOMFY_STATE_DIR to another folder.",
             )
-        if version < VERSION and self._is_checked:
-            # Somebody deleted or replaced the file while ComfyUI ran.
+        if version < VERSION:
             migrate(connection)
 
     @contextlib.contextmanager

@@ -87,6 +87,14 @@ class FromJournal:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All is done. `summary` says what came of it and what it cost."""
+
+    request_id: str
+    summary: str
+
+
 Progress = (
     Preparing
     | WaitingForSlot
@@ -99,6 +107,7 @@ Progress = (
     | Decoding
     | Rehearsing
     | FromJournal
+    | Finished
 )
 Report = Callable[[Progress], None]
 
