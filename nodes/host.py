@@ -68,19 +68,49 @@ def interruption(message: str) -> BaseException:
     return Stopped(message) if management is None else management.InterruptProcessingException(message)
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether an exception is what `interruption` makes, or ComfyUI itself raises on Stop."""
+    management = _module("comfy.model_management")
+    return management is not None and isinstance(error, management.InterruptProcessingException)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which node of which prompt is running; both None outside ComfyUI."""
+    """Which node of which prompt is running, all None outside ComfyUI; and for which item, where the node is fed a list."""
 
     node_id: str | None
     prompt_id: str | None
+    list_index: int | None = None
 
 
 def current_place() -> Place:
     """Where the calling coroutine runs."""
     utils = _module("comfy_execution.utils")
     context = utils.get_executing_context() if utils is not None else None
-    return Place(None, None) if context is None else Place(context.node_id, context.prompt_id)
+    if context is None:
+        return Place(None, None)
+    return Place(context.node_id, context.prompt_id, getattr(context, "list_index", None))
+
+
+def workflow_id(prompt_id: str | None) -> str | None:
+    """The workflow that the browser had open when it queued a running prompt; None for a prompt of a script.
+
+    Node ids are unique within one workflow only, so the page needs it to find the node.
+    """
+    queue = getattr(_prompt_server(), "prompt_queue", None)
+    if queue is None or prompt_id is None:
+        return None
+    for _, running_id, _, extra, *_ in getattr(queue, "get_current_queue_volatile", queue.get_current_queue)()[0]:
+        if running_id == prompt_id:
+            workflow = (extra.get("extra_pnginfo") or {}).get("workflow") or {}
+            return str(workflow["id"]) if workflow.get("id") else None
+    return None
+
+
+def route_table() -> Any:  # noqa: ANN401 - aiohttp's RouteTableDef or None
+    """Where routes are added while ComfyUI loads the pack; None outside of it. Imports nothing."""
+    server = sys.modules.get("server")
+    return getattr(getattr(getattr(server, "PromptServer", None), "instance", None), "routes", None)
 
 
 class Display:

@@ -21,6 +21,7 @@ from .runcomfy.outcomes import about
 from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
 from .runcomfy.settings import Settings
 from .runcomfy.stopping import StopSignal
+from .stage import endings_shown
 from .worker import Run, Task, attend
 
 if TYPE_CHECKING:
@@ -76,10 +77,11 @@ async def generate(order: Order) -> list[Clip]:
     """
     from .services import current_services  # noqa: PLC0415 - requests and sqlite3 are loaded when a node runs
 
-    services = current_services()
-    checked = _checked(order, services.settings)
-    runs = await attend([_task(services, checked, picture) for picture in _pictures(checked)])
-    return _results(runs)
+    with endings_shown():
+        services = current_services()
+        checked = _checked(order, services.settings)
+        runs = await attend([_task(services, checked, picture) for picture in _pictures(checked)])
+        return _results(runs)
 
 
 async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
@@ -98,9 +100,8 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
     """
     from .services import current_services  # noqa: PLC0415 - requests and sqlite3 are loaded when a node runs
 
-    services = current_services()
-
     def task(stop: StopSignal, report: Report) -> tuple[Finding, Clip | None]:
+        services = current_services()
         actions = services.actions
         if action == "collect":
             finding = actions.collect(name, stop=stop, report=report)
@@ -110,17 +111,18 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
             raise InvalidInputError(
                 f"'{action}' is no action.", remedy="Choose check, collect, cancel, adopt or release."
             )
-        job = finding.job
-        if not job.has_whole_file:
-            return finding, None
-        try:
-            clip = decode_clip(services, _file_of(job), job.request_id or "", stop=stop, report=report)
-        except RunComfyError as error:
-            raise about(error, job) from error.__cause__
+        job, clip = finding.job, None
+        if job.has_whole_file:
+            try:
+                clip = decode_clip(services, _file_of(job), job.request_id or "", stop=stop, report=report)
+            except RunComfyError as error:
+                raise about(error, job) from error.__cause__
+        report(Finished(job.request_id or "", finding.report))
         return finding, clip
 
-    (run,) = await attend([task])
-    return _results([run])[0]
+    with endings_shown():
+        (run,) = await attend([task])
+        return _results([run])[0]
 
 
 def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Task[Clip]:

@@ -17,16 +17,17 @@ from typing import Any, Generic, TypeVar
 
 from . import host
 from .errors import Stopped
+from .events import clip_document
 from .progress_text import describe, local_fraction, summary
 from .runcomfy.progress import Preparing, Progress, Report
 from .runcomfy.stopping import StopSignal
+from .stage import Stage
 
 FIRST_LOOK_S = 0.01
 LOOK_INTERVAL_S = 0.2
 STOP_GRACE_S = 2.0
 SIBLING_GRACE_S = 0.8
 EXIT_GRACE_S = 10.0
-EVENT = "sora2pro.progress"
 
 Result = TypeVar("Result")
 Task = Callable[[StopSignal, Report], Result]
@@ -99,20 +100,20 @@ async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:
         BaseException: ComfyUI's interruption, if the user pressed Stop or a sibling node failed. `asyncio.CancelledError` never
             leaves this function: it would end ComfyUI's worker thread.
     """
-    display = host.Display(host.current_place())
+    stage = Stage()
     runs = [Run(task) for task in tasks]
     look_s = FIRST_LOOK_S
     try:
         while not all(run.is_finished for run in runs):
             await asyncio.sleep(look_s)
             look_s = min(look_s * 2, LOOK_INTERVAL_S)
-            _show(display, runs)
+            _show(stage, runs)
             if host.is_interrupted():
                 raise await _stopped(runs, cancels_remotely=True, grace_s=STOP_GRACE_S)
     except asyncio.CancelledError:
         is_user = host.is_interrupted()
         raise await _stopped(runs, cancels_remotely=is_user, grace_s=SIBLING_GRACE_S) from None
-    _show(display, runs)
+    _show(stage, runs)
     return runs
 
 
@@ -132,9 +133,14 @@ async def _stopped(runs: Sequence[Run[Any]], *, cancels_remotely: bool, grace_s:
     return host.interruption(message)
 
 
-def _show(display: host.Display, runs: Sequence[Run[Any]]) -> None:
+def _show(stage: Stage, runs: Sequence[Run[Any]]) -> None:
     lines = [run.line() for run in runs]
-    display.show(summary(lines), sum(local_fraction(run.state) for run in runs) / len(runs))
+    fractions = [local_fraction(run.state) for run in runs]
+    clips = [
+        clip_document(run.state, line, fraction=fraction)
+        for run, line, fraction in zip(runs, lines, fractions, strict=True)
+    ]
+    stage.show(summary(lines), sum(fractions) / len(runs), clips)
 
 
 def _finish_submissions() -> None:
