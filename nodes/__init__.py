@@ -1,5 +1,6 @@
 """The registry: two node ids, two classes."""
 
+from . import routes
 from .image_to_video import Sora2ProImageToVideo
 from .status import Sora2ProStatus
 
@@ -12,5 +13,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "Sora2ProImageToVideo": "Sora 2 Pro Image to Video (RunComfy)",
     "Sora2ProStatus": "Sora 2 Pro Status (RunComfy)",
 }
+
+routes.register()
 
 __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]

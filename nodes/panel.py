@@ -1,0 +1,152 @@
+"""What the web extension may ask for, without HTTP: it looks at jobs, collects, cancels, adopts, releases. It cannot spend.
+
+Everything here blocks (SQLite, disk, RunComfy) and belongs into a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .collecting import Collecting
+from .documents import Document, UnknownJobError, job_document, totals_document
+from .errors import InvalidInputError, RunComfyError
+from .guard import UNCHANGED
+from .runcomfy.jobs import Job
+from .runcomfy.models import AUTO_SIZE, Size
+from .services import Services
+
+MAX_PAGE = 200
+MAX_SEARCH_CHARS = 200
+PROMPT_ACTIONS = frozenset({"check", "cancel", "release"})
+
+
+class Panel:
+    """The questions of the page.
+
+    Args:
+        services: The services for the settings as they are now.
+        collecting: The collections under way.
+    """
+
+    def __init__(self, services: Callable[[], Services], collecting: Collecting) -> None:
+        self._services = services
+        self._collecting = collecting
+
+    def jobs(self, search: str, *, limit: int, before_id: int | None) -> Document:
+        """A page of jobs, newest first, and the totals."""
+        services = self._services()
+        limit = max(1, min(limit, MAX_PAGE))
+        found = services.history.search(search[:MAX_SEARCH_CHARS], limit=limit + 1, before_id=before_id)
+        totals = services.history.totals(services.settings.model.list_usd_per_second)
+        return {
+            "jobs": [self._document(job) for job in found[:limit]],
+            "has_more": len(found) > limit,
+            "totals": totals_document(totals, services.settings.max_usd_per_day),
+        }
+
+    def job(self, name: str) -> Document:
+        """One job, by its number or its request id.
+
+        Raises:
+            UnknownJobError: The journal has none.
+        """
+        return self._document(self._job(name))
+
+    def act(self, name: str, action: str, request_id: str) -> Document:
+        """Do something with a job.
+
+        Args:
+            name: Its number.
+            action: check, collect, cancel, adopt or release.
+            request_id: For adopt: what was found on runcomfy.com.
+
+        Returns:
+            The job afterwards, and a `report` in words. A collection goes on in the background.
+
+        Raises:
+            RunComfyError: It was not done.
+        """
+        job, actions = self._job(name), self._services().actions
+        self._collecting.forget(job.id)
+        if action == "collect":
+            self._collecting.start(job.id, actions)
+            return {"job": self._document(job), "report": ""}
+        if action == "adopt":
+            if not request_id:
+                raise InvalidInputError("There is no request id.", money=UNCHANGED, remedy="Paste the one you found.")
+            finding = actions.adopt(f"{job.name} {request_id}")
+        elif action in PROMPT_ACTIONS:
+            finding = getattr(actions, action)(job.name)
+        else:
+            raise InvalidInputError(f"'{action}' is no action.", money=UNCHANGED)
+        return {"job": self._document(finding.job), "report": finding.report}
+
+    def clip(self, name: str) -> Path:
+        """The file of a job.
+
+        Raises:
+            UnknownJobError: There is no such job, or its file is not there.
+        """
+        job = self._job(name)
+        if not job.has_whole_file or job.path is None:
+            raise UnknownJobError(
+                f"The clip of {job.name} is not on this disk (any more).",
+                money="If it is paid for, there is no new charge.",
+                remedy="Collect it.",
+            )
+        return job.path
+
+    def thumbnail(self, name: str) -> Path:
+        """The first picture of a job's clip, made once.
+
+        Raises:
+            UnknownJobError: There is no such job, or its file is not there.
+            VideoDecodeError: The file is damaged.
+        """
+        from .media.thumbnail import write_thumbnail  # noqa: PLC0415 - PyAV is loaded when it is needed
+
+        clip = self.clip(name)
+        folder = self._services().settings.state_dir / "thumbnails"
+        target = folder / f"{clip.stem}-{clip.stat().st_size}.jpg"
+        if not target.exists():
+            write_thumbnail(clip, target)
+        return target
+
+    def price(self, size: str, seconds: int) -> Document:
+        """What one clip is expected to cost: `min_usd` and `max_usd`, both null where nobody can say.
+
+        They differ where the size is not settled yet and sizes differ in price.
+        """
+        services = self._services()
+        model = services.settings.model
+        sizes = model.sizes if size == AUTO_SIZE else (Size.parse(size),)
+        prices = [self._price(services, one, seconds) for one in sizes]
+        known = [usd for usd in prices if usd is not None]
+        if len(known) < len(prices):
+            return {"min_usd": None, "max_usd": None}
+        return {"min_usd": min(known), "max_usd": max(known)}
+
+    def _price(self, services: Services, size: Size, seconds: int) -> float | None:
+        model_id = services.settings.model.model_id
+        try:
+            with services.connect() as client:
+                return services.pricing.expected_usd(client, model_id, size, seconds)
+        except RunComfyError:
+            # Without a token RunComfy cannot be asked, but the user's own past can.
+            return services.history.last_cost_usd(model_id, size, seconds)
+
+    def _document(self, job: Job) -> Document:
+        news = self._collecting.news(job.id)
+        return job_document(job, has_clip=job.has_whole_file, activity=news.activity, trouble=news.trouble)
+
+    def _job(self, name: str) -> Job:
+        journal = self._services().journal
+        number = name.removeprefix("job-")
+        job = journal.get(int(number)) if number.isascii() and number.isdecimal() and len(number) < 16 else None  # noqa: PLR2004 - SQLite's
+        job = job or journal.by_request_id(name)
+        if job is None:
+            raise UnknownJobError(
+                "There is no such job in the journal (any more).", money=UNCHANGED, remedy="Look at the list again."
+            )
+        return job

@@ -1,0 +1,222 @@
+"""What the web extension may ask of the server, below `/sora2pro`. Nothing here can spend, and nothing gives a token away.
+
+Handlers are thin: they see that the request comes from this very page, hand it to `Panel` or `Preferences` in a thread, and
+turn what comes back, or what goes wrong, into JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from . import host
+from .configuration import current_settings
+from .documents import error_document, status_of
+from .errors import InvalidInputError, RunComfyError
+from .guard import MAX_BODY_BYTES, UNCHANGED, parsed_body, refusal, text_of
+from .stage import STATES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiohttp.web import Request, StreamResponse
+
+    from .panel import Panel
+    from .preferences import Preferences
+
+PREFIX = "/sora2pro"
+PAGE = 50
+THREADS = 4
+# Also what other programs may read over the shoulder is kept out of caches.
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+Handler = Callable[["Request"], Awaitable["StreamResponse"]]
+logger = logging.getLogger("runcomfy.sora2pro.routes")
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads of our own: a slow disk or RunComfy must not hold up what else ComfyUI's server does."""
+    return ThreadPoolExecutor(THREADS, "sora2pro-routes")
+
+
+@cache
+def _panel() -> Panel:
+    from .collecting import Collecting  # noqa: PLC0415 - requests and sqlite3 are loaded when somebody asks
+    from .panel import Panel  # noqa: PLC0415
+    from .services import current_services  # noqa: PLC0415
+
+    return Panel(current_services, Collecting())
+
+
+@cache
+def _preferences() -> Preferences:
+    from .preferences import Preferences  # noqa: PLC0415 - as above
+    from .runcomfy.settings import resolve_state_dir  # noqa: PLC0415
+    from .services import current_services  # noqa: PLC0415
+
+    return Preferences(
+        environ=os.environ,
+        state_dir=lambda: resolve_state_dir(os.environ, host.default_state_dir),
+        settings=current_settings,
+        connect=lambda: current_services().connect(),
+    )
+
+
+def register() -> None:
+    """Add the routes to ComfyUI's server while it loads the pack; outside of ComfyUI do nothing."""
+    table = host.route_table()
+    if table is not None:
+        add_to(table)
+
+
+def add_to(table: Any) -> None:  # noqa: ANN401 - aiohttp's RouteTableDef; aiohttp is not loaded outside of ComfyUI
+    """Add the routes to a table."""
+    for method, path, handler in ROUTES:
+        table.route(method, PREFIX + path)(_guarded(handler))
+
+
+def _guarded(handler: Handler) -> Handler:
+    async def guarded(request: Request) -> StreamResponse:
+        refused = refusal(request.method, request.headers)
+        if refused is not None:
+            return _json({"error": refused, "kind": "Refused"}, status=403)
+        try:
+            return await handler(request)
+        except RunComfyError as error:
+            return _json(error_document(error), status=status_of(error))
+        except (OSError, ValueError, LookupError, AssertionError, ArithmeticError, TypeError, RuntimeError) as error:
+            logger.exception("%s %s failed", request.method, request.path)
+            words = f"The node pack failed inside ({type(error).__name__}); ComfyUI's log says how. {UNCHANGED}"
+            return _json({"error": words, "kind": type(error).__name__}, status=500)
+
+    return guarded
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the work brings
+    return await asyncio.get_running_loop().run_in_executor(_threads(), work)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object of a request.
+
+    Raises:
+        InvalidInputError: It is too long or no object.
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise InvalidInputError("The request is too long.", money=UNCHANGED)
+    received = bytearray()
+    async for chunk in request.content.iter_chunked(MAX_BODY_BYTES):
+        received += chunk
+        if len(received) > MAX_BODY_BYTES:
+            raise InvalidInputError("The request is too long.", money=UNCHANGED)
+    return parsed_body(bytes(received))
+
+
+def _json(document: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> StreamResponse:
+    from aiohttp import web  # noqa: PLC0415 - ComfyUI has it; a bare Python may not
+
+    return web.json_response(document, status=status, headers={**PRIVATE, **(headers or {})})
+
+
+def _file(path: Path, content_type: str, *, download: bool = False) -> StreamResponse:
+    """A file; aiohttp answers range requests, which a player needs for seeking."""
+    from aiohttp import web  # noqa: PLC0415 - as above
+
+    disposition = f'{"attachment" if download else "inline"}; filename="{path.name}"'
+    headers = {**PRIVATE, "Content-Type": content_type, "Content-Disposition": disposition}
+    # Both may be kept by the browser: what is below an address never changes.
+    headers["Cache-Control"] = "private, max-age=86400"
+    return web.FileResponse(path, headers=headers)
+
+
+def _whole_number(text: str, default: int | None) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else default  # noqa: PLR2004 - SQLite's
+
+
+async def _nodes(_request: Request) -> StreamResponse:
+    return _json({"nodes": STATES.all()})
+
+
+async def _jobs(request: Request) -> StreamResponse:
+    query = request.query
+    limit, before_id = _whole_number(query.get("limit", ""), PAGE), _whole_number(query.get("before", ""), None)
+    document = await _in_thread(
+        lambda: _panel().jobs(query.get("search", ""), limit=limit or PAGE, before_id=before_id)
+    )
+    # The panel asks every other second; what it has already is not sent again.
+    tag = f'"{hashlib.sha256(json.dumps(document).encode()).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match") == tag:
+        return _json({}, status=304, headers={"ETag": tag})
+    return _json(document, headers={"ETag": tag})
+
+
+async def _job(request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _panel().job(request.match_info["name"])))
+
+
+async def _act(request: Request) -> StreamResponse:
+    request_id = text_of(await _body(request), "request_id")
+    name, action = request.match_info["name"], request.match_info["action"]
+    return _json(await _in_thread(lambda: _panel().act(name, action, request_id)))
+
+
+async def _clip(request: Request) -> StreamResponse:
+    path = await _in_thread(lambda: _panel().clip(request.match_info["name"]))
+    return _file(path, "video/mp4", download="download" in request.query)
+
+
+async def _thumbnail(request: Request) -> StreamResponse:
+    path = await _in_thread(lambda: _panel().thumbnail(request.match_info["name"]))
+    return _file(path, "image/jpeg")
+
+
+async def _price(request: Request) -> StreamResponse:
+    size, seconds = request.query.get("size", ""), _whole_number(request.query.get("seconds", ""), None)
+    if not seconds:
+        raise InvalidInputError("A price needs a number of seconds.", money=UNCHANGED)
+    return _json(await _in_thread(lambda: _panel().price(size, seconds)))
+
+
+async def _settings(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _preferences().all()))
+
+
+async def _change_settings(request: Request) -> StreamResponse:
+    changes = await _body(request)
+    return _json(await _in_thread(lambda: _preferences().change(changes)))
+
+
+async def _save_token(request: Request) -> StreamResponse:
+    text = text_of(await _body(request), "token")
+    return _json(await _in_thread(lambda: _preferences().save_token(text)))
+
+
+async def _forget_token(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _preferences().forget_token()))
+
+
+async def _check_token(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _preferences().check_token()))
+
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/nodes", _nodes),
+    ("GET", "/price", _price),
+    ("GET", "/jobs", _jobs),
+    ("GET", "/jobs/{name}", _job),
+    ("GET", "/jobs/{name}/clip", _clip),
+    ("GET", "/jobs/{name}/thumbnail", _thumbnail),
+    ("POST", "/jobs/{name}/{action}", _act),
+    ("GET", "/settings", _settings),
+    ("PUT", "/settings", _change_settings),
+    ("PUT", "/token", _save_token),
+    ("DELETE", "/token", _forget_token),
+    ("POST", "/token/check", _check_token),
+)
