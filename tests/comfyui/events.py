@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import threading
 import time
@@ -51,8 +52,9 @@ class Events:
         try:
             yield events
         finally:
-            connection.shutdown()
-            events._reader.join(CONNECT_TIMEOUT_S)
+            connection.sock.shutdown(socket.SHUT_RDWR)  # wakes the reader; closing alone would not
+            events._reader.join()
+            connection.close()
 
     def heard(self, name: str | None = None) -> list[Event]:
         """All messages so far, or those of one name."""

@@ -34,7 +34,7 @@ class ComfyUIError(Exception):
 class ComfyUI:
     """One ComfyUI with the pack linked in. `with ComfyUI(...) as comfyui:` starts it and stops it."""
 
-    def __init__(  # noqa: PLR0913 -- each is one choice about the start, by name
+    def __init__(
         self,
         installation: Installation,
         *,

@@ -1,0 +1,56 @@
+"""One ComfyUI for all tests of this folder, next to one emulator whose requests move by hand."""
+
+import os
+
+import pytest
+from clips import photo
+from comfyui.graphs import PICTURE
+from comfyui.install import ROOT, InstallError, ensure_installed
+from comfyui.server import ComfyUI
+from comfyui.studio import Studio
+from emulator import Emulator, Timeline
+from PIL import Image
+
+PICTURE_SIZE = (1500, 900)  # none of the model's, so that it must be fitted
+
+
+@pytest.fixture(scope="session")
+def installation():
+    try:
+        return ensure_installed()
+    except InstallError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no ComfyUI to be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def emulator():
+    with Emulator(timeline=Timeline.by_hand()) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def open_comfyui(installation, emulator, tmp_path_factory):
+    """Starts a ComfyUI with the pack in a folder of the given name and the picture among its inputs."""
+
+    def open_comfyui(folder, **environment):
+        base = tmp_path_factory.mktemp("comfyui")
+        comfyui = ComfyUI(
+            installation, base=base, packs={folder: ROOT}, environment=emulator.environment() | environment
+        )
+        Image.fromarray(photo(*PICTURE_SIZE)).save(comfyui.base / "input" / PICTURE)
+        return comfyui
+
+    return open_comfyui
+
+
+@pytest.fixture(scope="session")
+def comfyui(open_comfyui):
+    with open_comfyui("ComfyUI-Sora-2-Pro") as comfyui:
+        yield comfyui
+
+
+@pytest.fixture
+def studio(comfyui, emulator):
+    return Studio.from_now(comfyui, emulator)

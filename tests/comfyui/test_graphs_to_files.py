@@ -1,0 +1,132 @@
+"""From a picture to files, through the nodes that everyone has."""
+
+import io
+import json
+from base64 import b64decode
+
+import av
+import numpy as np
+import pytest
+from clips import read_frame_number
+from comfyui.graphs import GENERATE, everything_saved, generation, loaded, node, one_clip
+from comfyui.studio import Studio
+from emulator import Call, State
+from PIL import Image
+
+FRAMES = 120  # 4 s at 30 frames a second
+
+
+@pytest.fixture(scope="module")
+def saved(comfyui, emulator):
+    """The outcome of the graph that saves everything, and what it was charged."""
+    studio = Studio.from_now(comfyui, emulator)
+    outcome = studio.run(everything_saved("A gull crosses the bay."))
+    assert outcome.succeeded, outcome.error
+    return outcome, studio
+
+
+def test_every_frame_is_there_in_order_after_scaling_and_saving(saved):
+    outcome, _ = saved
+    frames = [np.asarray(Image.open(path)) for path in outcome.files("frames")]
+    assert {frame.shape for frame in frames} == {(360, 640, 3)}
+    assert [read_frame_number(frame) for frame in frames] == list(range(FRAMES))
+
+
+def test_the_saved_video_has_the_same_frames_and_a_sound(saved):
+    outcome, _ = saved
+    with av.open(str(outcome.files("video")[0])) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert {frame.shape for frame in frames} == {(720, 1280, 3)}
+    assert [read_frame_number(frame) for frame in frames] == list(range(FRAMES))
+    assert loudness(outcome.files("video")[0]) > 0.01
+
+
+def test_the_saved_sound_is_as_long_as_the_clip_and_not_silent(saved):
+    outcome, _ = saved
+    (path,) = outcome.files("sound")
+    assert duration_s(path) == pytest.approx(FRAMES / 30, abs=1 / 30)
+    assert loudness(path) > 0.01
+
+
+def test_one_click_is_one_charge_and_sends_only_what_the_model_knows(saved):
+    _, studio = saved
+    assert studio.charges == 1
+    (submission,) = [call for call in studio.calls if call.call is Call.SUBMIT]
+    body = json.loads(submission.body)
+    assert sorted(body) == ["input_reference", "prompt", "seconds", "size"]
+    assert (body["seconds"], type(body["seconds"]), body["size"]) == (4, int, "1280x720")
+    picture = Image.open(io.BytesIO(b64decode(body["input_reference"].partition(",")[2])))
+    assert picture.size == (1280, 720)
+
+
+def test_two_nodes_generate_at_the_same_time(studio):
+    graph = {
+        **loaded(),
+        "left": generation("A ferry leaves.", frame_load_cap=1),
+        "right": generation("A ferry arrives.", frame_load_cap=1),
+        "save left": node("SaveImage", images=["left", 0], filename_prefix="left"),
+        "save right": node("SaveImage", images=["right", 0], filename_prefix="right"),
+    }
+    prompt_id = studio.comfyui.queue(graph)
+    both = studio.accepted(2)  # neither can have ended: requests move by hand
+    for request in both:
+        studio.emulator.release(request.request_id)
+    outcome = studio.comfyui.wait(prompt_id)
+    assert len(outcome.files("save left")) == len(outcome.files("save right")) == 1
+    assert studio.charges == 2
+
+
+def test_two_equal_nodes_in_one_graph_share_one_paid_clip(studio):
+    graph = {
+        **one_clip("A lamp is lit."),
+        "twin": generation("A lamp is lit.", frame_load_cap=1),
+        "save twin": node("SaveImage", images=["twin", 0], filename_prefix="twin"),
+    }
+    outcome = studio.run(graph)
+    assert len(outcome.files("save")) == len(outcome.files("save twin")) == 1
+    assert studio.charges == 1
+
+
+def test_a_generation_without_frames_still_gives_the_video(studio):
+    graph = one_clip("Snow falls on a roof.", decode_frames=False)
+    graph["video"] = node("SaveVideo", video=[GENERATE, 3], filename_prefix="roof", format="auto", codec="auto")
+    outcome = studio.run(graph)
+    assert duration_s(outcome.files("video")[0]) == pytest.approx(FRAMES / 30, abs=1 / 30)
+    assert outcome.files("save") == []
+
+
+def test_a_failed_generation_is_a_dialog_with_reason_and_remedy_and_the_next_prompt_runs(studio):
+    prompt_id = studio.comfyui.queue(one_clip("A famous face."))
+    (request,) = studio.accepted(1)
+    studio.emulator.release(request.request_id, State.FAILED, "The prompt was refused by moderation")
+    failed = studio.comfyui.wait(prompt_id)
+    assert "refused by moderation" in failed.error
+    assert request.request_id in failed.error
+    assert len(studio.comfyui.run(rehearsal("A face nobody knows.")).files("save")) == 1
+
+
+def test_a_rehearsal_gives_a_clip_and_asks_runcomfy_for_nothing(studio):
+    outcome = studio.comfyui.run(rehearsal("Rain on a window."))
+    assert len(outcome.files("save")) == 1
+    assert studio.calls == []
+
+
+def rehearsal(prompt):
+    return one_clip(prompt, rehearse=True)
+
+
+def samples(path):
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="fltp")
+        pieces = [piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)]
+        return np.concatenate([piece.to_ndarray() for piece in pieces], axis=1), container.streams.audio[0].rate
+
+
+def loudness(path):
+    """Root mean square of the sound, where 1 is full scale."""
+    return float(np.sqrt((samples(path)[0] ** 2).mean()))
+
+
+def duration_s(path):
+    with av.open(str(path)) as container:
+        return container.duration / av.time_base
