@@ -1,0 +1,212 @@
+import json
+import logging
+import stat
+import traceback
+
+import pytest
+from sora2pro.nodes.errors import MissingTokenError
+from sora2pro.nodes.runcomfy.credentials import (
+    MAX_TOKEN_CHARS,
+    TOKEN_VARIABLES,
+    Token,
+    find_token,
+    forget_token,
+    parse_token,
+    save_token,
+    saved_token_path,
+)
+
+VALUE = "rc-0123456789-secret"
+
+
+def write_client_token(folder, text):
+    path = folder / "token.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def document(token):
+    return json.dumps({"access_token": token, "refresh_token": None})
+
+
+def test_the_sources_are_asked_in_the_order_of_the_design(tmp_path):
+    state_dir = tmp_path / "state"
+    environ = {name: f"token-of-{name}" for name in TOKEN_VARIABLES} | {"HOME": str(tmp_path)}
+    save_token(state_dir, "token-that-was-saved")
+    write_client_token(tmp_path / ".config" / "runcomfy", document("token-of-the-client"))
+
+    found = []
+    for name in ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY"):
+        token = find_token(environ, state_dir)
+        assert name in token.source
+        found.append(token.value)
+        environ[name] = " "
+    found.append(find_token(environ, state_dir).value)
+    forget_token(state_dir)
+    found.append(find_token(environ, state_dir).value)
+    assert found == [
+        "token-of-RUNCOMFY_API_TOKEN",
+        "token-of-RUNCOMFY_TOKEN",
+        "token-of-RUNCOMFY_API_KEY",
+        "token-that-was-saved",
+        "token-of-the-client",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [("RUNCOMFY_CONFIG_DIR", ""), ("XDG_CONFIG_HOME", "runcomfy"), ("HOME", ".config/runcomfy")],
+)
+def test_the_token_of_runcomfys_own_client_is_found_where_that_keeps_it(tmp_path, variable, folder):
+    write_client_token(tmp_path / "place" / folder, document(VALUE))
+    token = find_token({variable: str(tmp_path / "place")}, tmp_path / "state")
+    assert token.value == VALUE
+    assert token.source.endswith("token.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("{", id="cut off"),
+        pytest.param("[]", id="list"),
+        pytest.param("null", id="null"),
+        pytest.param('{"access_token": null}', id="logged out"),
+        pytest.param('{"access_token": 7}', id="number"),
+        pytest.param('{"access_token": ""}', id="empty token"),
+    ],
+)
+def test_a_client_that_is_not_logged_in_has_no_token(tmp_path, text):
+    write_client_token(tmp_path, text)
+    with pytest.raises(MissingTokenError, match="There is no RunComfy token"):
+        find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path / "state")
+
+
+def test_without_a_token_the_user_reads_where_to_get_one_and_how_to_go_on_without(tmp_path):
+    with pytest.raises(MissingTokenError) as raised:
+        find_token({}, tmp_path)
+    text = str(raised.value)
+    for words in ("nothing was charged", "runcomfy.com (Profile, API Token)", "RUNCOMFY_API_TOKEN", "'rehearse'"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        VALUE,
+        f"  {VALUE}\n",
+        f'"{VALUE}"',
+        f"'{VALUE}'",
+        f"Bearer {VALUE}",
+        f"bearer  {VALUE}",
+        f'"Bearer {VALUE}"',
+        f'Bearer "{VALUE}"',
+        f"BEARER {VALUE}",
+        f"Bearer\t{VALUE}",
+    ],
+    ids=repr,
+)
+def test_what_people_paste_around_a_token_is_taken_off(text):
+    assert parse_token(text, "a test") == VALUE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("two words-of-secret", id="blank inside"),
+        pytest.param("line\nbreak-secret", id="line break"),
+        pytest.param("tökèn-secret", id="other letters"),
+        pytest.param("secret\u200b", id="invisible blank"),
+        pytest.param("secret\x00", id="null byte"),
+        pytest.param("secret\r\nX-Evil: 1", id="a header smuggled in"),
+        pytest.param("secret" * MAX_TOKEN_CHARS, id="too long"),
+        pytest.param("Bearer", id="the word Bearer alone"),
+        pytest.param("Bearer ", id="Bearer and a blank"),
+        pytest.param('""', id="quotes around nothing"),
+        pytest.param("' '", id="quotes around a blank"),
+    ],
+)
+def test_what_cannot_be_a_token_is_refused_by_its_source_without_being_repeated(tmp_path, text):
+    with pytest.raises(MissingTokenError) as raised:
+        find_token({"RUNCOMFY_API_TOKEN": text}, tmp_path)
+    said = str(raised.value) + "".join(traceback.format_exception(raised.value))
+    assert "the environment variable RUNCOMFY_API_TOKEN" in said
+    assert "secret" not in said
+
+
+def test_a_malformed_token_is_not_silently_passed_over_for_another(tmp_path):
+    """The user would not know which account pays."""
+    with pytest.raises(MissingTokenError, match="RUNCOMFY_API_TOKEN"):
+        find_token({"RUNCOMFY_API_TOKEN": "two words", "RUNCOMFY_TOKEN": VALUE}, tmp_path)
+
+
+def test_a_token_is_in_no_text_that_python_makes_of_it(tmp_path, caplog):
+    token = save_token(tmp_path, VALUE)
+    with caplog.at_level(logging.DEBUG):
+        logging.getLogger("a test").error("%s %r %s", token, token, [token])
+    trace = "".join(traceback.format_exception(ValueError(token)))
+    assert VALUE not in f"{token} {token!r} {[token]} {caplog.text} {trace}"
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [(VALUE, "cret"), ("123456789012", "9012"), ("12345678901", ""), ("abc", "")]
+)
+def test_only_the_end_of_a_long_token_is_shown(value, hint):
+    assert Token(value, "a test").hint == hint
+
+
+def test_a_saved_token_is_its_owners_alone_from_the_first_byte(tmp_path):
+    state_dir = tmp_path / "state"
+    save_token(state_dir, "the-first-token")
+    save_token(state_dir, f"Bearer {VALUE}\n")
+    path = saved_token_path(state_dir)
+    assert path.read_text(encoding="utf-8") == f"{VALUE}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
+    assert [entry.name for entry in state_dir.iterdir()] == ["token"]
+
+
+def test_a_token_that_cannot_be_saved_leaves_the_old_one_and_no_scrap(tmp_path):
+    save_token(tmp_path, VALUE)
+    with pytest.raises(MissingTokenError, match="settings dialog"):
+        save_token(tmp_path, "two words")
+    assert find_token({}, tmp_path).value == VALUE
+    (tmp_path / "token").unlink()
+    (tmp_path / "token").mkdir()
+    with pytest.raises(OSError, match="token"):
+        save_token(tmp_path, VALUE)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["token"]
+
+
+def test_forgetting_a_token_twice_is_no_error(tmp_path):
+    save_token(tmp_path, VALUE)
+    forget_token(tmp_path)
+    forget_token(tmp_path)
+    with pytest.raises(MissingTokenError):
+        find_token({}, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["a folder", "no text"])
+def test_a_saved_token_that_cannot_be_read_is_named(tmp_path, damage):
+    path = saved_token_path(tmp_path)
+    if damage == "a folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"\xff\xfe\x80")
+    with pytest.raises(MissingTokenError) as raised:
+        find_token({}, tmp_path)
+    assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("variable", TOKEN_VARIABLES)
+def test_a_token_in_the_environment_is_enough_whatever_is_wrong_with_the_files_below_it(tmp_path, variable):
+    saved_token_path(tmp_path).mkdir()
+    (tmp_path / "token.json").mkdir()
+    environ = {variable: VALUE, "RUNCOMFY_CONFIG_DIR": str(tmp_path)}
+    assert find_token(environ, tmp_path).value == VALUE
+
+
+def test_a_saved_token_is_enough_whatever_is_wrong_with_the_file_of_the_client(tmp_path):
+    (tmp_path / "token.json").mkdir()
+    save_token(tmp_path, VALUE)
+    assert find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path).value == VALUE
