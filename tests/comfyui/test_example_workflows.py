@@ -1,11 +1,10 @@
 """The examples: what the browser opens is what a script queues, and pressing Run buys nothing."""
 
 import json
-import shutil
 
 import pytest
-from comfyui.graphs import PICTURE
 from comfyui.install import ROOT
+from PIL import Image
 
 EXAMPLES = ROOT / "example_workflows"
 NAMES = sorted(path.stem for path in (EXAMPLES / "api").glob("*.json"))
@@ -21,8 +20,8 @@ def example(request):
 
 @pytest.fixture(scope="module")
 def picture(comfyui):
-    """The picture that stands in every fresh ComfyUI, and in the examples."""
-    shutil.copy(comfyui.base / "input" / PICTURE, comfyui.base / "input" / "example.png")
+    """Stands under the name that the examples load; smooth, because every frame of it is saved as PNG."""
+    Image.linear_gradient("L").convert("RGB").resize((1280, 720)).save(comfyui.base / "input" / "example.png")
 
 
 @pytest.mark.usefixtures("picture")
