@@ -1,8 +1,12 @@
 """Clips made for the tests, and what can be read back from their frames."""
 
+from fractions import Fraction
+from itertools import chain
+
+import av
 import cv2
 import numpy as np
-from sora2pro.nodes.media.stamps import COLUMNS, ROWS, block_size, checksum
+from sora2pro.nodes.media.stamps import COLUMNS, ROWS, FrameNumber, block_size, checksum
 
 
 def read_frame_number(frame):
@@ -31,3 +35,66 @@ def photo(width, height, seed=0):
     random = np.random.default_rng(seed)
     shapes = cv2.resize(random.uniform(0, 255, (5, 7, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(shapes + random.normal(0, 4, (height, width, 3)), 0, 255).astype(np.uint8)
+
+
+def numbered(count, width=192, height=128):
+    """Yields planes (Y, U, V) of 8-bit 4:2:0 frames that move, with their numbers drawn in."""
+    counter = FrameNumber(width, height)
+    ramp = np.add.outer(np.arange(height), np.arange(width))
+    half = np.add.outer(np.arange((height + 1) // 2), np.arange((width + 1) // 2))
+    for number in range(count):
+        luma = (60 + (ramp + 3 * number) % 120).astype(np.uint8)
+        planes = (luma, (118 + (half + number) % 20).astype(np.uint8), np.full(half.shape, 120, np.uint8))
+        counter.draw(planes, number)
+        yield planes
+
+
+def write(
+    path, frames, *, codec="libx264", pix_fmt="yuv420p", fps=30, options=None, tags=None, starts=None, sound=None
+):
+    """Writes a clip of planes (Y, U, V), each an array of code values, as they are: no colour is converted.
+
+    tags: (AVCOL_SPC number, AVCOL_RANGE number); None leaves the clip untagged.
+    starts: when each frame is shown, in milliseconds; None for a steady rate.
+    sound: (codec, Hz, samples [channels, n], start in seconds).
+    """
+    frames = iter(frames)
+    first = next(frames)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        video = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options or {})
+        video.width, video.height, video.pix_fmt = first[0].shape[1], first[0].shape[0], pix_fmt
+        if starts is not None:
+            video.codec_context.time_base = Fraction(1, 1000)
+        if tags is not None:
+            video.codec_context.colorspace, video.codec_context.color_range = tags
+        audio = sound and container.add_stream(sound[0], rate=sound[1], layout=("mono", "stereo")[len(sound[2]) - 1])
+        for number, planes in enumerate(chain([first], frames)):
+            frame = video_frame(planes, pix_fmt, tags)
+            frame.time_base = Fraction(1, 1000) if starts is not None else 1 / Fraction(video.average_rate)
+            frame.pts = number if starts is None else starts[number]
+            container.mux(video.encode(frame))
+        if sound:
+            container.mux(audio.encode(_audio_frame(*sound[1:])))
+            container.mux(audio.encode(None))
+        container.mux(video.encode(None))
+    return path
+
+
+def video_frame(planes, pix_fmt, tags=None):
+    """A PyAV frame with exactly these code values."""
+    frame = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pix_fmt)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        line = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
+        line[:, : values.shape[1]] = values
+        plane.update(line.tobytes())
+    if tags is not None:
+        frame.colorspace, frame.color_range = tags
+    return frame
+
+
+def _audio_frame(rate, samples, start_s):
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(samples, np.float32), format="fltp", layout=("mono", "stereo")[len(samples) - 1]
+    )
+    frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), round(start_s * rate)
+    return frame

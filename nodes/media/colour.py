@@ -1,6 +1,6 @@
-"""Decoded pictures to RGB, by the matrix and range of the clip and in exact arithmetic.
+"""Decoded pictures to RGB: by the matrix and range of the clip, in floating point, chroma where H.264 puts it.
 
-FFmpeg's own converter is not used for YUV: what it makes of matrix and range depends on its version, and it rounds.
+FFmpeg's own converter is not used for YUV. What it makes of matrix and range depends on its version, and it rounds.
 """
 
 from __future__ import annotations
@@ -9,39 +9,33 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-# ITU-T H.273, matrix coefficients: the weights of red and blue in luma.
-_BT709, _BT601 = (0.2126, 0.0722), (0.299, 0.114)
-_WEIGHTS = {
-    1: _BT709,
-    4: (0.30, 0.11),
-    5: _BT601,
-    6: _BT601,
-    7: (0.212, 0.087),
-    9: (0.2627, 0.0593),
-    10: (0.2627, 0.0593),
-}
+# Matrix coefficients of ITU-T H.273: the weights of red and blue in luma.
+_BT709, _BT601, _BT2020 = (0.2126, 0.0722), (0.299, 0.114), (0.2627, 0.0593)
+_WEIGHTS = {1: _BT709, 4: (0.30, 0.11), 5: _BT601, 6: _BT601, 7: (0.212, 0.087), 9: _BT2020, 10: _BT2020}
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _PLANAR_YUV = re.compile(r"yuvj?4(?:20|22|44)p(?:9|10|12|14|16)?(?:le)?")
-_BYTE = 8
-_BAND_ROWS = 64  # rows converted at a time, so that the intermediate values stay in the processor's cache; even
+_BYTE = 8  # bits
+_BAND_ROWS = 64  # converted at a time, so that what lies between stays in the processor's cache; even
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """How to get from the code values of a picture to RGB 0..1.
+    """How RGB 0..1 follows from code values: luma * Y + blue * Cb + red * Cr + offset, per channel.
 
     Attributes:
-        luma: RGB per unit of Y.
-        blue: RGB per unit of Cb.
-        red: RGB per unit of Cr.
-        offset: RGB where all three are 0.
+        luma: The same for red, green and blue.
+        blue: For red, green and blue.
+        red: For red, green and blue.
+        offset: For red, green and blue.
     """
 
     luma: float
@@ -50,17 +44,18 @@ class Coefficients:
     offset: tuple[float, float, float]
 
 
-def coefficients(weights: tuple[float, float], bits: int, *, is_full_range: bool) -> Coefficients:
-    """Return the coefficients for the weights of red and blue in luma, and the bits of a sample."""
-    step = 1 << (bits - 8)
-    luma_zero, luma_span, chroma_span = (
-        (0, 256 * step - 1, 256 * step - 1) if is_full_range else (16 * step, 219 * step, 224 * step)
-    )
-    kr, kb = weights
-    kg = 1 - kr - kb
-    blue = (0.0, -2 * kb * (1 - kb) / kg / chroma_span, 2 * (1 - kb) / chroma_span)
-    red = (2 * (1 - kr) / chroma_span, -2 * kr * (1 - kr) / kg / chroma_span, 0.0)
-    offset = [-luma_zero / luma_span - 128 * step * (b + r) for b, r in zip(blue, red, strict=True)]
+def coefficients(weights: tuple[float, float], bits: int, *, full_range: bool) -> Coefficients:
+    """Return the coefficients for the weights of red and blue in luma and the bits of a code value."""
+    unit = 1 << (bits - _BYTE)
+    zero, luma_span, chroma_span = 16 * unit, 219 * unit, 224 * unit
+    if full_range:
+        zero, luma_span, chroma_span = 0, 256 * unit - 1, 256 * unit - 1
+    in_red, in_blue = weights
+    in_green = 1 - in_red - in_blue
+    for_red, for_blue = 2 * (1 - in_red) / chroma_span, 2 * (1 - in_blue) / chroma_span
+    blue = (0.0, -for_blue * in_blue / in_green, for_blue)
+    red = (for_red, -for_red * in_red / in_green, 0.0)
+    offset = tuple(-zero / luma_span - 128 * unit * (b + r) for b, r in zip(blue, red, strict=True))
     return Coefficients(1 / luma_span, blue, red, (offset[0], offset[1], offset[2]))
 
 
@@ -80,68 +75,62 @@ def write_rgb(frame: VideoFrame, out: NDArray[np.float32]) -> None:
     if not _PLANAR_YUV.fullmatch(frame.format.name):
         _write_other(frame, out)
         return
-    luma, blue, red = _planes(frame)
-    values = coefficients(weights_of(frame), frame.format.components[0].bits, is_full_range=is_full_range(frame))
+    bits = frame.format.components[0].bits
+    values = coefficients(weights_of(frame), bits, full_range=is_full_range(frame))
+    luma, blue, red = (_samples(plane, "u1" if bits == _BYTE else "<u2") for plane in frame.planes)
+    chroma = (_Chroma(blue, luma.shape), _Chroma(red, luma.shape))
     for top in range(0, frame.height, _BAND_ROWS):
-        bottom = min(top + _BAND_ROWS, frame.height)
-        _write_band(
-            luma[top:bottom],
-            _chroma_band(blue, luma.shape, top, bottom),
-            _chroma_band(red, luma.shape, top, bottom),
-            values,
-            out[top:bottom],
-        )
+        rows = slice(top, min(top + _BAND_ROWS, frame.height))
+        _write_band(luma[rows], [plane.band(rows) for plane in chroma], values, out[rows])
 
 
-def _planes(frame: VideoFrame) -> list[NDArray[np.unsignedinteger]]:
-    kind = np.dtype("u1" if frame.format.components[0].bits == _BYTE else "<u2")
-    return [
-        np.frombuffer(memoryview(plane), kind).reshape(plane.height, plane.line_size // kind.itemsize)[:, : plane.width]
-        for plane in frame.planes
-    ]
+def _samples(plane: VideoPlane, kind: str) -> NDArray[np.unsignedinteger]:
+    values = np.frombuffer(memoryview(plane), kind)
+    return values.reshape(plane.height, plane.line_size // values.itemsize)[:, : plane.width]
 
 
-def _chroma_band(
-    plane: NDArray[np.unsignedinteger], shape: tuple[int, ...], top: int, bottom: int
-) -> NDArray[np.float32]:
-    """Return the chroma of the rows `top` to `bottom` at full size: sited left, bilinear in between."""
-    height, width = shape
-    band: NDArray[np.float32]
-    if plane.shape[0] < height:
-        rows = (np.arange(top, bottom) - 0.5) / 2
-        above = np.floor(rows).astype(int)
-        share = (rows - above).astype(np.float32)[:, None]
-        band = plane[above.clip(0)] * (1 - share) + plane[(above + 1).clip(max=plane.shape[0] - 1)] * share
-    else:
-        band = plane[top:bottom].astype(np.float32)
-    if plane.shape[1] < width:
-        wide = np.empty((bottom - top, 2 * band.shape[1]), np.float32)
-        wide[:, 0::2] = band
-        wide[:, 1:-1:2] = (band[:, :-1] + band[:, 1:]) / 2
-        wide[:, -1] = band[:, -1]
-        return wide[:, :width]
-    return band
+class _Chroma:
+    """A chroma plane that can be asked for at the full size: sited left, bilinear in between."""
+
+    def __init__(self, plane: NDArray[np.unsignedinteger], luma_shape: tuple[int, ...]) -> None:
+        self._has_half_rows = plane.shape[0] < luma_shape[0]
+        self._has_half_columns = plane.shape[1] < luma_shape[1]
+        # A border, so that the outermost samples have neighbours too: a row above and below, a column on the right.
+        self._plane = cv2.copyMakeBorder(plane, 1, 1, 0, 1, cv2.BORDER_REPLICATE)
+
+    def band(self, rows: slice) -> list[NDArray[np.float32]]:
+        """Return some rows as float32; of halved columns, the even ones and the odd ones apart."""
+        if self._has_half_rows:
+            half = self._plane[rows.start // 2 : (rows.stop + 1) // 2 + 2].astype(np.float32)
+            twice = cv2.resize(half, (half.shape[1], 2 * half.shape[0]), interpolation=cv2.INTER_LINEAR)
+            band = np.asarray(twice[2 : 2 + rows.stop - rows.start], np.float32)
+        else:
+            band = self._plane[rows.start + 1 : rows.stop + 1].astype(np.float32)
+        here, right = band[:, :-1], band[:, 1:]
+        if not self._has_half_columns:
+            return [here]
+        return [here, np.asarray(cv2.addWeighted(here, 0.5, right, 0.5, 0), np.float32)]
 
 
 def _write_band(
     luma: NDArray[np.unsignedinteger],
-    blue: NDArray[np.float32],
-    red: NDArray[np.float32],
+    chroma: list[list[NDArray[np.float32]]],
     values: Coefficients,
     out: NDArray[np.float32],
 ) -> None:
     grey = luma * np.float32(values.luma)
+    channels = []
     for channel in range(3):
-        colour = grey + values.offset[channel]
-        if values.blue[channel]:
-            colour += np.float32(values.blue[channel]) * blue
-        if values.red[channel]:
-            colour += np.float32(values.red[channel]) * red
-        np.clip(colour, 0, 1, out=out[..., channel])
+        in_blue, in_red, offset = values.blue[channel], values.red[channel], values.offset[channel]
+        columns = [cv2.addWeighted(blue, in_blue, red, in_red, offset) for blue, red in zip(*chroma, strict=True)]
+        colour = cv2.merge(columns).reshape(len(luma), -1)[:, : luma.shape[1]]
+        channels.append(np.add(colour, grey, out=colour))
+    cv2.merge(channels, dst=out)
+    np.clip(out, 0, 1, out=out)
 
 
 def _write_other(frame: VideoFrame, out: NDArray[np.float32]) -> None:
-    """RGB formats, and the rare packed ones."""
-    deep = max(component.bits for component in frame.format.components) > _BYTE
-    array = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    np.multiply(array, np.float32(1 / (65535 if deep else 255)), out=out)
+    """RGB, grey and packed formats, which FFmpeg brings to RGB."""
+    is_deep = max(component.bits for component in frame.format.components) > _BYTE
+    values = frame.to_ndarray(format="rgb48le" if is_deep else "rgb24")
+    np.multiply(values, np.float32(1 / (65535 if is_deep else 255)), out=out)

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import NotEnoughRoomError
 from . import memory
-from .container import KEPT, opened, video_stream
+from .container import KEPT
 from .frames import read_frames
 from .sound import read_sound
 from .timeline import read_timeline
@@ -67,10 +67,7 @@ def decode(
         NotEnoughRoomError: The frames would not fit into memory.
     """
     look = checkpoint or (lambda: None)
-    with opened(path) as container:
-        codec = video_stream(container).codec_context
-        width, height = codec.width, codec.height
-        timeline = read_timeline(container, path, look)
+    timeline = read_timeline(path, look)
     if not timeline.is_steady:
         _log.info("%s has a variable frame rate: %.3f frames per second on average.", path.name, timeline.fps)
     wanted = range(0, len(timeline.starts), select_every_nth)
@@ -80,11 +77,17 @@ def decode(
         end_s = timeline.end_s(wanted[-1] + select_every_nth - 1)
     frames = None
     if with_frames:
-        _check_room(width, height, len(wanted), path)
+        _check_room(timeline.width, timeline.height, len(wanted), path)
         frames = torch.from_numpy(read_frames(path, timeline, wanted, progress or (lambda _done, _all: None), look))
-        height, width = frames.shape[1:3]
-    audio = read_sound(path, start_s=timeline.start_s, clip_end_s=timeline.end_s(), end_s=end_s, checkpoint=look)
-    return DecodedClip(frames, audio, float(timeline.fps / select_every_nth), len(wanted), width, height)
+    audio = read_sound(path, timeline, end_s, look)
+    return DecodedClip(
+        frames=frames,
+        audio=audio,
+        fps=float(timeline.fps / select_every_nth),
+        frame_count=len(wanted),
+        width=timeline.width,
+        height=timeline.height,
+    )
 
 
 def _check_room(width: int, height: int, frame_count: int, path: Path) -> None:

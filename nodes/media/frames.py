@@ -51,13 +51,11 @@ def read_frames(
         VideoDecodeError: A frame is missing, broken or out of place.
         NotEnoughRoomError: The memory cannot be had.
     """
-    block: NDArray[np.float32] | None = None
+    block = _block(len(wanted), timeline)
     running: deque[Future[None]] = deque()
     with opened(path) as container, ThreadPoolExecutor(_CONVERTERS, "sora2pro-colour") as pool:
         pictures = _pictures(container, timeline, path, checkpoint)
         for place, picture in enumerate(_only(pictures, wanted)):
-            if block is None:
-                block = _block(len(wanted), picture)
             running.append(pool.submit(_write_upright, picture, block[place]))
             if len(running) > _MOST_WAITING:
                 running.popleft().result()
@@ -65,8 +63,6 @@ def read_frames(
         while running:
             running.popleft().result()
             progress(len(wanted) - len(running), len(wanted))
-    if block is None:
-        raise VideoDecodeError("The clip has no frames.", path=path)
     return block
 
 
@@ -84,14 +80,14 @@ def _pictures(
     """Yield all frames in order, each held against the timeline."""
     stream = video_stream(container)
     stream.thread_type = "AUTO"
-    number, form = 0, None
+    number, kind = 0, None
     for packet in container.demux(stream):
         for frame in packet.decode():
             checkpoint()
-            form = form or _form(frame)
+            kind = kind or frame.format.name
             if frame.is_corrupt or number == len(timeline.starts) or frame.pts != timeline.starts[number]:
                 raise VideoDecodeError(f"The clip is damaged: frame {number} is broken or missing.", path=path)
-            if _form(frame) != form:
+            if _upright_size(frame) != (timeline.width, timeline.height) or frame.format.name != kind:
                 raise VideoDecodeError(f"The clip is damaged: frame {number} has another size or format.", path=path)
             yield frame
             number += 1
@@ -101,8 +97,12 @@ def _pictures(
         )
 
 
-def _form(frame: VideoFrame) -> tuple[int, int, str, int]:
-    return frame.width, frame.height, frame.format.name, frame.rotation
+def _block(count: int, timeline: Timeline) -> NDArray[np.float32]:
+    try:
+        # numpy, not torch, makes the block: it asks Linux for huge pages, which halves the time to fill it.
+        return np.empty((count, timeline.height, timeline.width, 3), np.float32)
+    except MemoryError as error:
+        raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=WAYS_OUT) from error
 
 
 def _quarter_turns(frame: VideoFrame) -> int:
@@ -110,13 +110,8 @@ def _quarter_turns(frame: VideoFrame) -> int:
     return round(frame.rotation / 90) % 4
 
 
-def _block(count: int, picture: VideoFrame) -> NDArray[np.float32]:
-    shape = (picture.height, picture.width)
-    try:
-        # numpy, not torch, makes the block: it asks Linux for huge pages, which halves the time to fill it.
-        return np.empty((count, *(shape[::-1] if _quarter_turns(picture) % 2 else shape), 3), np.float32)
-    except MemoryError as error:
-        raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=WAYS_OUT) from error
+def _upright_size(frame: VideoFrame) -> tuple[int, int]:
+    return (frame.height, frame.width) if _quarter_turns(frame) % 2 else (frame.width, frame.height)
 
 
 def _write_upright(frame: VideoFrame, out: NDArray[np.float32]) -> None:

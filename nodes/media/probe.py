@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import VideoDecodeError
-from .container import opened, video_stream
 from .timeline import read_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_TOLERANCE_S = 1.0  # between the seconds that were ordered and those that came
+_LEAST_SHARE = 0.75  # of the seconds that were ordered: less is a part of the clip, not a clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +20,8 @@ class ClipFacts:
     """What a clip is.
 
     Attributes:
-        width: Pixels.
-        height: Pixels.
+        width: Of the upright picture, in pixels.
+        height: Of the upright picture, in pixels.
         fps: Average frames per second.
         frame_count: Frames that are shown.
         duration_s: How long they are shown.
@@ -43,17 +42,15 @@ def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFa
     Raises:
         VideoDecodeError: It is not a clip, or not a whole one.
     """
-    with opened(path) as container:
-        codec = video_stream(container).codec_context
-        timeline = read_timeline(container, path, checkpoint or (lambda: None))
-        return ClipFacts(
-            width=codec.width,
-            height=codec.height,
-            fps=float(timeline.fps),
-            frame_count=len(timeline.starts),
-            duration_s=timeline.duration_s,
-            has_audio=bool(container.streams.audio),
-        )
+    timeline = read_timeline(path, checkpoint or (lambda: None))
+    return ClipFacts(
+        width=timeline.width,
+        height=timeline.height,
+        fps=float(timeline.fps),
+        frame_count=len(timeline.starts),
+        duration_s=timeline.duration_s,
+        has_audio=timeline.sound is not None,
+    )
 
 
 def check_whole(path: Path, *, expected_seconds: float | None = None) -> ClipFacts:
@@ -63,7 +60,7 @@ def check_whole(path: Path, *, expected_seconds: float | None = None) -> ClipFac
         VideoDecodeError: It is cut off, damaged, not a clip, or much shorter than was ordered.
     """
     facts = probe(path)
-    if expected_seconds is not None and facts.duration_s < expected_seconds - _TOLERANCE_S:
+    if expected_seconds is not None and facts.duration_s < expected_seconds * _LEAST_SHARE:
         raise VideoDecodeError(
             f"The clip is cut off: it has {facts.duration_s:.1f} of {expected_seconds:.1f} seconds.", path=path
         )

@@ -1,4 +1,4 @@
-"""When each frame of a clip is shown: read from the packets alone, nothing is decoded."""
+"""When each frame of a clip is shown: read from its index and its packets, nothing is decoded."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import VideoDecodeError
-from .container import video_stream
+from .container import inspect, opened, video_stream
+from .index import PICTURES, SOUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from av.container import InputContainer
-    from av.video.stream import VideoStream
+
+    from .index import Index, Track
 
 MAX_FRAMES = 60_000
 MAX_SECONDS = 1_800
 _SAME_RATE = Fraction(1, 1000)
+_NO_ZEROS = {"h264", "hevc"}  # they write 0, 0, 3 for 0, 0, so that only a damaged packet holds a run of zeros
 _LOOK_EVERY = 256
 
 
@@ -29,10 +32,13 @@ class Timeline:
 
     Attributes:
         starts: When each is shown, in presentation order, in units of `time_base`.
-        end: When the last one is over.
+        end: When the last one is over, in the same units.
         time_base: Seconds per unit.
         fps: Average frames per second.
         is_steady: Whether every frame is shown equally long.
+        width: Of the upright picture, in pixels.
+        height: Of the upright picture, in pixels.
+        sound: What the index says about the sound track, if there is one.
     """
 
     starts: tuple[int, ...]
@@ -40,6 +46,9 @@ class Timeline:
     time_base: Fraction
     fps: Fraction
     is_steady: bool
+    width: int
+    height: int
+    sound: Track | None
 
     @property
     def start_s(self) -> float:
@@ -57,50 +66,93 @@ class Timeline:
         return float((self.end if is_last else self.starts[(number or 0) + 1]) * self.time_base)
 
 
-def read_timeline(container: InputContainer, path: Path, checkpoint: Callable[[], None]) -> Timeline:
-    """Read all packets of the picture track once. Edit lists are honoured.
+def read_timeline(path: Path, checkpoint: Callable[[], None]) -> Timeline:
+    """Read the index and all packets of the picture track once. Edit lists are honoured.
+
+    Args:
+        path: The clip.
+        checkpoint: Called now and then; may raise.
 
     Raises:
-        VideoDecodeError: A packet is damaged or has no time, or there are absurdly many.
+        VideoDecodeError: The file is not a clip, or not a whole one, or absurd.
     """
+    index = inspect(path)
+    with opened(path) as container:
+        shown, count = _packets(container, path, checkpoint)
+        timeline = _timeline(shown, container, index, path)
+    track = index.first(PICTURES)
+    if track is not None and not index.is_fragmented:
+        _check_complete(timeline, count, track, path)
+    return timeline
+
+
+def _packets(
+    container: InputContainer, path: Path, checkpoint: Callable[[], None]
+) -> tuple[list[tuple[int, int]], int]:
+    """Return (start, duration) of the packets that are shown, in order of presentation, and the number of all."""
     stream = video_stream(container)
-    if stream.time_base is None:
-        raise VideoDecodeError("The clip is damaged: its picture track has no clock.", path=path)
     shown: list[tuple[int, int]] = []
-    for number, packet in enumerate(container.demux(stream)):
-        if number % _LOOK_EVERY == 0:
+    count = 0
+    for packet in container.demux(stream):
+        if count % _LOOK_EVERY == 0:
             checkpoint()
         if packet.size == 0:
             continue
-        if packet.is_corrupt or packet.pts is None:
-            raise VideoDecodeError(f"The clip is damaged: packet {number} is incomplete.", path=path)
-        if number >= MAX_FRAMES:
+        is_blank = stream.codec_context.name in _NO_ZEROS and bytes(4) in bytes(packet)
+        if packet.is_corrupt or packet.pts is None or is_blank:
+            raise VideoDecodeError(f"The clip is damaged: packet {count} is incomplete.", path=path)
+        count += 1
+        if count > MAX_FRAMES:
             raise VideoDecodeError(f"The clip claims more than {MAX_FRAMES} frames.", path=path)
         if not packet.is_discard:
             shown.append((packet.pts, packet.duration or 0))
-    return _timeline(sorted(shown), stream, path)
+    return sorted(shown), count
 
 
-def _timeline(shown: list[tuple[int, int]], stream: VideoStream, path: Path) -> Timeline:
+def _timeline(shown: list[tuple[int, int]], container: InputContainer, index: Index, path: Path) -> Timeline:
+    stream = video_stream(container)
     starts = tuple(start for start, _ in shown)
-    if not starts:
-        raise VideoDecodeError("The clip has no frames.", path=path)
-    if len(set(starts)) != len(starts):
+    if not starts or not stream.time_base:
+        raise VideoDecodeError("The clip is damaged: it has no frames.", path=path)
+    steps = [later - earlier for earlier, later in pairwise(starts)]
+    if 0 in steps:
         raise VideoDecodeError("The clip is damaged: two frames are shown at the same time.", path=path)
-    time_base = Fraction(stream.time_base or 1)
-    steps = {later - earlier for earlier, later in pairwise(starts)}
-    last = shown[-1][1] or max(steps, default=0)
-    end = starts[-1] + last
-    if (end - starts[0]) * time_base > MAX_SECONDS:
+    end = starts[-1] + (shown[-1][1] or max(steps, default=0))
+    duration = (end - starts[0]) * stream.time_base
+    if duration > MAX_SECONDS:
         raise VideoDecodeError(f"The clip claims to be longer than {MAX_SECONDS // 60} minutes.", path=path)
-    is_steady = not steps or max(steps) - min(steps) <= 1
-    return Timeline(starts, end, time_base, _rate(len(starts), (end - starts[0]) * time_base, stream), is_steady)
+    width, height = stream.codec_context.width, stream.codec_context.height
+    track = index.first(PICTURES)
+    is_turned = track is not None and track.is_turned
+    return Timeline(
+        starts=starts,
+        end=end,
+        time_base=stream.time_base,
+        fps=_rate(len(starts), duration, stream.average_rate),
+        is_steady=not steps or max(steps) - min(steps) <= 1,
+        width=height if is_turned else width,
+        height=width if is_turned else height,
+        sound=index.first(SOUND),
+    )
 
 
-def _rate(count: int, duration: Fraction, stream: VideoStream) -> Fraction:
+def _rate(count: int, duration: Fraction, said: Fraction | None) -> Fraction:
     """Return the measured rate, or the clip's own word for it where both agree: 29.97 is 30000/1001."""
-    said = stream.average_rate
     if duration == 0:
         return Fraction(said or 30)
     measured = count / duration
     return Fraction(said) if said and abs(measured / said - 1) < _SAME_RATE else measured
+
+
+def _check_complete(timeline: Timeline, packet_count: int, track: Track, path: Path) -> None:
+    """Hold what the packets say against the index, which was written by another part of the encoder."""
+    frame_s = timeline.duration_s / len(timeline.starts)
+    missing_s = float(track.shown_s) - timeline.end_s()
+    is_trimmed = abs(track.shown_s - track.media_s) > frame_s / 2
+    is_short = {len(timeline.starts), packet_count} != {track.sample_count} and not is_trimmed
+    if is_short or abs(missing_s) >= frame_s:
+        raise VideoDecodeError(
+            f"The clip is damaged: {len(timeline.starts)} of {track.sample_count} frames and "
+            f"{timeline.end_s():.2f} of {float(track.shown_s):.2f} seconds are there.",
+            path=path,
+        )
