@@ -1,0 +1,182 @@
+import datetime as dt
+import time
+
+import pytest
+from sora2pro.nodes.runcomfy.answers import CatalogueEntry
+from sora2pro.nodes.runcomfy.history import SAMPLES, History
+from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Size
+from sora2pro.nodes.runcomfy.spending import day_start, expected_usd
+from values import made_request
+
+MODEL = SORA_2_PRO.model_id
+WIDE = Size(1280, 720)
+NOON = dt.datetime(2026, 11, 22, 12).timestamp()  # noqa: DTZ001 - the user's own time
+LIST = 0.5
+
+
+class Desk:
+    """A journal and the questions to it, at a time that a test sets."""
+
+    def __init__(self, folder):
+        self.now = NOON
+        self.journal = Journal(folder, clock=lambda: self.now)
+        self.history = History(self.journal.database, clock=lambda: self.now)
+
+    def sent(self, *, expected_usd=None, **changes):
+        job = self.journal.claim(made_request(**changes))
+        return self.journal.record_submitting(
+            job, expected_usd=expected_usd, max_usd_per_day=None, list_usd_per_second=LIST
+        )
+
+    def accepted(self, **changes):
+        job = self.sent(**changes)
+        return self.journal.record_submitted(job, f"request-{job.id}")
+
+    def bought(self, cost_usd=None, render_s=None, **changes):
+        return self.journal.record_completed(
+            self.accepted(**changes), video_url="https://x.runcomfy.net", cost_usd=cost_usd, render_s=render_s
+        )
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
+
+
+def test_render_times_are_those_of_the_same_kind_of_clip_newest_first(desk):
+    for seed, render_s in enumerate([60.0, None, 90.0]):
+        desk.bought(render_s=render_s, seed=seed)
+    desk.bought(render_s=1.0, seconds=8)
+    desk.bought(render_s=2.0, size=Size(720, 1280))
+    assert desk.history.render_times_s(MODEL, WIDE, 4) == [90.0, 60.0]
+    assert desk.history.render_times_s("another/model", WIDE, 4) == []
+
+
+def test_old_render_times_are_forgotten(desk):
+    for seed in range(SAMPLES + 5):
+        desk.bought(render_s=float(seed), seed=seed)
+    times = desk.history.render_times_s(MODEL, WIDE, 4)
+    assert (len(times), times[0]) == (SAMPLES, float(SAMPLES + 4))
+
+
+def test_the_last_price_is_that_of_the_last_clip_of_the_same_kind_that_cost_something(desk):
+    assert desk.history.last_cost_usd(MODEL, WIDE, 4) is None
+    desk.bought(cost_usd=1.2, seed=1)
+    desk.bought(cost_usd=1.3, seed=2)
+    desk.bought(cost_usd=0.0, seed=3)
+    desk.bought(cost_usd=None, seed=4)
+    desk.bought(cost_usd=9.0, seconds=8)
+    desk.journal.record_failed(desk.accepted(seed=5), "refused", 0.7)
+    assert desk.history.last_cost_usd(MODEL, WIDE, 4) == 1.3
+
+
+def test_totals_count_the_best_figure_there_is_for_each_job(desk):
+    desk.bought(cost_usd=2.5, expected_usd=1.0, seed=1)
+    desk.accepted(expected_usd=1.25, seed=2)
+    desk.accepted(seconds=8)
+    totals = desk.history.totals(LIST)
+    assert (totals.today_usd, totals.all_time_usd, totals.job_count) == (2.5 + 1.25 + 8 * LIST, 7.75, 3)
+
+
+def test_what_cost_nothing_counts_nothing(desk):
+    journal = desk.journal
+    journal.claim(made_request(seed=1))
+    journal.record_not_submitted(desk.sent(seed=2), "port closed")
+    journal.record_rejected(desk.sent(seed=3), "no money")
+    journal.record_cancelled(journal.record_cancel_requested(desk.accepted(seed=4)), "in the queue")
+    journal.record_failed(desk.accepted(seed=5), "refused", 0.0)
+    assert (desk.history.totals(LIST).all_time_usd, desk.history.totals(LIST).job_count) == (0.0, 5)
+
+
+def test_what_may_have_been_charged_counts_also_when_it_was_given_up(desk):
+    desk.journal.release(desk.journal.record_uncertain(desk.sent(expected_usd=1.2, seed=1), "lost"))
+    desk.journal.record_failed(desk.accepted(expected_usd=1.3, seed=2), "refused", None)
+    assert desk.history.totals(LIST).today_usd == pytest.approx(2.5)
+
+
+def test_a_day_ends_at_the_users_own_midnight(desk):
+    desk.now = day_start(NOON) - 1
+    desk.bought(cost_usd=1.0, seed=1)
+    desk.now = day_start(NOON)
+    desk.bought(cost_usd=2.0, seed=2)
+    desk.now = NOON
+    totals = desk.history.totals(LIST)
+    assert (totals.today_usd, totals.all_time_usd) == (2.0, 3.0)
+
+
+@pytest.fixture(params=["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])
+def zone(request, monkeypatch):
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
+@pytest.mark.parametrize("hour", [0, 1, 12, 23])
+@pytest.mark.parametrize(("month", "day"), [(3, 8), (3, 29), (10, 25), (11, 1), (11, 22)])
+def test_a_day_begins_at_midnight_in_every_zone_also_when_the_clocks_change(month, day, hour):
+    moment = dt.datetime(2026, month, day, hour, 59)  # noqa: DTZ001 - the user's own time
+    start = dt.datetime.fromtimestamp(day_start(moment.timestamp()))  # noqa: DTZ006 - the user's own time
+    assert start == dt.datetime(2026, month, day)  # noqa: DTZ001 - the user's own time
+
+
+PROMPTS = ["a cat", "100% cotton", "snake_case", "back\\slash", "a cat's 100 % sure"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", PROMPTS),
+        ("cat", ["a cat", "a cat's 100 % sure"]),
+        ("CAT", ["a cat", "a cat's 100 % sure"]),
+        ("%", ["100% cotton", "a cat's 100 % sure"]),
+        ("100%", ["100% cotton"]),
+        ("_", ["snake_case"]),
+        ("\\", ["back\\slash"]),
+        ("'", ["a cat's 100 % sure"]),
+        ("dog", []),
+        ("'; DROP TABLE jobs; --", []),
+        ("prepared", PROMPTS),
+    ],
+)
+def test_a_search_finds_what_is_written_letter_by_letter(desk, text, found):
+    for prompt in PROMPTS:
+        desk.journal.claim(made_request(prompt=prompt))
+    assert [job.prompt for job in desk.history.search(text, limit=10)] == found[::-1]
+
+
+def test_a_search_finds_a_request_by_a_part_of_its_id_and_a_job_by_its_state(desk):
+    first = desk.accepted(seed=1)
+    second = desk.bought(seed=2)
+    assert [job.id for job in desk.history.search(f"request-{first.id}", limit=10)] == [first.id]
+    assert [job.id for job in desk.history.search("completed", limit=10)] == [second.id]
+
+
+def test_pages_follow_each_other_without_a_gap_though_jobs_are_added(desk):
+    jobs = [desk.journal.claim(made_request(seed=seed)).id for seed in range(5)]
+    first = [job.id for job in desk.history.search("", limit=2)]
+    desk.journal.claim(made_request(seed=99))
+    second = [job.id for job in desk.history.search("", limit=2, before_id=first[-1])]
+    third = [job.id for job in desk.history.search("", limit=2, before_id=second[-1])]
+    assert first + second + third == jobs[::-1]
+
+
+@pytest.mark.parametrize(
+    ("entry", "usd"),
+    [
+        (None, None),
+        (CatalogueEntry(None, None), None),
+        (CatalogueEntry(None, "second"), None),
+        (CatalogueEntry(0.3, "second"), 2.4),
+        (CatalogueEntry(2.0, "output"), 2.0),
+        (CatalogueEntry(2.0, "video"), 2.0),
+        (CatalogueEntry(2.0, "image"), None),
+        (CatalogueEntry(2.0, None), None),
+        (CatalogueEntry(0.0, "second"), 0.0),
+    ],
+)
+def test_a_price_is_only_expected_where_the_catalogue_says_what_it_is_for(entry, usd):
+    assert expected_usd(entry, 8) == (None if usd is None else pytest.approx(usd))

@@ -1,0 +1,76 @@
+import typing
+
+import pytest
+from sora2pro.nodes.progress_text import describe, duration, listed, local_fraction, megabytes, summary
+from sora2pro.nodes.runcomfy import progress as p
+
+TABLE = [
+    (p.Preparing(), 0, "Preparing the picture", 0.0),
+    (p.WaitingForSlot(4), 0, "Waiting: 4 paid requests are already in flight (RUNCOMFY_MAX_PARALLEL)", 0.0),
+    (p.WaitingForSlot(1), 0, "Waiting: 1 paid request is already in flight (RUNCOMFY_MAX_PARALLEL)", 0.0),
+    (p.Following(), 0, "Another node is already getting this very clip; waiting for it (no second charge)", 0.0),
+    (p.Submitting(None), 0, "Sending to RunComfy", 0.0),
+    (p.Submitting(1.2), 0, "Sending to RunComfy (about $1.20)", 0.0),
+    (p.Submitting(0.0), 0, "Sending to RunComfy (about $0.00)", 0.0),
+    (p.Retrying("The line broke.", 8.0), 0, "The line broke. Trying again in 8 s", 0.0),
+    (p.Retrying("The line broke.", 8.0), 5, "The line broke. Trying again in 3 s", 0.0),
+    (p.Retrying("The line broke", 8.0), 99, "The line broke. Trying again in 0 s", 0.0),
+    (p.Queued("r", None), 0, "Queued at RunComfy", 0.0),
+    (p.Queued("r", 3), 0, "Queued at RunComfy, position 3", 0.0),
+    (p.Queued("r", 0), 0, "Queued at RunComfy, position 0", 0.0),
+    (p.Rendering("r", 45.9, None), 0, "Rendering for 45 s", 0.0),
+    (p.Rendering("r", 45.0, 150.0), 20, "Rendering for 1:05 min (usually 2:30 min)", 0.0),
+    (p.Downloading("r", 1_500_000, 3_000_000), 0, "Downloading 1.5 MB of 3.0 MB", 0.25),
+    (p.Downloading("r", 1_500_000, None), 0, "Downloading 1.5 MB", 0.0),
+    (p.Downloading("r", 0, 0), 0, "Downloading 0.0 MB of 0.0 MB", 0.0),
+    (p.Decoding(30, 120), 0, "Decoding frame 30 of 120", 0.625),
+    (p.Decoding(0, 0), 0, "Decoding frame 0 of 0", 0.5),
+    (p.Rehearsing(60, 120), 0, "Rehearsal (free, not sent): frame 60 of 120", 0.75),
+    (p.FromJournal("r"), 0, "From your earlier purchase, no charge", 0.5),
+    (p.Finished("r", "Done. RunComfy charged $1.20 for it."), 9, "Done. RunComfy charged $1.20 for it.", 1.0),
+]
+
+
+@pytest.mark.parametrize(("progress", "since_s", "text", "_fraction"), TABLE, ids=[repr(row[0]) for row in TABLE])
+def test_every_wait_is_explained(progress, since_s, text, _fraction):
+    assert describe(progress, since_s) == text
+
+
+@pytest.mark.parametrize(("progress", "_since_s", "_text", "fraction"), TABLE, ids=[repr(row[0]) for row in TABLE])
+def test_the_bar_measures_only_what_this_machine_does(progress, _since_s, _text, fraction):
+    """RunComfy tells no percentage, so none is invented."""
+    assert local_fraction(progress) == fraction
+
+
+def test_no_kind_of_progress_is_without_words():
+    assert {type(row[0]) for row in TABLE} == set(typing.get_args(p.Progress))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.9, "59 s"), (60, "1:00 min"), (61, "1:01 min"), (3599, "59:59 min"), (3725, "62:05 min")],
+)
+def test_a_time_is_written_as_people_say_it(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0.0 MB"), (49_999, "0.0 MB"), (3_440_000, "3.4 MB")])
+def test_bytes_are_written_in_megabytes(count, text):
+    assert megabytes(count) == text
+
+
+@pytest.mark.parametrize(("numbers", "text"), [([1], "1"), ([1, 3], "1 and 3"), ([1, 2, 4], "1, 2 and 4")])
+def test_numbers_are_listed_as_people_say_them(numbers, text):
+    assert listed(numbers) == text
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [(["Queued"], "Queued"), (["Queued", "Rendering"], "Clip 1: Queued\nClip 2: Rendering")],
+)
+def test_the_clips_of_a_batch_are_told_apart(lines, text):
+    assert summary(lines) == text
+
+
+def test_reporting_to_nobody_is_no_error():
+    assert p.ignore(p.Preparing()) is None
