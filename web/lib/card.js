@@ -1,0 +1,162 @@
+// @ts-check
+/** What a node shows of its run: a clip, a state in words, the request id. Its size does not depend on what it shows. */
+
+import { copyButton, h, setText } from "./dom.js";
+
+/** @typedef {import("./states.js").State} State */
+/** @typedef {import("./states.js").Clip} Clip */
+
+const IDLE = "No clip yet: it plays here after a run.";
+const REHEARSAL = "rehearsal-";
+const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
+
+export class Card {
+  /** @param {import("./server.js").Server} server @param {any} api */
+  constructor(server, api) {
+    this._server = server;
+    this._api = api;
+    /** @type {State | null} */
+    this._state = null;
+    this._index = 0;
+    this._request = "";
+    /** @type {any[]} */
+    this._views = [];
+
+    this._note = h("p.s2p-note", {}, IDLE);
+    this._video = h("video", {
+      controls: true, loop: true, playsinline: true, preload: "metadata", hidden: true, "aria-label": "The clip",
+    });
+    this._video.addEventListener("error", () => this._showMissing());
+    this._bar = h("progress.s2p-bar", { max: 1, value: 0, "aria-label": "Progress" });
+    this._line = h("span.s2p-line", { role: "status", "aria-live": "polite" });
+    this._id = h("code.s2p-id", { title: "RunComfy's id of the request" });
+    this._copy = copyButton("request id", () => this._id.textContent ?? "");
+    this._pager = h("span.s2p-pager", { hidden: true });
+    this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": "Sora 2 Pro run" },
+      h("div.s2p-stage", {}, this._video, this._note),
+      this._bar,
+      h("div.s2p-foot", {}, this._line, this._pager),
+      h("div.s2p-foot.s2p-ids", {}, this._id, this._copy),
+    );
+    this._copy.hidden = true;
+    // ComfyUI deletes the selected node on Delete, and moves it with the arrows, wherever the focus is.
+    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (KEPT_KEYS.has(event.key) && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+    });
+  }
+
+  /** @param {State} state */
+  show(state) {
+    if (state === this._state) return;
+    if (state.prompt_id !== this._state?.prompt_id) this._index = 0;
+    this._state = state;
+    this._draw();
+  }
+
+  /** @param {any[]} views Where ComfyUI serves the clips of the run that just ended. */
+  offer(views) {
+    this._views = views;
+    this._request = "";
+    if (this._state) this._draw();
+  }
+
+  _draw() {
+    const state = /** @type {State} */ (this._state);
+    const clips = state.clips;
+    this._index = Math.min(this._index, Math.max(0, clips.length - 1));
+    const clip = clips[this._index];
+    this.element.dataset.phase = state.phase;
+    const isShown = state.phase === "done" || clip?.kind === "finished";
+    if (state.phase === "failed" || state.phase === "stopped") {
+      this._say(state.message || "Stopped.", state.phase === "failed");
+      setText(this._line, state.phase === "failed" ? "Failed" : "Stopped");
+    } else {
+      setText(this._line, clip?.text ?? "");
+      if (!isShown) this._say(clip ? clip.text : IDLE, false);
+    }
+    this._line.title = this._line.textContent;
+    this._bar.value = state.phase === "done" ? 1 : average(clips);
+    this._showId(clip);
+    this._showPager(clips.length);
+    if (isShown && clip && state.phase !== "failed" && state.phase !== "stopped") this._play(clip);
+  }
+
+  /** @param {string} text @param {boolean} isAlert */
+  _say(text, isAlert) {
+    this._request = "";
+    this._video.pause();
+    this._video.hidden = true;
+    this._note.hidden = false;
+    if (isAlert) this._note.setAttribute("role", "alert");
+    else this._note.removeAttribute("role");
+    setText(this._note, text);
+  }
+
+  /** @param {Clip | undefined} clip */
+  _showId(clip) {
+    const id = clip?.request_id ?? "";
+    setText(this._id, id);
+    this._copy.hidden = !id;
+  }
+
+  /** @param {number} count */
+  _showPager(count) {
+    this._pager.hidden = count < 2;
+    if (count < 2) return;
+    const step = (/** @type {number} */ by) => () => {
+      this._index = (this._index + by + count) % count;
+      this._draw();
+    };
+    const arrow = (/** @type {string} */ icon, /** @type {string} */ label, /** @type {number} */ by) =>
+      h("button.s2p-copy", { type: "button", title: label, "aria-label": label, onclick: step(by) }, h(`i.pi.${icon}`));
+    if (!this._pager.firstChild) {
+      this._pager.append(arrow("pi-angle-left", "Previous clip", -1), h("span"), arrow("pi-angle-right", "Next clip", 1));
+    }
+    setText(this._pager.children[1], `${this._index + 1} / ${count}`);
+  }
+
+  /** @param {Clip} clip */
+  async _play(clip) {
+    const request = `${this._state?.prompt_id} ${this._index} ${clip.request_id}`;
+    if (request === this._request) return;
+    this._request = request;
+    const source = await this._source(clip);
+    if (request !== this._request) return;
+    if (!source) {
+      this._say(clip.text, false);
+      return;
+    }
+    this._note.hidden = true;
+    this._video.hidden = false;
+    if (this._video.getAttribute("src") !== source) this._video.src = source;
+  }
+
+  /** @param {Clip} clip @returns {Promise<string | null>} */
+  async _source(clip) {
+    if (clip.request_id && !clip.request_id.startsWith(REHEARSAL)) {
+      const job = await this._server.get(`/jobs/${clip.request_id}`).catch(() => null);
+      if (job?.has_clip) return this._server.url(`/jobs/${job.id}/clip`);
+      if (job) return null;
+    }
+    const view = (this._views.length ? this._views : await this._history())[this._index];
+    return view ? this._api.apiURL(`/view?${new URLSearchParams(view)}`) : null;
+  }
+
+  /** What ComfyUI remembers of the run, after the page was reloaded. */
+  async _history() {
+    const id = this._state?.prompt_id;
+    const answer = await this._api.fetchApi(`/history/${id}`).then((/** @type {Response} */ r) => r.json()).catch(() => ({}));
+    return answer[id ?? ""]?.outputs?.[this._state?.node ?? ""]?.images ?? [];
+  }
+
+  _showMissing() {
+    if (this._video.hidden) return;
+    const text = this._state?.clips[this._index]?.text ?? "";
+    this._say(`The clip cannot be played: its file is not there any more, or this browser lacks the codec. ${text}`, false);
+  }
+}
+
+/** @param {Clip[]} clips */
+function average(clips) {
+  return clips.length ? clips.reduce((sum, clip) => sum + clip.fraction, 0) / clips.length : 0;
+}

@@ -1,0 +1,83 @@
+// @ts-check
+/** Which card shows what: events and the server's memory on one side, the nodes of the open workflow on the other. */
+
+import { Card } from "./card.js";
+import { States, nodeAt } from "./states.js";
+
+const WIDGET = "sora2pro";
+const CARD_HEIGHT = 264;
+
+export class Cards {
+  /** @param {any} app @param {any} api @param {import("./server.js").Server} server */
+  constructor(app, api, server) {
+    this._app = app;
+    this._api = api;
+    this._server = server;
+    this._states = new States();
+    /** @type {WeakMap<object, Card>} */
+    this._cards = new WeakMap();
+    this._isDue = false;
+  }
+
+  /** Ask the server for the states of all nodes: the page is new, or was away. */
+  async load() {
+    const document = await this._server.get("/nodes").catch(() => ({ nodes: [] }));
+    for (const state of document.nodes) this._states.take(state);
+    this.refresh();
+  }
+
+  /** @param {any} state What an event brought. */
+  take(state) {
+    if (this._states.take(state)) this.refresh();
+  }
+
+  /** Show on every node of the open workflow what is known of it, at the next frame. */
+  refresh() {
+    if (this._isDue) return;
+    this._isDue = true;
+    requestAnimationFrame(() => {
+      this._isDue = false;
+      const root = this._app.rootGraph ?? this._app.graph;
+      if (!root) return;
+      // A node inside of a subgraph that is used twice has two states; the newer one is shown.
+      for (const state of this._states.of(String(root.id))) this._cards.get(nodeAt(root, state.node) ?? {})?.show(state);
+    });
+  }
+
+  /** @param {any} node A node of ours that was just made. */
+  attach(node) {
+    const card = new Card(this._server, this._api);
+    this._cards.set(node, card);
+    const widget = node.addDOMWidget(WIDGET, WIDGET, card.element, {
+      serialize: false,
+      hideOnZoom: false,
+      getMinHeight: () => CARD_HEIGHT,
+      getValue: () => "",
+      setValue: () => {},
+    });
+    // `options.serialize` keeps it out of the prompt, this keeps it out of the saved workflow.
+    widget.serialize = false;
+    widget.label = "";
+    this._takeOverPreview(node, card);
+    this.refresh();
+  }
+
+  /**
+   * The card plays the clip; ComfyUI's own preview would show it a second time and make the node jump.
+   *
+   * @param {any} node @param {Card} card
+   */
+  _takeOverPreview(node, card) {
+    node.hideOutputImages = true;
+    const onExecuted = node.onExecuted;
+    node.onExecuted = function (/** @type {any} */ output) {
+      const { images, animated, ...rest } = output ?? {};
+      if (images && animated) card.offer(images);
+      if (output) {
+        delete output.images;
+        delete output.animated;
+      }
+      return onExecuted?.call(this, rest);
+    };
+  }
+}

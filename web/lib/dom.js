@@ -1,0 +1,92 @@
+// @ts-check
+/** Elements in one line. */
+
+/**
+ * @param {string} tag `div.some-class`
+ * @param {Record<string, any>} [properties] Attributes; `on…` is a listener, null leaves one out.
+ * @param {...(Node | string | null | undefined)} children
+ * @returns {any}
+ */
+export function h(tag, properties = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/**
+ * Change a text only where it differs: a screen reader reads every change, and a selection survives.
+ *
+ * @param {Element} element @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const COPIED_MS = 1500;
+
+/** @param {string} what What is copied, for the label. @param {() => string} text */
+export function copyButton(what, text) {
+  const label = `Copy ${what}`;
+  const button = h("button.s2p-copy", { type: "button", title: label, "aria-label": label }, h("i.pi.pi-copy"));
+  button.addEventListener("click", async () => {
+    const done = await copy(text());
+    button.firstElementChild.className = done ? "pi pi-check" : "pi pi-times";
+    button.title = done ? "Copied" : "The browser refused to copy";
+    setTimeout(() => {
+      button.firstElementChild.className = "pi pi-copy";
+      button.title = label;
+    }, COPIED_MS);
+  });
+  return button;
+}
+
+/** @param {string} text */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // There is no clipboard on plain http beyond this machine, but there is the old way.
+    const area = h("textarea", { style: "position:fixed;opacity:0" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+/**
+ * A button that wants to be pressed twice.
+ *
+ * @param {string} label @param {string} question @param {() => void} act
+ */
+export function sureButton(label, question, act) {
+  const button = h("button.s2p-button", { type: "button" }, label);
+  let isArmed = false;
+  const disarm = () => {
+    isArmed = false;
+    button.classList.remove("s2p-armed");
+    setText(button, label);
+  };
+  button.addEventListener("click", () => {
+    if (isArmed) {
+      disarm();
+      act();
+      return;
+    }
+    isArmed = true;
+    button.classList.add("s2p-armed");
+    setText(button, question);
+  });
+  button.addEventListener("blur", disarm);
+  return button;
+}

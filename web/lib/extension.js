@@ -1,0 +1,88 @@
+// @ts-check
+/** The extension as one value: what ComfyUI calls, and when. */
+
+import { Cards } from "./cards.js";
+import { JobsPanel } from "./panel.js";
+import { Prices } from "./prices.js";
+import { Server } from "./server.js";
+import { settings } from "./settings.js";
+
+export const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
+export const STATUS = "Sora2ProStatus";
+export const EVENT = "sora2pro.progress";
+const TAB = "sora2pro.jobs";
+
+/**
+ * @param {any} app ComfyUI's application.
+ * @param {any} api ComfyUI's connection to its server.
+ */
+export function extension(app, api) {
+  const server = new Server(api);
+  const cards = new Cards(app, api, server);
+  const prices = new Prices(app, server);
+
+  return {
+    name: "RunComfy.Sora2Pro",
+
+    settings: settings(server),
+
+    commands: [
+      {
+        id: "Sora2Pro.ShowJobs",
+        label: "Show Sora 2 Pro jobs",
+        icon: "pi pi-video",
+        function: () => app.extensionManager.sidebarTab?.toggleSidebarTab?.(TAB),
+      },
+    ],
+
+    async setup() {
+      addStyles();
+      app.extensionManager.registerSidebarTab(tab(app, api, server));
+      api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => cards.take(event.detail));
+      api.addEventListener("reconnected", () => cards.load());
+      await cards.load();
+    },
+
+    /** @param {any} node */
+    nodeCreated(node) {
+      const kind = node.comfyClass ?? node.constructor?.comfyClass;
+      if (kind === IMAGE_TO_VIDEO || kind === STATUS) cards.attach(node);
+      if (kind === IMAGE_TO_VIDEO) prices.attach(node);
+    },
+
+    afterConfigureGraph() {
+      cards.refresh();
+    },
+  };
+}
+
+/** @param {any} app @param {any} api @param {Server} server */
+function tab(app, api, server) {
+  /** @type {JobsPanel | null} */
+  let panel = null;
+  return {
+    id: TAB,
+    icon: "pi pi-video",
+    title: "Sora 2 Pro",
+    tooltip: "Sora 2 Pro: jobs and spending",
+    type: "custom",
+    /** @param {HTMLElement} element */
+    render(element) {
+      panel?.close();
+      panel = new JobsPanel(app, api, server);
+      element.replaceChildren(panel.element);
+      panel.open();
+    },
+    destroy() {
+      panel?.close();
+      panel = null;
+    },
+  };
+}
+
+function addStyles() {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL("../sora2pro.css", import.meta.url).href;
+  document.head.append(link);
+}

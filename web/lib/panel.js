@@ -1,0 +1,227 @@
+// @ts-check
+/** The jobs panel: every job of the journal, what was spent, and what can be done. It cannot spend. */
+
+import { h, setText } from "./dom.js";
+import { rowElement } from "./row.js";
+import { merged, spending } from "./rows.js";
+import { addStatusNode } from "./canvas.js";
+
+/** @typedef {import("./rows.js").Job} Job */
+
+const POLL_MS = 2000;
+const TYPING_MS = 250;
+const PAGE = 50;
+
+export class JobsPanel {
+  /** @param {any} app @param {any} api @param {import("./server.js").Server} server */
+  constructor(app, api, server) {
+    this._app = app;
+    this._api = api;
+    this._server = server;
+    /** @type {Job[]} */
+    this._jobs = [];
+    this._hasMore = false;
+    /** @type {string | null} */
+    this._tag = null;
+    this._isClosed = true;
+    /** @type {Map<number, {json: string, element: HTMLElement}>} */
+    this._rows = new Map();
+    /** @type {Set<number>} */
+    this._open = new Set();
+    this._asked = 0;
+    this._searched = "";
+    this._timer = 0;
+    this._soon = () => this._again(POLL_MS / 4);
+    this._build();
+  }
+
+  _build() {
+    this._search = h("input.s2p-input", { type: "search", placeholder: "Search prompts, ids, states", "aria-label": "Search jobs", maxlength: 200 });
+    this._search.addEventListener("input", () => this._again(TYPING_MS, true));
+    this._today = h("strong");
+    this._allTime = h("strong");
+    this._count = h("strong");
+    this._cap = h("progress.s2p-cap", { max: 1, "aria-label": "Spent today, of the limit" });
+    this._totals = h("dl.s2p-totals", { hidden: true },
+      h("div", {}, h("dt", {}, "Today"), h("dd", {}, this._today)),
+      h("div", {}, h("dt", {}, "All time"), h("dd", {}, this._allTime)),
+      h("div", {}, h("dt", {}, "Jobs"), h("dd", {}, this._count)),
+    );
+    this._notice = h("p.s2p-notice", { role: "status", "aria-live": "polite", hidden: true });
+    this._list = h("ul.s2p-list", { "aria-label": "Jobs" });
+    this._empty = h("div.s2p-empty", { hidden: true });
+    this._more = h("button.s2p-button.s2p-more", { type: "button", hidden: true, onclick: () => this._loadMore() }, "Show older jobs");
+    this.element = h("div.s2p-panel", {},
+      h("header.s2p-header", {}, h("h2", {}, "Sora 2 Pro"), this._totals, this._cap, this._search),
+      this._notice,
+      h("div.s2p-scroll", { tabindex: -1 }, this._list, this._empty, this._more),
+    );
+    this._cap.hidden = true;
+  }
+
+  open() {
+    this._isClosed = false;
+    this._api.addEventListener("sora2pro.progress", this._soon);
+    this._load();
+  }
+
+  close() {
+    this._isClosed = true;
+    clearTimeout(this._timer);
+    this._api.removeEventListener("sora2pro.progress", this._soon);
+  }
+
+  /** @param {number} inMs @param {boolean} [isNew] Whether the question has changed. */
+  _again(inMs, isNew = false) {
+    if (this._isClosed) return;
+    if (isNew) this._tag = null;
+    clearTimeout(this._timer);
+    this._timer = window.setTimeout(() => this._load(), inMs);
+  }
+
+  async _load() {
+    // ComfyUI drops the panel's elements without a word when another tab is shown.
+    if (!this._isClosed && this._asked > 0 && !this.element.isConnected) this.close();
+    if (this._isClosed) return;
+    if (document.hidden) {
+      this._again(POLL_MS);
+      return;
+    }
+    const asked = ++this._asked;
+    const search = this._search.value.trim();
+    try {
+      const answer = await this._server.getChanged(`/jobs?${new URLSearchParams({ search, limit: String(PAGE) })}`, this._tag);
+      if (asked !== this._asked) return;
+      this._tag = answer.tag;
+      this._say("");
+      if (answer.document) this._take(answer.document);
+    } catch (error) {
+      if (asked !== this._asked) return;
+      this._tag = null;
+      this._say(/** @type {Error} */ (error).message);
+    }
+    this._again(POLL_MS);
+  }
+
+  /** @param {any} page */
+  _take(page) {
+    const search = this._search.value.trim();
+    const isSame = search === this._searched;
+    this._searched = search;
+    const wasLonger = isSame && this._jobs.length > page.jobs.length;
+    this._jobs = isSame ? merged(this._jobs, page.jobs, page.has_more) : page.jobs;
+    if (!wasLonger) this._hasMore = page.has_more;
+    this._drawTotals(page.totals);
+    this._draw();
+  }
+
+  async _loadMore() {
+    const last = this._jobs[this._jobs.length - 1];
+    this._more.disabled = true;
+    try {
+      const query = new URLSearchParams({ search: this._searched, limit: String(PAGE), before: String(last.id) });
+      const page = await this._server.get(`/jobs?${query}`);
+      const known = new Set(this._jobs.map((job) => job.id));
+      this._jobs = [...this._jobs, ...page.jobs.filter((/** @type {Job} */ job) => !known.has(job.id))];
+      this._hasMore = page.has_more;
+      this._draw();
+    } catch (error) {
+      this._say(/** @type {Error} */ (error).message);
+    }
+    this._more.disabled = false;
+  }
+
+  /** @param {import("./rows.js").Totals} totals */
+  _drawTotals(totals) {
+    const words = spending(totals);
+    this._totals.hidden = totals.job_count === 0 && totals.max_usd_per_day === null;
+    setText(this._today, words.today);
+    setText(this._allTime, words.allTime);
+    setText(this._count, words.jobs);
+    this._cap.hidden = words.share === null;
+    if (words.share !== null) this._cap.value = words.share;
+  }
+
+  _draw() {
+    const elements = this._jobs.map((job) => this._row(job));
+    const shown = new Set(this._jobs.map((job) => job.id));
+    for (const id of this._rows.keys()) if (!shown.has(id)) this._rows.delete(id);
+    // Rows that stay where they are are not touched: one may hold the focus, or be playing.
+    elements.forEach((element, index) => {
+      const there = this._list.children[index];
+      if (there !== element) this._list.insertBefore(element, there ?? null);
+    });
+    while (this._list.children.length > elements.length) this._list.lastElementChild.remove();
+    this._more.hidden = !this._hasMore;
+    this._drawEmpty();
+  }
+
+  /** @param {Job} job */
+  _row(job) {
+    const json = JSON.stringify(job) + this._open.has(job.id);
+    const known = this._rows.get(job.id);
+    // What is being typed into a row is not taken away; the change shows when the focus has moved on.
+    if (known && (known.json === json || known.element.querySelector("input:focus"))) return known.element;
+    const element = rowElement(job, {
+      act: (which, action, requestId) => this._act(which, action, requestId),
+      addNode: (which) => this._addNode(which),
+      url: (path) => this._server.url(path),
+      isOpen: () => this._open.has(job.id),
+      setOpen: (isOpen) => {
+        if (isOpen) this._open.add(job.id);
+        else this._open.delete(job.id);
+        this._draw();
+      },
+    });
+    if (known?.element.isConnected) known.element.replaceWith(element);
+    this._rows.set(job.id, { json, element });
+    return element;
+  }
+
+  _drawEmpty() {
+    this._empty.hidden = this._jobs.length > 0;
+    if (this._jobs.length > 0) return;
+    this._empty.replaceChildren(
+      ...(this._searched
+        ? [h("p", {}, `No job matches “${this._searched}”.`)]
+        : [
+          h("i.pi.pi-video", { "aria-hidden": "true" }),
+          h("p", {}, "No clips were bought yet."),
+          h("p", {}, "Add the node “Sora 2 Pro Image to Video (RunComfy)” and run it. Every clip is listed here with what it cost, "
+            + "and can be collected here even after a crash. Turn on “rehearse” in the node to try a graph for free."),
+        ]),
+    );
+  }
+
+  /** @param {Job} job @param {string} action @param {string} [requestId] */
+  async _act(job, action, requestId) {
+    try {
+      const body = requestId === undefined ? {} : { request_id: requestId };
+      const answer = await this._server.change("POST", `/jobs/${job.id}/${action}`, body);
+      this._jobs = this._jobs.map((one) => (one.id === job.id ? answer.job : one));
+      this._draw();
+      if (answer.report) this._toast("info", answer.report);
+    } catch (error) {
+      this._toast("error", /** @type {Error} */ (error).message);
+    }
+    this._again(POLL_MS / 8);
+  }
+
+  /** @param {Job} job */
+  _addNode(job) {
+    if (!addStatusNode(this._app, job.request_id ?? job.name)) {
+      this._toast("error", "The node Sora2ProStatus is not known here. Restart ComfyUI and reload the page.");
+    }
+  }
+
+  /** @param {"info" | "error"} severity @param {string} detail */
+  _toast(severity, detail) {
+    this._app.extensionManager.toast.add({ severity, summary: "Sora 2 Pro", detail, life: severity === "error" ? 15_000 : 6000 });
+  }
+
+  /** @param {string} text */
+  _say(text) {
+    this._notice.hidden = !text;
+    setText(this._notice, text);
+  }
+}

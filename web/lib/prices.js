@@ -1,0 +1,66 @@
+// @ts-check
+/** The price of a run as a badge on the node. */
+
+import { priceLabel } from "./money.js";
+
+const FRESH_MS = 60_000;
+
+export class Prices {
+  /** @param {any} app @param {import("./server.js").Server} server */
+  constructor(app, server) {
+    this._app = app;
+    this._server = server;
+    /** @type {Map<string, {price: import("./money.js").Price | null, until: number}>} */
+    this._known = new Map();
+  }
+
+  /** @param {any} node A node that buys clips. */
+  attach(node) {
+    const Badge = /** @type {any} */ (globalThis).LGraphBadge;
+    if (!Badge || !Array.isArray(node.badges)) return;
+    node.badges.push(() => new Badge({ text: this.label(node), fgColor: "#fff", bgColor: "#35613f" }));
+  }
+
+  /** @param {any} node */
+  label(node) {
+    const values = orderOf(node);
+    return priceLabel(this._priceOf(values.size, values.seconds), values);
+  }
+
+  /** @param {string | null} size @param {number | null} seconds */
+  _priceOf(size, seconds) {
+    if (size === null || seconds === null) return null;
+    const path = `/price?${new URLSearchParams({ size, seconds: String(seconds) })}`;
+    const known = this._known.get(path);
+    if (!known || known.until < Date.now()) this._ask(path, known?.price ?? null);
+    return known?.price ?? null;
+  }
+
+  /** @param {string} path @param {import("./money.js").Price | null} before */
+  async _ask(path, before) {
+    // The badge is drawn many times a second; one question is enough.
+    this._known.set(path, { price: before, until: Date.now() + FRESH_MS });
+    const price = await this._server.get(path).catch(() => null);
+    this._known.set(path, { price, until: Date.now() + FRESH_MS });
+    this._app.graph?.setDirtyCanvas?.(true, true);
+  }
+}
+
+/**
+ * What the widgets of a node say; null where another node decides.
+ *
+ * @param {any} node
+ */
+export function orderOf(node) {
+  const linked = new Set((node.inputs ?? []).filter((/** @type {any} */ i) => i.link != null).map((/** @type {any} */ i) => i.name));
+  const value = (/** @type {string} */ name) =>
+    linked.has(name) ? null : (node.widgets?.find((/** @type {any} */ w) => w.name === name)?.value ?? null);
+  const seconds = Number(value("seconds"));
+  const maxClips = Number(value("max_clips"));
+  return {
+    size: value("size") === null ? null : String(value("size")),
+    seconds: seconds > 0 ? seconds : null,
+    maxClips: maxClips > 0 ? maxClips : null,
+    isRehearsal: value("rehearse") === true,
+  };
+}

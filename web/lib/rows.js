@@ -1,0 +1,119 @@
+// @ts-check
+/** A job in words. Pure. */
+
+import { usd } from "./money.js";
+
+/**
+ * @typedef {object} Job
+ * @property {number} id
+ * @property {string} name
+ * @property {string} state
+ * @property {string} prompt
+ * @property {string | null} size
+ * @property {number} seconds
+ * @property {string} seed
+ * @property {string | null} request_id
+ * @property {number} created_at
+ * @property {number | null} expected_usd
+ * @property {number | null} cost_usd
+ * @property {string} charge
+ * @property {boolean} is_released
+ * @property {string} reason
+ * @property {boolean} has_clip
+ * @property {boolean} is_clip_gone
+ * @property {string[]} actions
+ * @property {string} activity
+ * @property {string} trouble
+ */
+
+/** @typedef {{today_usd: number, all_time_usd: number, job_count: number, max_usd_per_day: number | null}} Totals */
+
+/** @type {Record<string, {label: string, tone: string}>} */
+const STATES = {
+  prepared: { label: "not sent", tone: "quiet" },
+  submitting: { label: "being sent", tone: "busy" },
+  submitted: { label: "at RunComfy", tone: "busy" },
+  completed: { label: "ready to collect", tone: "warn" },
+  downloaded: { label: "here", tone: "good" },
+  rejected: { label: "refused", tone: "quiet" },
+  failed: { label: "failed", tone: "bad" },
+  cancelled: { label: "cancelled", tone: "quiet" },
+  uncertain: { label: "uncertain", tone: "warn" },
+};
+
+/** @param {Job} job */
+export function chip(job) {
+  if (job.is_clip_gone) return { label: "file gone", tone: "warn" };
+  const state = STATES[job.state] ?? { label: job.state, tone: "quiet" };
+  return job.is_released ? { ...state, label: `${state.label}, released` } : state;
+}
+
+/** @param {Job} job @param {number} now Milliseconds. */
+export function facts(job, now) {
+  const parts = [job.name];
+  if (job.size) parts.push(job.size.replace("x", "×"), `${job.seconds} s`);
+  const cost = price(job);
+  if (cost) parts.push(cost);
+  parts.push(ago(job.created_at * 1000, now));
+  return parts.join(" · ");
+}
+
+/** @param {Job} job */
+function price(job) {
+  if (job.cost_usd !== null) return usd(job.cost_usd);
+  return job.expected_usd === null ? "" : `about ${usd(job.expected_usd)}`;
+}
+
+/**
+ * What needs saying about a job beside its state.
+ *
+ * @param {Job} job
+ */
+export function remark(job) {
+  if (job.activity) return { text: job.activity, tone: "busy" };
+  if (job.trouble) return { text: job.trouble, tone: "bad" };
+  if (job.is_clip_gone) return { text: "The file was moved or deleted. Collecting it again costs nothing.", tone: "warn" };
+  if (job.state === "uncertain") {
+    return {
+      text: `${job.reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if not, release the job.`,
+      tone: "warn",
+    };
+  }
+  if (["failed", "rejected", "cancelled"].includes(job.state)) return { text: `${job.reason} ${job.charge}`.trim(), tone: "quiet" };
+  return null;
+}
+
+/** @param {number} then @param {number} now Milliseconds. */
+export function ago(then, now) {
+  const minutes = Math.floor((now - then) / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ago`;
+  return new Date(then).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+}
+
+/** @param {Totals} totals */
+export function spending(totals) {
+  const cap = totals.max_usd_per_day;
+  return {
+    today: cap === null ? usd(totals.today_usd) : `${usd(totals.today_usd)} of ${usd(cap)}`,
+    allTime: usd(totals.all_time_usd),
+    jobs: totals.job_count.toLocaleString(),
+    share: cap === null ? null : cap > 0 ? Math.min(1, totals.today_usd / cap) : 1,
+  };
+}
+
+/**
+ * The first page, asked for again, laid over what is shown: newer rows appear, changed ones change, those that are gone go.
+ *
+ * @param {Job[]} shown Newest first.
+ * @param {Job[]} page The newest ones.
+ * @param {boolean} hasMore Whether older ones follow the page.
+ * @returns {Job[]}
+ */
+export function merged(shown, page, hasMore) {
+  const last = page[page.length - 1];
+  const older = hasMore && last ? shown.filter((job) => job.id < last.id) : [];
+  return [...page, ...older];
+}

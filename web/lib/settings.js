@@ -1,0 +1,135 @@
+// @ts-check
+/**
+ * The entries in ComfyUI's settings dialog. ComfyUI keeps its own settings where anyone who reaches the port can read them, so
+ * nothing is kept there: every entry draws itself and speaks to the pack's routes.
+ */
+
+import { h, setText, sureButton } from "./dom.js";
+import { sourceSentence, tokenSentence } from "./sources.js";
+
+/** @typedef {import("./sources.js").Setting} Setting */
+/** @typedef {import("./sources.js").Token} Token */
+
+/**
+ * @typedef {object} Field
+ * @property {string} label
+ * @property {string} name Of the setting at the server.
+ * @property {Record<string, any>} attributes
+ * @property {boolean} isNumber
+ */
+
+/** @type {Field[]} */
+const FIELDS = [
+  {
+    label: "Spend limit per day in US dollars", name: "max_usd_per_day", isNumber: true,
+    attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
+  },
+  {
+    label: "Paid requests at the same time", name: "max_parallel", isNumber: true,
+    attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },
+  },
+  {
+    label: "Model id", name: "model_id", isNumber: false,
+    attributes: { type: "text", spellcheck: "false", placeholder: "openai/sora-2/pro/image-to-video" },
+  },
+];
+
+const TOOLTIPS = {
+  token: "Made on runcomfy.com under Profile, API Token. It is kept on the server, in a file only ComfyUI's user can read, and never shown again.",
+  max_usd_per_day: "A clip that would pass this limit is refused before anything is sent. Empty: no limit.",
+  max_parallel: "How many paid requests may be under way at RunComfy at once.",
+  model_id: "Only for a successor of the model with the same inputs. Takes effect on the node's choices after a restart.",
+};
+
+/** @param {import("./server.js").Server} server */
+export function settings(server) {
+  const entry = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ tooltip, /** @type {() => HTMLElement} */ type) =>
+    ({ id: `RunComfy.Sora2Pro.${id}`, category: ["RunComfy", "Sora 2 Pro", id], name, tooltip, type, defaultValue: "" });
+  // ComfyUI lists what was registered last first.
+  return [
+    ...[...FIELDS].reverse().map((field) =>
+      entry(camel(field.name), field.label, /** @type {any} */ (TOOLTIPS)[field.name], () => valueRow(server, field))),
+    entry("Token", "RunComfy API token", TOOLTIPS.token, () => tokenRow(server)),
+  ];
+}
+
+/** @param {string} name */
+function camel(name) {
+  return name.replace(/(^|_)([a-z])/g, (_, __, letter) => letter.toUpperCase());
+}
+
+/** @param {import("./server.js").Server} server */
+function tokenRow(server) {
+  const input = h("input.s2p-input", {
+    type: "password", autocomplete: "off", spellcheck: "false", placeholder: "Paste a token", "aria-label": "RunComfy API token",
+  });
+  const save = h("button.s2p-button", { type: "submit" }, "Save");
+  const form = h("form.s2p-setting-line", {}, input, save);
+  const state = h("p.s2p-setting-note");
+  const said = h("p.s2p-setting-note", { role: "status", "aria-live": "polite" });
+  const check = h("button.s2p-button", { type: "button" }, "Check");
+  const forget = sureButton("Forget", "Delete it?", () => run(async () => show(await server.change("DELETE", "/token"), "Forgotten.")));
+  const element = h("div.s2p-setting", {}, form, state, h("div.s2p-setting-line", {}, check, forget), said);
+
+  /** @param {() => Promise<void>} work */
+  const run = async (work) => {
+    setText(said, "…");
+    said.classList.remove("s2p-bad");
+    try {
+      await work();
+    } catch (error) {
+      said.classList.add("s2p-bad");
+      setText(said, /** @type {Error} */ (error).message);
+    }
+  };
+  /** @param {Token} token @param {string} words */
+  const show = (token, words) => {
+    setText(state, tokenSentence(token));
+    form.hidden = token.origin === "environment";
+    check.hidden = token.origin === "none";
+    forget.hidden = !token.has_saved;
+    setText(said, words);
+  };
+  form.addEventListener("submit", (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const token = input.value;
+    input.value = "";
+    if (token.trim()) run(async () => show(await server.change("PUT", "/token", { token }), "Saved on the server."));
+  });
+  check.addEventListener("click", () => run(async () => {
+    const { balance_usd: balance } = await server.change("POST", "/token/check");
+    setText(said, `The token works. Balance: $${balance.toFixed(2)}`);
+  }));
+  run(async () => show((await server.get("/settings")).token, ""));
+  return element;
+}
+
+/** @param {import("./server.js").Server} server @param {Field} field */
+function valueRow(server, field) {
+  const input = h("input.s2p-input", { ...field.attributes, "aria-label": field.label, disabled: true });
+  const said = h("p.s2p-setting-note", { role: "status", "aria-live": "polite" });
+  const element = h("div.s2p-setting", {}, h("div.s2p-setting-line", {}, input), said);
+  /** @param {Setting} setting @param {string} words */
+  const show = (setting, words) => {
+    const isDefault = setting.source === "default";
+    input.value = isDefault || setting.value === null ? "" : String(setting.value);
+    input.disabled = setting.source === "environment";
+    said.classList.remove("s2p-bad");
+    setText(said, words || sourceSentence(setting));
+  };
+  const fail = (/** @type {any} */ error) => {
+    said.classList.add("s2p-bad");
+    setText(said, error.message);
+  };
+  input.addEventListener("change", () => {
+    if (!input.checkValidity()) {
+      fail(new Error(input.validationMessage));
+      return;
+    }
+    const text = input.value.trim();
+    const value = text === "" ? null : field.isNumber ? Number(text) : text;
+    server.change("PUT", "/settings", { [field.name]: value }).then(({ settings: all }) => show(all[field.name], "Saved."), fail);
+  });
+  server.get("/settings").then(({ settings: all }) => show(all[field.name], ""), fail);
+  return element;
+}
