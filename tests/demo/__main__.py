@@ -8,9 +8,10 @@ The picture, if none is named, is landscape.jpg, rendered for this demo.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from comfyui.install import ROOT, InstallError, ensure_installed
@@ -61,7 +62,8 @@ def main() -> None:
             print(
                 f"\nComfyUI is open at {in_comfyui.show(comfyui)}\nIt generates against the emulator. Ctrl+C ends both."
             )
-            threading.Event().wait()
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
 
 
 def _opened(image: Path) -> Image.Image:
@@ -100,6 +102,8 @@ def _shown(path: Path) -> Path:
 
 
 if __name__ == "__main__":
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)  # ComfyUI must end with the demo, whoever ends it
     try:
         main()
     except KeyboardInterrupt:
