@@ -1,0 +1,130 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import clips
+import pytest
+from sora2pro.nodes.errors import VideoDecodeError
+from sora2pro.nodes.media.decode import decode
+from sora2pro.nodes.media.probe import check_whole, probe
+from sora2pro.nodes.media.rehearsal import render
+
+TESTS = Path(clips.__file__).parent
+MUTATIONS = 2_000
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    render(clips.photo(96, 64), path, seconds=1, frame_counter=True, mark=None)
+    return path
+
+
+@pytest.mark.parametrize("reader", [decode, probe, check_whole])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 5000,
+        b"<!DOCTYPE html><html><body>Not Found</body></html>" * 100,
+        b'{"detail": "gone"}',
+        b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n",
+        b"GIF89a" + b"\1" * 500,
+        b"RIFF\x24\x10\0\0AVI LIST" + bytes(500),
+        b"\x1a\x45\xdf\xa3" + bytes(500),
+        (b"\0\0\0\x08free" * 100_000),
+        b"\0\0\0\x10ftypisom\0\0\0\0",
+        b"\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff",
+    ],
+)
+def test_what_is_not_a_clip_is_an_error_with_the_path(tmp_path, content, reader):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    with pytest.raises(VideoDecodeError) as caught:
+        reader(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), os.mkfifo, lambda _: None])
+def test_a_folder_a_pipe_and_nothing_are_errors_and_are_not_waited_for(tmp_path, make):
+    path = tmp_path / "clip.mp4"
+    make(path)
+    with pytest.raises(VideoDecodeError):
+        check_whole(path)
+
+
+def test_every_length_a_download_can_stop_at_is_an_error_before_the_file_gets_its_name(clip, tmp_path):
+    content, cut = clip.read_bytes(), tmp_path / "cut.mp4"
+    for length in [*range(0, len(content), 97), len(content) - 1]:
+        cut.write_bytes(content[:length])
+        with pytest.raises(VideoDecodeError):
+            check_whole(cut)
+
+
+def test_an_index_at_the_end_that_never_came_is_an_error(clip, tmp_path):
+    content = clip.read_bytes()
+    start = content.index(b"moov") - 4
+    length = int.from_bytes(content[start : start + 4], "big")
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(content[:start] + content[start + length :])
+    with pytest.raises(VideoDecodeError, match="index"):
+        check_whole(cut)
+
+
+def test_a_stretch_of_zeros_in_the_content_is_an_error_before_anything_is_decoded(clip, tmp_path):
+    content = bytearray(clip.read_bytes())
+    start = content.index(b"mdat") + 2000
+    content[start : start + 600] = bytes(600)
+    hollow = tmp_path / "hollow.mp4"
+    hollow.write_bytes(content)
+    with pytest.raises(VideoDecodeError):
+        check_whole(hollow)
+
+
+def test_a_clip_much_shorter_than_ordered_is_an_error(clip):
+    assert check_whole(clip, expected_seconds=1).duration_s == 1
+    with pytest.raises(VideoDecodeError, match=r"1\.0 of 4\.0 seconds"):
+        check_whole(clip, expected_seconds=4)
+
+
+@pytest.mark.parametrize("patch", ["width and height of the sample entry", "number of frames"])
+def test_a_terabyte_of_frames_is_refused_before_memory_is_taken(clip, tmp_path, patch):
+    content = bytearray(clip.read_bytes())
+    if patch == "number of frames":
+        for table in (b"stts", b"stsz"):
+            place = content.index(table) + 12
+            content[place : place + 4] = b"\x7f" + b"\xff" * 3
+    else:
+        place = content.index(b"avc1") + 28
+        content[place : place + 4] = b"\xff" * 4
+        place = content.index(b"avcC") + 13  # the parameter sets, which would put the size right again
+        content[place : place + 12] = bytes(12)
+    absurd = tmp_path / "absurd.mp4"
+    absurd.write_bytes(content)
+    with pytest.raises(VideoDecodeError):
+        decode(absurd)
+
+
+def test_two_thousand_damaged_clips_give_an_error_or_all_frames_and_never_a_hang_a_crash_or_a_short_success(clip):
+    ranges = [(0, MUTATIONS // 2), (MUTATIONS // 2, MUTATIONS)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "mutations", str(clip), str(first), str(last)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
+        )
+        for first, last in ranges
+    ]
+    results = []
+    for child in children:
+        out, err = child.communicate()
+        assert child.returncode == 0, err[-4000:]
+        results += json.loads(out)
+    assert [seed for seed, *_ in results] == list(range(MUTATIONS))
+    assert [result for result in results if result[2] == "clip" and result[3] != [30, 64, 96, 3]] == []
+    assert [result for result in results if result[2] == "error" and not result[3]] == []
+    assert sum(result[2] == "error" for result in results) > MUTATIONS / 2
