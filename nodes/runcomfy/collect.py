@@ -24,7 +24,7 @@ from ..errors import (
 )
 from .answers import CancelOutcome, GenerationResult, Phase
 from .client import Client, RequestHandle
-from .download import Downloader, LinkExpiredError
+from .download import Downloader, UnusableLinkError
 from .history import History
 from .jobs import Job, JobState, charge_sentence
 from .journal import Journal
@@ -243,7 +243,7 @@ class Collector:
         return current if current.state is JobState.CANCELLED else self._journal.record_cancelled(current, reason)
 
     def _bring_home(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
-        """Download the clip, with a fresh address where the old one has expired."""
+        """Download the clip, with a fresh address where the old one is no good."""
         handle = _handle(job)
         path = self._output_dir / f"sora2pro_{handle.request_id}.mp4"
         for fresh_links in range(MAX_FRESH_LINKS + 1):
@@ -256,7 +256,7 @@ class Collector:
                     report=report,
                 )
                 break
-            except LinkExpiredError:
+            except UnusableLinkError:
                 if fresh_links == MAX_FRESH_LINKS:
                     raise
                 result = self._read(lambda: client.result(handle), self._clock() + self._timeout_s, stop, report)

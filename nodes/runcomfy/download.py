@@ -29,13 +29,12 @@ CHUNK_BYTES = 256 * 1024
 MAX_REDIRECTS = 5
 MAX_TRANSFERS = 6
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-EXPIRED = frozenset({401, 403, 404, 410})
 PASSING = frozenset({408, 425, 429})
 OK, PARTIAL, RANGE_NOT_SATISFIABLE, FIRST_SERVER_ERROR = 200, 206, 416, 500
 
 
-class LinkExpiredError(DownloadError):
-    """The storage refuses the address; a fresh one from the result may work."""
+class UnusableLinkError(DownloadError):
+    """The address has expired or leads nowhere we go; a fresh one from the result may work."""
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ class Downloader:
             Its length in bytes.
 
         Raises:
-            LinkExpiredError: The storage refuses the address.
+            UnusableLinkError: The address has expired or leads nowhere we go.
             DownloadError: The clip could not be fetched whole.
             Stopped: The run was asked to end.
         """
@@ -161,7 +160,7 @@ class Downloader:
             stop.check()
             if not self._allows(url):
                 host = urlsplit(url).hostname or "an unknown host"
-                raise DownloadError(
+                raise UnusableLinkError(
                     f"RunComfy points to a clip on {host}, which is none of its own hosts; it was not fetched."
                 )
             session.trust_env = not is_loopback(urlsplit(url).hostname or "")
@@ -181,7 +180,7 @@ class Downloader:
                 return response
             response.close()
             url = urljoin(url, response.headers.get("Location", ""))
-        raise DownloadError("The address of the clip only leads from one redirect to the next.")
+        raise UnusableLinkError("The address of the clip only leads from one redirect to the next.")
 
     def _learn(self, transfer: _Transfer, response: requests.Response, start: int) -> None:
         """Remember what lets a cut-off transfer go on, and how long the file is to be."""
@@ -228,7 +227,7 @@ def _start_of(response: requests.Response, have_bytes: int) -> int:
     """Where the bytes of an answer belong in the file.
 
     Raises:
-        LinkExpiredError: The storage refuses the address.
+        UnusableLinkError: The storage refuses the address.
         RunComfyError: It is no answer with a file in it.
     """
     status = response.status_code
@@ -243,11 +242,9 @@ def _start_of(response: requests.Response, have_bytes: int) -> int:
 
 def _refusal(status: int, wait_s: float | None) -> RunComfyError:
     said = f"the storage answered with HTTP {status}."
-    if status in EXPIRED:
-        return LinkExpiredError(f"The address of the clip is refused: {said}")
     if status in PASSING or status >= FIRST_SERVER_ERROR or status in (PARTIAL, RANGE_NOT_SATISFIABLE):
         return ServerError(said, status_code=status, retry_after_s=wait_s)
-    return DownloadError(f"The clip could not be fetched: {said}")
+    return UnusableLinkError(f"The address of the clip is refused: {said}")
 
 
 def _put_in_place(part: Path, path: Path) -> int:

@@ -1,0 +1,63 @@
+"""An emulator with clips that are small and true, and the engine on it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from emulator import Emulator, Timeline
+from rig import Rig
+from sora2pro.nodes.media.rehearsal import render
+
+
+@dataclass(frozen=True)
+class SameClip:
+    """Renders nothing; equal names let all emulators of a run share the folder of clips."""
+
+    content: bytes = field(repr=False)
+
+    def __call__(self, _picture, path, **_length):
+        path.write_bytes(self.content)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """A whole clip in 16 kB: 64 x 64 pixels, 8 frames, 1 second, with sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    render(np.full((64, 64, 3), 90, np.uint8), path, seconds=1, fps=8, mark=None, frame_counter=True)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def clips_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture
+def start_emulator(clip, clips_dir):
+    """Starts emulators whose every clip is `clip`; they end with the test."""
+    started = []
+
+    def start(timeline=None, **options):
+        timeline = timeline or Timeline.after_polls(queued=1, rendering=1)
+        started.append(Emulator(render=SameClip(clip), clips_dir=clips_dir, timeline=timeline, **options))
+        return started[-1]
+
+    yield start
+    for emulator in started:
+        emulator.close()
+
+
+@pytest.fixture
+def emulator(start_emulator):
+    return start_emulator()
+
+
+@pytest.fixture
+def rig_on(tmp_path):
+    """Builds the engine on an emulator; all of one test share one state folder, as ComfyUI after a restart does."""
+    return lambda emulator, **changes: Rig(emulator.url, emulator.token, tmp_path, **changes)
+
+
+@pytest.fixture
+def rig(rig_on, emulator):
+    return rig_on(emulator)

@@ -1,0 +1,159 @@
+"""Every fault at every step of a generation, once and until somebody mends it: never paid twice, never lost."""
+
+import socket
+import time
+from dataclasses import replace
+from itertools import count
+
+import promises
+import pytest
+from emulator import Call, Fault, State, Timeline, fault_matrix
+from rig import PATIENT, Rig
+from sora2pro.nodes.errors import NOTHING_SENT, APIConnectionError, GenerationTimeoutError, RunComfyError, Stopped
+from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.progress import Queued
+from sora2pro.nodes.runcomfy.stopping import StopSignal
+
+SILENT = {"hang", "stall"}
+BRIEF = {"refused": {"closed_s": 0.05}, "huge-length": {"declared_bytes": 1 << 40}, "endless": {"limit_bytes": 3 << 20}}
+DURATIONS = pytest.mark.parametrize("times", [1, None], ids=["once", "persistent"])
+STEPS = (Call.CATALOGUE, Call.SUBMIT, Call.STATUS, Call.RESULT, Call.DOWNLOAD)
+
+
+def coming(fault, times):
+    """The fault as this test lets it strike: as often as wanted, and with no longer waits than it needs."""
+    return Fault(fault.call, fault.kind, after_accept=fault.after_accept, times=times, **BRIEF.get(fault.kind.id, {}))
+
+
+def hasty(fault):
+    """Limits that end a silence soon, and only where one is to come."""
+    if fault.kind.id not in SILENT:
+        return PATIENT
+    if fault.call is Call.SUBMIT:
+        return replace(PATIENT, submit_read_s=0.15)
+    return replace(PATIENT, read_s=0.15, quick_s=0.15)
+
+
+def assert_nothing_is_lost(emulator, rig, clip):
+    if any(request.state in {State.FAILED, State.CANCELLED} for request in emulator.requests):
+        promises.assert_ended_for_good(rig, emulator)
+    else:
+        promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assert emulator.leaks == []
+
+
+@DURATIONS
+@pytest.mark.parametrize("fault", fault_matrix(*STEPS), ids=str)
+def test_no_fault_costs_a_second_charge_or_the_clip(emulator, rig_on, clip, fault, times):
+    emulator.inject(coming(fault, times))
+    rig = rig_on(emulator, timeouts=hasty(fault), timeout_s=60.0 if times else 0.2)
+    outcome = promises.attempt(rig)
+    promises.assert_paid_once_and_known(emulator, rig)
+    if isinstance(outcome, RunComfyError):
+        promises.assert_honest(outcome, emulator)
+    emulator.clear_faults()
+    assert_nothing_is_lost(emulator, rig_on(emulator), clip)
+
+
+# Noise in place of the second half leaves the length and the index right: only decoding can tell.
+@pytest.mark.parametrize("fault", [f for f in fault_matrix(Call.DOWNLOAD) if f.kind.id != "junk"], ids=str)
+def test_no_fault_of_a_resumed_download_costs_the_clip(emulator, rig_on, clip, fault):
+    emulator.inject(Fault(Call.DOWNLOAD, "truncated"), coming(fault, times=1))
+    promises.attempt(rig_on(emulator, timeouts=hasty(fault)))
+    emulator.clear_faults()
+    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+
+
+@DURATIONS
+@pytest.mark.parametrize("fault", fault_matrix(Call.CANCEL), ids=str)
+def test_no_fault_of_a_cancellation_costs_a_second_charge_or_the_clip(start_emulator, rig_on, clip, fault, times):
+    clock = StandingClock()
+    emulator = start_emulator(Timeline.by_clock(queued_s=60, rendering_s=60), clock=clock)
+    emulator.inject(coming(fault, times))
+    said = stopped_in_the_queue(rig_on(emulator, timeouts=hasty(fault)))
+    assert "request_id: req-" in said
+    assert emulator.charges == 0 or not any(words in said for words in promises.FREE)
+    promises.assert_paid_once_and_known(emulator, rig_on(emulator))
+    emulator.clear_faults()
+    clock.step_s = 60
+    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+
+
+class StandingClock:
+    """The emulator's clock: it stands still until `step_s` lets each look at it move it on."""
+
+    def __init__(self):
+        self.now_s = 1_800_000_000.0
+        self.step_s = 0.0
+
+    def __call__(self):
+        self.now_s += self.step_s
+        return self.now_s
+
+
+def stopped_in_the_queue(rig):
+    """What the user reads who pressed Stop as soon as the request was queued."""
+    stop = StopSignal()
+
+    def press_stop(progress):
+        if isinstance(progress, Queued):
+            stop.set(cancels_remotely=True)
+
+    with pytest.raises(Stopped) as stopped:
+        rig.run(stop=stop, report=press_stop)
+    return str(stopped.value)
+
+
+@pytest.mark.parametrize("fault", fault_matrix(Call.BALANCE), ids=str)
+def test_a_balance_that_cannot_be_read_is_an_error_of_ours(emulator, rig_on, fault):
+    emulator.inject(coming(fault, times=None))
+    with rig_on(emulator, timeouts=hasty(fault)).connect() as client, pytest.raises(RunComfyError):
+        client.balance_usd()
+    assert emulator.ledger == []
+
+
+@pytest.fixture(params=["name not found", "nobody listens"])
+def unreachable_url(request, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    if request.param == "name not found":
+        yield "http://model-api.invalid"
+    else:
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def test_a_server_that_cannot_be_reached_costs_nothing_and_the_next_run_buys(
+    unreachable_url, emulator, rig_on, clip, tmp_path
+):
+    error = promises.attempt(Rig(unreachable_url, emulator.token, tmp_path))
+    assert isinstance(error, APIConnectionError)
+    assert NOTHING_SENT in str(error)
+    rig = rig_on(emulator)
+    assert rig.journal.newest().state is JobState.PREPARED
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+
+
+def test_a_server_that_goes_away_later_leaves_the_clip_to_be_collected(
+    unreachable_url, start_emulator, rig_on, clip, tmp_path
+):
+    emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
+    assert isinstance(promises.attempt(rig_on(emulator, timeout_s=0.1)), GenerationTimeoutError)
+    gone = promises.attempt(Rig(unreachable_url, emulator.token, tmp_path, timeout_s=0.1))
+    assert isinstance(gone, RunComfyError)
+    promises.assert_honest(gone, emulator)
+    emulator.release(emulator.requests[0].request_id)
+    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+
+
+@pytest.mark.parametrize("looks", range(1, 16))
+@pytest.mark.parametrize("step_s", [-10 * 365 * 86_400, -3600, 3600, 10 * 365 * 86_400])
+def test_a_clock_that_is_set_while_a_clip_is_made_costs_nothing(emulator, rig_on, clip, step_s, looks):
+    times = count()
+
+    def wall_clock():
+        return time.time() + (step_s if next(times) >= looks else 0)
+
+    rig = rig_on(emulator, wall_clock=wall_clock, max_usd_per_day=5.0)
+    promises.assert_clip_for_one_charge(rig, emulator, clip)

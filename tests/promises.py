@@ -1,0 +1,76 @@
+"""What the pack promises about money and clips, as assertions that every fault, every kill and every Stop has to pass."""
+
+from sora2pro.nodes.errors import (
+    NOT_CHARGED,
+    NOTHING_SENT,
+    GenerationCancelledError,
+    GenerationFailedError,
+    RunComfyError,
+    SubmissionUncertainError,
+)
+from sora2pro.nodes.runcomfy.jobs import JobState
+
+FREE = (NOTHING_SENT, NOT_CHARGED, "Nothing was charged", "nothing was charged", "nothing is charged")
+
+
+def attempt(rig, request=None, **options):
+    """The job, or the error the user reads; anything that is not ours goes through and fails the test."""
+    try:
+        return rig.run(request, **options)
+    except RunComfyError as error:
+        return error
+
+
+def assert_paid_once_and_known(emulator, rig):
+    """No fingerprint is charged twice, and every charge has a row of the journal that leads to it."""
+    assert all(count == 1 for count in emulator.charges_by_body().values())
+    uncertain = len(rig.journal.in_state(JobState.UNCERTAIN)) + len(rig.journal.in_state(JobState.SUBMITTING))
+    strays = [charge for charge in emulator.ledger if rig.journal.by_request_id(charge.request_id) is None]
+    assert len(strays) <= uncertain
+
+
+def assert_honest(error, emulator):
+    """An error says what to do and what it means for the money, never calls a charge free, and never shows the token."""
+    text = str(error)
+    assert error.money, text
+    assert error.remedy, text
+    assert emulator.token not in text
+    if emulator.ledger and not isinstance(error, GenerationCancelledError):
+        assert not any(words in text for words in FREE), text
+
+
+def finish(rig, emulator, request=None):
+    """Run again after the trouble, as a user does: an uncertain job is adopted if its clip is there, released if not."""
+    outcome = attempt(rig, request)
+    if isinstance(outcome, SubmissionUncertainError):
+        assert_honest(outcome, emulator)
+        assert_paid_once_and_known(emulator, rig)
+        if emulator.ledger:
+            rig.actions.adopt(f"job-{outcome.job_id} {emulator.ledger[-1].request_id}")
+        else:
+            rig.actions.release(f"job-{outcome.job_id}")
+        outcome = attempt(rig, request)
+    return outcome
+
+
+def assert_clip_for_one_charge(rig, emulator, clip, request=None):
+    """After the trouble: the clip, whole, for one charge in all, and from then on without asking anybody."""
+    job = finish(rig, emulator, request)
+    assert not isinstance(job, RunComfyError), job
+    assert job.path.read_bytes() == clip
+    assert [charge.refunded for charge in emulator.ledger].count(False) == 1
+    assert_paid_once_and_known(emulator, rig)
+    calls = len(emulator.calls)
+    assert rig.run(request).path == job.path
+    assert len(emulator.calls) == calls
+
+
+def assert_ended_for_good(rig, emulator):
+    """RunComfy ended the request without a clip: it says so each time, and nothing is bought again by itself."""
+    charges = len(emulator.ledger)
+    for _ in range(2):
+        error = attempt(rig)
+        assert isinstance(error, GenerationFailedError | GenerationCancelledError), error
+        assert_honest(error, emulator)
+    assert len(emulator.ledger) == charges
+    assert_paid_once_and_known(emulator, rig)
