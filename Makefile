@@ -7,6 +7,7 @@ SERVE ?=
 TESTS ?=
 
 BIN := .venv/bin
+JS_TESTS := $(shell find tests -name '*.test.mjs')
 RUN := PYTHONPATH=tests $(BIN)/python -m
 
 .PHONY: help demo test venv comfyui emulator bench clean
@@ -22,7 +23,7 @@ test: comfyui ## the whole test-suite [TESTS="tests/unit -k journal": only these
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	node --test $(shell find tests -name '*.test.mjs')
+	$(if $(JS_TESTS),node --test $(JS_TESTS))
 	$(BIN)/pytest -ra $(TESTS)
 
 venv: .venv/ready ## .venv alone: all that the pack and its tests import [PYTHON=python3.12]
