@@ -50,7 +50,17 @@ def numbered(count, width=192, height=128):
 
 
 def write(
-    path, frames, *, codec="libx264", pix_fmt="yuv420p", fps=30, options=None, tags=None, starts=None, sound=None
+    path,
+    frames,
+    *,
+    codec="libx264",
+    pix_fmt="yuv420p",
+    fps=30,
+    options=None,
+    tags=None,
+    starts=None,
+    sound=None,
+    movflags="+faststart",
 ):
     """Writes a clip of planes (Y, U, V), each an array of code values, as they are: no colour is converted.
 
@@ -60,7 +70,7 @@ def write(
     """
     frames = iter(frames)
     first = next(frames)
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+    with av.open(str(path), "w", format="mp4", options={"movflags": movflags}) as container:
         video = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options or {})
         video.width, video.height, video.pix_fmt = first[0].shape[1], first[0].shape[0], pix_fmt
         if starts is not None:
@@ -98,3 +108,44 @@ def _audio_frame(rate, samples, start_s):
     )
     frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), round(start_s * rate)
     return frame
+
+
+def beeps(times_s, seconds, rate=48000, channels=2):
+    """Silence [channels, n] with a beep of 50 ms at each of the times."""
+    sound = np.zeros((channels, round(seconds * rate)), np.float32)
+    for time_s in times_s:
+        start = round(time_s * rate)
+        sound[:, start : start + rate // 20] = 0.5 * np.sin(np.arange(rate // 20) * 2 * np.pi * 1000 / rate)
+    return sound
+
+
+def heard(waveform, rate):
+    """When the beeps of an AUDIO waveform [1, C, T] begin, in seconds."""
+    loud = np.flatnonzero(np.abs(np.asarray(waveform)[0]).max(axis=0) > 0.2)
+    first = np.flatnonzero(np.diff(loud, prepend=-rate) > rate / 20)
+    return (loud[first] / rate).tolist()
+
+
+def set_edit(path, *, skip_s, seconds, number=0):
+    """Changes the edit list of a track that has one entry: show `seconds` from `skip_s` on."""
+    content = bytearray(path.read_bytes())
+    track = [place for place in range(len(content)) if content.startswith(b"trak", place)][number]
+    entry = content.index(b"elst", track) + 12
+    timescale = int.from_bytes(content[content.index(b"mdhd", track) + 16 :][:4], "big")
+    movie_timescale = int.from_bytes(content[content.index(b"mvhd") + 16 :][:4], "big")
+    start = int.from_bytes(content[entry + 4 : entry + 8], "big") + round(skip_s * timescale)
+    length = round(seconds * movie_timescale).to_bytes(4, "big")
+    content[entry : entry + 8] = length + start.to_bytes(4, "big")
+    for header in (content.index(b"tkhd", track) + 24, content.index(b"mvhd") + 20):
+        content[header : header + 4] = length
+    path.write_bytes(content)
+
+
+def set_rotation(path, degrees):
+    """Asks players to turn the picture right by 90, 180 or 270 degrees, through the matrix of the first track."""
+    cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    for offset, value in ((0, cos), (4, sin), (12, -sin), (16, cos)):
+        content[place + offset : place + offset + 4] = (value << 16).to_bytes(4, "big", signed=True)
+    path.write_bytes(content)

@@ -32,6 +32,7 @@ class Track:
         timed_s: The same, from the table of times.
         shown_s: How long it is shown, from the track's header.
         edited_s: The same, from the edit list; None without one.
+        is_steady: Whether all samples but the last are equally long.
         is_turned: Whether the picture lies on its side.
     """
 
@@ -42,6 +43,7 @@ class Track:
     timed_s: Fraction
     shown_s: Fraction
     edited_s: Fraction | None
+    is_steady: bool
     is_turned: bool
 
 
@@ -104,7 +106,9 @@ def _check_track(track: Track) -> None:
     if track.sample_count != track.timed_count:
         raise BoxError(f"its {name} track has {track.sample_count} samples and times for {track.timed_count}")
     frame_s = track.timed_s / max(track.timed_count, 1)
-    lengths = [(track.media_s, track.timed_s, _SLACK_FRAMES * frame_s)]
+    lengths = []
+    if track.is_steady:
+        lengths.append((track.media_s, track.timed_s, _SLACK_FRAMES * frame_s))
     if track.edited_s is not None:
         lengths.append((track.shown_s, track.edited_s, frame_s / 2))
     for said, found, slack in lengths:
@@ -118,7 +122,7 @@ def _track(file: BinaryIO, trak: Box, movie_timescale: int) -> Track:
     samples = _inside(file, _inside(file, media, "minf"), "stbl")
     timescale, duration = _clock(file, _only(media, "mdhd"))
     shown, is_turned = _display(file, _only(inside, "tkhd"))
-    timed_count, timed = _times(_content(file, _only(samples, "stts")))
+    timed_count, timed, is_steady = _times(_content(file, _only(samples, "stts")))
     edited = _edited(file, inside)
     return Track(
         kind=_content(file, _only(media, "hdlr"))[8:12].decode("latin-1"),
@@ -128,6 +132,7 @@ def _track(file: BinaryIO, trak: Box, movie_timescale: int) -> Track:
         timed_s=Fraction(timed, timescale),
         shown_s=Fraction(shown, movie_timescale),
         edited_s=None if edited is None else Fraction(edited, movie_timescale),
+        is_steady=is_steady,
         is_turned=is_turned,
     )
 
@@ -167,15 +172,13 @@ def _display(file: BinaryIO, tkhd: Box) -> tuple[int, bool]:
     return duration, matrix[0] == 0 and matrix[4] == 0
 
 
-def _times(stts: bytes) -> tuple[int, int]:
-    """Return (samples, their duration in the media's timescale)."""
+def _times(stts: bytes) -> tuple[int, int, bool]:
+    """Return (samples, their duration in the media's timescale, whether all but the last are equally long)."""
     (entries,) = struct.unpack_from(">I", stts, 4)
-    pairs = struct.iter_unpack(">II", stts[8 : 8 + 8 * entries])
-    count = duration = 0
-    for samples, each in pairs:
-        count += samples
-        duration += samples * each
-    return count, duration
+    pairs = list(struct.iter_unpack(">II", stts[8 : 8 + 8 * entries]))
+    count = sum(samples for samples, _ in pairs)
+    duration = sum(samples * each for samples, each in pairs)
+    return count, duration, len(pairs) == 1 or (len(pairs) == 2 and pairs[1][0] == 1)  # noqa: PLR2004 - see the docstring
 
 
 def _sample_count(file: BinaryIO, samples: list[Box]) -> int:
