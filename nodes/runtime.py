@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
 from .errors import ConfigurationError, InvalidInputError, NotEnoughRoomError, RunComfyError
+from .packages import packages_named
 from .progress_text import describe, listed
-from .runcomfy.jobs import GenerationRequest, InputReference, Job, JobState, charge_sentence, check_prompt
+from .runcomfy.jobs import (
+    GenerationRequest,
+    InputReference,
+    Job,
+    JobState,
+    charge_sentence,
+    check_image_url,
+    check_prompt,
+)
 from .runcomfy.models import AUTO_SIZE, Size
 from .runcomfy.outcomes import about
 from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
@@ -75,10 +84,8 @@ async def generate(order: Order) -> list[Clip]:
         RunComfyError: The message says what happened, what it means for the money, and what to do.
         BaseException: ComfyUI's interruption.
     """
-    from .services import current_services  # noqa: PLC0415 - requests and sqlite3 are loaded when a node runs
-
     with endings_shown():
-        services = current_services()
+        services = _services()
         checked = _checked(order, services.settings)
         runs = await attend([_task(services, checked, picture) for picture in _pictures(checked)])
         return _results(runs)
@@ -98,10 +105,9 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
         RunComfyError: The message says what happened, what it means for the money, and what to do.
         BaseException: ComfyUI's interruption.
     """
-    from .services import current_services  # noqa: PLC0415 - requests and sqlite3 are loaded when a node runs
 
     def task(stop: StopSignal, report: Report) -> tuple[Finding, Clip | None]:
-        services = current_services()
+        services = _services()
         actions = services.actions
         if action == "collect":
             finding = actions.collect(name, stop=stop, report=report)
@@ -123,6 +129,13 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
     with endings_shown():
         (run,) = await attend([task])
         return _results([run])[0]
+
+
+def _services() -> Services:
+    with packages_named():
+        from .services import current_services  # noqa: PLC0415 - requests, sqlite3 and PyAV are loaded when a node runs
+
+        return current_services()
 
 
 def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Task[Clip]:
@@ -158,8 +171,9 @@ def _checked(order: Order, settings: Settings) -> Order:
     Raises:
         RunComfyError: It cannot be carried out; nothing was sent.
     """
-    from .media import memory  # noqa: PLC0415 - torch, OpenCV and PyAV are loaded when a node runs, not when ComfyUI starts
-    from .media.reference import check_batch, nearest_size  # noqa: PLC0415
+    with packages_named():
+        from .media import memory  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts
+        from .media.reference import check_batch, nearest_size  # noqa: PLC0415
 
     check_prompt(order.prompt, settings.model)
     image, image_url = order.image, order.image_url.strip()
@@ -167,6 +181,8 @@ def _checked(order: Order, settings: Settings) -> Order:
         raise InvalidInputError("Both 'image' and 'image_url' are given.", remedy="Disconnect one or clear the other.")
     if image is None and not image_url:
         raise InvalidInputError("There is no picture.", remedy="Connect 'image', or give its address in 'image_url'.")
+    if image_url:
+        check_image_url(image_url)
     for name, value, minimum in (
         ("max_clips", order.max_clips, 1),
         ("select_every_nth", order.select_every_nth, 1),
@@ -231,7 +247,10 @@ def _preflight(services: Services) -> None:
         ConfigurationError: It is not; nothing was sent.
     """
     services.journal.check_writable()
-    folder = services.settings.output_dir
+    _check_folder(services.settings.output_dir)
+
+
+def _check_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -265,7 +284,7 @@ def _rehearsal(
     folder = settings.output_dir / "rehearsal"
     path = folder / f"rehearsal-{digest}.mp4"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        _check_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             part = Path(temporary) / path.name
             render(

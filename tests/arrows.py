@@ -17,7 +17,7 @@ ROWS = (
     ("nodes.services", "nodes.worker"),
     ("nodes.stage",),
     ("nodes.node_states",),
-    ("nodes.configuration", "nodes.documents", "nodes.events", "nodes.guard", "nodes.progress_text"),
+    ("nodes.configuration", "nodes.documents", "nodes.events", "nodes.guard", "nodes.packages", "nodes.progress_text"),
     ("nodes.runcomfy.generation", "nodes.runcomfy.status_actions"),
     ("nodes.runcomfy.collect",),
     ("nodes.runcomfy.pricing",),

@@ -2,8 +2,10 @@
 
 import os
 import socket
+import sys
 
 import pytest
+from stand_in import ComfyUI
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +36,12 @@ def _nothing_set(monkeypatch, empty_home):
     for name in [name for name in os.environ if name.startswith(("RUNCOMFY", "XDG_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(empty_home))
+
+
+@pytest.fixture
+def comfyui(monkeypatch, tmp_path):
+    """A stand-in for the ComfyUI around the pack."""
+    host = ComfyUI(tmp_path / "comfyui")
+    for name, module in host.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return host

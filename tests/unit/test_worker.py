@@ -1,0 +1,277 @@
+import asyncio
+import threading
+
+import pytest
+from sora2pro.nodes import worker
+from sora2pro.nodes.errors import InvalidInputError, Stopped
+from sora2pro.nodes.runcomfy.progress import Decoding, Finished, Queued, Rendering
+from sora2pro.nodes.worker import attend
+from stand_in import InterruptProcessingException
+
+LONG_S = 60.0
+
+
+def run(tasks):
+    return asyncio.run(attend(tasks))
+
+
+def giving(value):
+    return lambda _stop, _report: value
+
+
+def raising(error):
+    def task(_stop, _report):
+        raise error
+
+    return task
+
+
+class Waiting:
+    """Work that goes on until it is stopped, and says what became of it as the engine does."""
+
+    def __init__(self, said="It was still queued and is cancelled at RunComfy."):
+        self.said = said
+        self.has_begun = threading.Event()
+        self.has_ended = threading.Event()
+        self.cancels_remotely = None
+
+    def __call__(self, stop, report):
+        report(Queued("request-1", 3))
+        self.has_begun.set()
+        try:
+            stop.sleep(LONG_S)
+        except Stopped:
+            self.cancels_remotely = stop.cancels_remotely
+            raise Stopped(f"Stopped. {self.said}") from None
+        finally:
+            self.has_ended.set()
+
+
+async def once(event):
+    """Wait for an event of a thread, in small steps and not for ever."""
+    for _ in range(3000):
+        if event.is_set():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it never happened")
+
+
+async def outcome_of(coroutine):
+    """How a coroutine ends, the way ComfyUI meets it: as a task whose exception is looked at."""
+    task = asyncio.ensure_future(coroutine)
+    await asyncio.wait([task])
+    return task
+
+
+def test_results_come_in_the_order_of_the_tasks_whoever_is_first():
+    last_is_done = threading.Event()
+
+    def first(_stop, _report):
+        assert last_is_done.wait(LONG_S)
+        return "first"
+
+    def last(_stop, _report):
+        last_is_done.set()
+        return "last"
+
+    runs = run([first, giving("middle"), last])
+    assert [(entry.result, entry.error) for entry in runs] == [("first", None), ("middle", None), ("last", None)]
+
+
+def test_the_error_of_a_thread_arrives_and_loses_no_sibling_of_the_batch():
+    refusal = InvalidInputError("no")
+    runs = run([giving("one"), raising(refusal), raising(ZeroDivisionError()), giving("two")])
+    assert [entry.result for entry in runs] == ["one", None, None, "two"]
+    assert runs[1].error is refusal
+    assert isinstance(runs[2].error, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), MemoryError()], ids=repr)
+def test_even_what_ends_programs_is_handed_over_and_not_lost_in_a_thread(error):
+    assert run([raising(error)])[0].error is error
+
+
+def test_nothing_is_bound_to_one_event_loop():
+    """ComfyUI makes a new one for every prompt."""
+    assert [run([giving(number)])[0].result for number in range(3)] == [0, 1, 2]
+
+
+def test_tasks_run_side_by_side():
+    met = threading.Barrier(4)
+    runs = run([lambda _stop, _report: met.wait(LONG_S)] * 4)
+    assert all(entry.error is None for entry in runs)
+
+
+def test_the_event_loop_stays_free_while_threads_work():
+    go_on = threading.Event()
+
+    async def main():
+        attending = asyncio.ensure_future(attend([lambda _stop, _report: go_on.wait(LONG_S)]))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        go_on.set()
+        return await attending
+
+    assert asyncio.run(main())[0].result is True
+
+
+def test_stop_ends_every_run_and_says_once_what_became_of_the_requests(comfyui):
+    waits = [Waiting("Cancelled."), Waiting("It goes on and is charged."), Waiting("Cancelled.")]
+
+    async def main():
+        attending = asyncio.ensure_future(attend(waits))
+        for wait in waits:
+            await once(wait.has_begun)
+        comfyui.interrupt()
+        return await outcome_of(attending)
+
+    error = asyncio.run(main()).exception()
+    assert type(error) is InterruptProcessingException
+    assert str(error) == "Stopped. Cancelled.\nStopped. It goes on and is charged."
+    assert [wait.cancels_remotely for wait in waits] == [True] * 3
+    assert comfyui.is_interrupted, "sibling nodes must see the signal too"
+
+
+def test_a_failing_sibling_stops_our_run_but_not_the_request_at_runcomfy(comfyui):
+    """ComfyUI cancels the task then; a CancelledError that escaped would end its worker thread."""
+    assert not comfyui.is_interrupted
+    wait = Waiting("It goes on.")
+
+    async def main():
+        attending = asyncio.ensure_future(attend([wait]))
+        await once(wait.has_begun)
+        attending.cancel()
+        return await outcome_of(attending)
+
+    task = asyncio.run(main())
+    assert not task.cancelled()
+    assert type(task.exception()) is InterruptProcessingException
+    assert "It goes on." in str(task.exception())
+    assert wait.cancels_remotely is False
+
+
+def test_a_cancel_that_comes_with_stop_cancels_at_runcomfy_too(comfyui):
+    wait = Waiting()
+
+    async def main():
+        attending = asyncio.ensure_future(attend([wait]))
+        await once(wait.has_begun)
+        comfyui.interrupt()
+        attending.cancel()
+        return await outcome_of(attending)
+
+    assert not asyncio.run(main()).cancelled()
+    assert wait.cancels_remotely is True
+
+
+def test_no_number_of_cancels_lets_a_cancelled_error_escape(monkeypatch):
+    monkeypatch.setattr(worker, "SIBLING_GRACE_S", LONG_S)
+    let_go = threading.Event()
+
+    def stubborn(stop, _report):
+        assert let_go.wait(LONG_S)
+        stop.check()
+
+    async def main():
+        attending = asyncio.ensure_future(attend([stubborn]))
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+            attending.cancel()
+        let_go.set()
+        return await outcome_of(attending)
+
+    task = asyncio.run(main())
+    assert not task.cancelled()
+    assert isinstance(task.exception(), Stopped)
+
+
+def test_what_cannot_end_at_once_is_brought_to_a_safe_end_in_the_background(comfyui, monkeypatch):
+    monkeypatch.setattr(worker, "STOP_GRACE_S", 0.05)
+    has_begun, answer, recorded = threading.Event(), threading.Event(), threading.Event()
+
+    def submitting(_stop, _report):
+        has_begun.set()
+        assert answer.wait(LONG_S)
+        recorded.set()
+
+    async def main():
+        attending = asyncio.ensure_future(attend([submitting]))
+        await once(has_begun)
+        comfyui.interrupt()
+        return await outcome_of(attending)
+
+    error = asyncio.run(main()).exception()
+    assert "brought to a safe end in the background" in str(error)
+    assert not recorded.is_set()
+    answer.set()
+    assert recorded.wait(LONG_S)
+
+
+def test_what_a_run_reports_is_shown_on_the_node_for_each_clip(comfyui):
+    may_end = threading.Event()
+
+    def task(progress):
+        def work(_stop, report):
+            report(progress)
+            assert may_end.wait(LONG_S)
+            report(Finished("request-1", "Done. No charge."))
+
+        return work
+
+    async def main():
+        attending = asyncio.ensure_future(attend([task(Decoding(30, 120)), task(Queued("request-2", 3))]))
+        for _ in range(3000):
+            if any("position 3" in text for text, _node, _sid in comfyui.texts):
+                break
+            await asyncio.sleep(0.01)
+        may_end.set()
+        await attending
+
+    asyncio.run(main())
+    texts = [text for text, _node, _sid in comfyui.texts]
+    assert "Clip 1: Decoding frame 30 of 120\nClip 2: Queued at RunComfy, position 3" in texts
+    assert texts[-1] == "Clip 1: Done. No charge.\nClip 2: Done. No charge."
+    assert comfyui.steps[-1] == (1000, 1000, "12")
+    assert {(node, sid) for _text, node, sid in comfyui.texts} == {("12", "client-1")}
+    assert comfyui.events[-1][1]["phase"] == "done"
+
+
+def test_elapsed_time_goes_on_between_two_reports():
+    go_on = threading.Event()
+
+    def task(_stop, report):
+        report(Rendering("request-1", 100.0, None))
+        go_on.wait(LONG_S)
+
+    entry = worker.Run(task)
+    for _ in range(3000):
+        if isinstance(entry.state, Rendering):
+            break
+        threading.Event().wait(0.001)
+    progress, at = entry._latest
+    entry._latest = (progress, at - 60)
+    assert entry.line().startswith("Rendering for 2:4")
+    go_on.set()
+    entry.wait(LONG_S)
+
+
+def test_each_kind_of_state_is_logged_once(caplog):
+    caplog.set_level("INFO", logger="runcomfy.sora2pro.worker")
+
+    def task(_stop, report):
+        for done in range(50):
+            report(Decoding(done, 50))
+        report(Finished("r", "Done."))
+
+    run([task])
+    assert [record.getMessage() for record in caplog.records] == ["Decoding frame 0 of 50", "Done."]
+
+
+def test_the_end_of_the_process_stops_every_run_without_cancelling_at_runcomfy():
+    wait = Waiting()
+    entry = worker.Run(wait)
+    assert wait.has_begun.wait(LONG_S)
+    worker._finish_submissions()
+    assert entry.is_finished
+    assert wait.cancels_remotely is False
+    assert entry not in worker._running
