@@ -22,13 +22,13 @@ export class Card {
     /** @type {any[]} */
     this._views = [];
 
-    this._note = h("p.s2p-note", {}, IDLE);
+    this._note = h("p.s2p-note", { "aria-live": "polite" }, IDLE);
     this._video = h("video", {
       controls: true, loop: true, playsinline: true, preload: "metadata", hidden: true, "aria-label": "The clip",
     });
     this._video.addEventListener("error", () => this._showMissing());
     this._bar = h("progress.s2p-bar", { max: 1, value: 0, "aria-label": "Progress" });
-    this._line = h("span.s2p-line", { role: "status", "aria-live": "polite" });
+    this._line = h("span.s2p-line", { role: "status" });
     this._id = h("code.s2p-id", { title: "RunComfy's id of the request" });
     this._copy = copyButton("request id", () => this._id.textContent ?? "");
     this._pager = h("span.s2p-pager", { hidden: true });
@@ -66,19 +66,20 @@ export class Card {
     this._index = Math.min(this._index, Math.max(0, clips.length - 1));
     const clip = clips[this._index];
     this.element.dataset.phase = state.phase;
-    const isShown = state.phase === "done" || clip?.kind === "finished";
-    if (state.phase === "failed" || state.phase === "stopped") {
+    const isEnded = state.phase === "failed" || state.phase === "stopped";
+    const isShown = state.phase === "done" && clip !== undefined;
+    if (isEnded) {
       this._say(state.message || "Stopped.", state.phase === "failed");
       setText(this._line, state.phase === "failed" ? "Failed" : "Stopped");
     } else {
-      setText(this._line, clip?.text ?? "");
-      if (!isShown) this._say(clip ? clip.text : IDLE, false);
+      setText(this._line, isShown ? (clip?.text ?? "") : "");
+      if (!isShown) this._say(texts(clips) || IDLE, false);
     }
     this._line.title = this._line.textContent;
     this._bar.value = state.phase === "done" ? 1 : average(clips);
     this._showId(clip);
-    this._showPager(clips.length);
-    if (isShown && clip && state.phase !== "failed" && state.phase !== "stopped") this._play(clip);
+    this._showPager(isShown ? clips.length : 0);
+    if (isShown) this._play(clip);
   }
 
   /** @param {string} text @param {boolean} isAlert */
@@ -128,18 +129,20 @@ export class Card {
     }
     this._note.hidden = true;
     this._video.hidden = false;
-    if (this._video.getAttribute("src") !== source) this._video.src = source;
+    if (this._video.getAttribute("src") === source.clip) return;
+    this._video.poster = source.poster;
+    this._video.src = source.clip;
   }
 
-  /** @param {Clip} clip @returns {Promise<string | null>} */
+  /** @param {Clip} clip @returns {Promise<{clip: string, poster: string} | null>} */
   async _source(clip) {
     if (clip.request_id && !clip.request_id.startsWith(REHEARSAL)) {
       const job = await this._server.get(`/jobs/${clip.request_id}`).catch(() => null);
-      if (job?.has_clip) return this._server.url(`/jobs/${job.id}/clip`);
-      if (job) return null;
+      const url = (/** @type {string} */ what) => this._server.url(`/jobs/${job.id}/${what}`);
+      if (job) return job.has_clip ? { clip: url("clip"), poster: url("thumbnail") } : null;
     }
     const view = (this._views.length ? this._views : await this._history())[this._index];
-    return view ? this._api.apiURL(`/view?${new URLSearchParams(view)}`) : null;
+    return view ? { clip: this._api.apiURL(`/view?${new URLSearchParams(view)}`), poster: "" } : null;
   }
 
   /** What ComfyUI remembers of the run, after the page was reloaded. */
@@ -154,6 +157,12 @@ export class Card {
     const text = this._state?.clips[this._index]?.text ?? "";
     this._say(`The clip cannot be played: its file is not there any more, or this browser lacks the codec. ${text}`, false);
   }
+}
+
+/** @param {Clip[]} clips */
+function texts(clips) {
+  if (clips.length === 1) return clips[0].text;
+  return clips.map((clip, index) => `Clip ${index + 1}: ${clip.text}`).join("\n");
 }
 
 /** @param {Clip[]} clips */

@@ -6,6 +6,8 @@ import { States, nodeAt } from "./states.js";
 
 const WIDGET = "sora2pro";
 const CARD_HEIGHT = 264;
+// ComfyUI writes its progress text into a widget of this name, and adds one only where there is none.
+const PROGRESS_TEXT = "$$node-text-preview";
 
 export class Cards {
   /** @param {any} app @param {any} api @param {import("./server.js").Server} server */
@@ -58,26 +60,32 @@ export class Cards {
     // `options.serialize` keeps it out of the prompt, this keeps it out of the saved workflow.
     widget.serialize = false;
     widget.label = "";
-    this._takeOverPreview(node, card);
+    takeOverPreviews(node, card);
     this.refresh();
   }
+}
 
-  /**
-   * The card plays the clip; ComfyUI's own preview would show it a second time and make the node jump.
-   *
-   * @param {any} node @param {Card} card
-   */
-  _takeOverPreview(node, card) {
-    node.hideOutputImages = true;
-    const onExecuted = node.onExecuted;
-    node.onExecuted = function (/** @type {any} */ output) {
-      const { images, animated, ...rest } = output ?? {};
-      if (images && animated) card.offer(images);
-      if (output) {
-        delete output.images;
-        delete output.animated;
-      }
-      return onExecuted?.call(this, rest);
-    };
-  }
+/**
+ * The card shows clip and text; ComfyUI's own previews would show them a second time and make the node jump.
+ *
+ * @param {any} node @param {Card} card
+ */
+function takeOverPreviews(node, card) {
+  // Nodes 2.0 looks at this, LiteGraph makes its preview while it draws the background.
+  node.hideOutputImages = true;
+  node.onDrawBackground = () => {};
+  const text = node.addWidget("text", PROGRESS_TEXT, "", () => {}, { serialize: false, hidden: true });
+  text.hidden = true;
+  text.serialize = false;
+  const onExecuted = node.onExecuted;
+  node.onExecuted = function (/** @type {any} */ output) {
+    const { images, animated, ...rest } = output ?? {};
+    if (images && animated) card.offer(images);
+    if (output) {
+      // Older front ends with Nodes 2.0 know no other way to leave the preview out.
+      delete output.images;
+      delete output.animated;
+    }
+    return onExecuted?.call(this, rest);
+  };
 }

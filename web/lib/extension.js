@@ -4,6 +4,7 @@
 import { Cards } from "./cards.js";
 import { JobsPanel } from "./panel.js";
 import { Prices } from "./prices.js";
+import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
 import { settings } from "./settings.js";
 
@@ -47,7 +48,10 @@ export function extension(app, api) {
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
       if (kind === IMAGE_TO_VIDEO || kind === STATUS) cards.attach(node);
-      if (kind === IMAGE_TO_VIDEO) prices.attach(node);
+      if (kind === IMAGE_TO_VIDEO) {
+        keepSeed(node);
+        prices.attach(node);
+      }
     },
 
     afterConfigureGraph() {

@@ -54,7 +54,7 @@ export class JobsPanel {
     this.element = h("div.s2p-panel", {},
       h("header.s2p-header", {}, h("h2", {}, "Sora 2 Pro"), this._totals, this._cap, this._search),
       this._notice,
-      h("div.s2p-scroll", { tabindex: -1 }, this._list, this._empty, this._more),
+      this._list, this._empty, this._more,
     );
     this._cap.hidden = true;
   }

@@ -52,9 +52,12 @@ export class Prices {
  * @param {any} node
  */
 export function orderOf(node) {
-  const linked = new Set((node.inputs ?? []).filter((/** @type {any} */ i) => i.link != null).map((/** @type {any} */ i) => i.name));
+  const isLinked = (/** @type {string} */ name) => {
+    const index = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+    return index >= 0 && node.isInputConnected(index);
+  };
   const value = (/** @type {string} */ name) =>
-    linked.has(name) ? null : (node.widgets?.find((/** @type {any} */ w) => w.name === name)?.value ?? null);
+    isLinked(name) ? null : (node.widgets?.find((/** @type {any} */ w) => w.name === name)?.value ?? null);
   const seconds = Number(value("seconds"));
   const maxClips = Number(value("max_clips"));
   return {

@@ -17,7 +17,7 @@ import { chip, facts, remark } from "./rows.js";
 
 /** @param {Job} job @param {Deeds} deeds @returns {HTMLElement} */
 export function rowElement(job, deeds) {
-  const { label, tone } = chip(job);
+  const { label, tone, meaning } = chip(job);
   const said = remark(job);
   return h("li.s2p-row", { "data-job": job.id, "data-state": job.state },
     h("div.s2p-row-head", {},
@@ -25,7 +25,7 @@ export function rowElement(job, deeds) {
       h("div.s2p-row-text", {},
         h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || "A request that was made elsewhere"),
         h("p.s2p-facts", { title: `${job.charge} ${new Date(job.created_at * 1000).toLocaleString()}` }, facts(job, Date.now())),
-        h("p", {}, h(`span.s2p-chip.s2p-${tone}`, {}, label)),
+        h("p", {}, h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label)),
       ),
     ),
     said && h(`p.s2p-remark.s2p-${said.tone}`, {}, said.text),

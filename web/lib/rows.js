@@ -28,24 +28,24 @@ import { usd } from "./money.js";
 
 /** @typedef {{today_usd: number, all_time_usd: number, job_count: number, max_usd_per_day: number | null}} Totals */
 
-/** @type {Record<string, {label: string, tone: string}>} */
+/** The words are those of the journal and of `Sora2ProStatus`; the search finds them. @type {Record<string, {tone: string, meaning: string}>} */
 const STATES = {
-  prepared: { label: "not sent", tone: "quiet" },
-  submitting: { label: "being sent", tone: "busy" },
-  submitted: { label: "at RunComfy", tone: "busy" },
-  completed: { label: "ready to collect", tone: "warn" },
-  downloaded: { label: "here", tone: "good" },
-  rejected: { label: "refused", tone: "quiet" },
-  failed: { label: "failed", tone: "bad" },
-  cancelled: { label: "cancelled", tone: "quiet" },
-  uncertain: { label: "uncertain", tone: "warn" },
+  prepared: { tone: "quiet", meaning: "It was never sent." },
+  submitting: { tone: "busy", meaning: "It is being sent right now." },
+  submitted: { tone: "busy", meaning: "RunComfy has accepted it." },
+  completed: { tone: "warn", meaning: "The clip is ready at RunComfy, and not on this disk." },
+  downloaded: { tone: "good", meaning: "The clip is on this disk." },
+  rejected: { tone: "quiet", meaning: "RunComfy refused it." },
+  failed: { tone: "bad", meaning: "RunComfy says that it failed." },
+  cancelled: { tone: "quiet", meaning: "It was cancelled at RunComfy." },
+  uncertain: { tone: "warn", meaning: "Nobody knows whether RunComfy accepted it." },
 };
 
 /** @param {Job} job */
 export function chip(job) {
-  if (job.is_clip_gone) return { label: "file gone", tone: "warn" };
-  const state = STATES[job.state] ?? { label: job.state, tone: "quiet" };
-  return job.is_released ? { ...state, label: `${state.label}, released` } : state;
+  if (job.is_clip_gone) return { label: "file gone", tone: "warn", meaning: "The clip was on this disk and is not there any more." };
+  const state = STATES[job.state] ?? { tone: "quiet", meaning: "" };
+  return { ...state, label: job.is_released ? `${job.state}, released` : job.state };
 }
 
 /** @param {Job} job @param {number} now Milliseconds. */

@@ -13,6 +13,7 @@ import { sourceSentence, tokenSentence } from "./sources.js";
 /**
  * @typedef {object} Field
  * @property {string} label
+ * @property {string} tooltip
  * @property {string} name Of the setting at the server.
  * @property {Record<string, any>} attributes
  * @property {boolean} isNumber
@@ -22,35 +23,40 @@ import { sourceSentence, tokenSentence } from "./sources.js";
 const FIELDS = [
   {
     label: "Spend limit per day in US dollars", name: "max_usd_per_day", isNumber: true,
+    tooltip: "A clip that would pass this limit is refused before anything is sent. Empty: no limit.",
     attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
   },
   {
     label: "Paid requests at the same time", name: "max_parallel", isNumber: true,
+    tooltip: "How many paid requests may be under way at RunComfy at once.",
     attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },
   },
   {
     label: "Model id", name: "model_id", isNumber: false,
+    tooltip: "Only for a successor of the model with the same inputs.",
     attributes: { type: "text", spellcheck: "false", placeholder: "openai/sora-2/pro/image-to-video" },
   },
 ];
 
-const TOOLTIPS = {
-  token: "Made on runcomfy.com under Profile, API Token. It is kept on the server, in a file only ComfyUI's user can read, and never shown again.",
-  max_usd_per_day: "A clip that would pass this limit is refused before anything is sent. Empty: no limit.",
-  max_parallel: "How many paid requests may be under way at RunComfy at once.",
-  model_id: "Only for a successor of the model with the same inputs. Takes effect on the node's choices after a restart.",
-};
+const TOKEN_TOOLTIP = "Made on runcomfy.com under Profile, API Token. It is kept on the server, in a file only ComfyUI's user can read, "
+  + "and never shown again.";
 
 /** @param {import("./server.js").Server} server */
 export function settings(server) {
-  const entry = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ tooltip, /** @type {() => HTMLElement} */ type) =>
-    ({ id: `RunComfy.Sora2Pro.${id}`, category: ["RunComfy", "Sora 2 Pro", id], name, tooltip, type, defaultValue: "" });
-  // ComfyUI lists what was registered last first.
-  return [
-    ...[...FIELDS].reverse().map((field) =>
-      entry(camel(field.name), field.label, /** @type {any} */ (TOOLTIPS)[field.name], () => valueRow(server, field))),
-    entry("Token", "RunComfy API token", TOOLTIPS.token, () => tokenRow(server)),
+  const rows = [
+    { id: "Token", name: "RunComfy API token", tooltip: TOKEN_TOOLTIP, type: () => tokenRow(server) },
+    ...FIELDS.map((field) => ({
+      id: camel(field.name), name: field.label, tooltip: field.tooltip, type: () => valueRow(server, field),
+    })),
   ];
+  return rows.map((row, index) => ({
+    ...row,
+    id: `RunComfy.Sora2Pro.${row.id}`,
+    category: ["RunComfy", "Sora 2 Pro", row.id],
+    // The highest comes first.
+    sortOrder: rows.length - index,
+    defaultValue: "",
+  }));
 }
 
 /** @param {string} name */
