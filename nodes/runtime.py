@@ -362,22 +362,29 @@ def _results(runs: Sequence[Run[Result]]) -> list[Result]:
 
 
 def batch_error(errors: dict[int, RunComfyError], clip_count: int) -> RunComfyError:
-    """The first error of a batch, told as one of many: which clips arrived, and what another run buys.
+    """The first error of a batch, told as one of many: what became of each clip and its money, and what another run buys.
 
     Args:
         errors: The number of a clip, from 1, and how it failed.
         clip_count: Clips of the batch.
     """
     number, first = next(iter(errors.items()))
-    first.what = f"Clip {number} of {clip_count}: {first.what}"
     arrived = [n for n in range(1, clip_count + 1) if n not in errors]
-    others = [n for n in errors if n != number]
     parts = [first.remedy]
-    if others:
-        parts.append(f"Clip {listed(others)} failed too; the log says how.")
-        for other in others:
-            logger.error("Clip %s of %s: %s", other, clip_count, errors[other])
+    others: dict[str, list[int]] = {}
+    for other, error in errors.items():
+        if error is not first:
+            logger.error("Clip %s of %s: %s", other, clip_count, error)
+            others.setdefault(f"{error.what} {error.money}".strip(), []).append(other)
+    parts += [f"{_clips(numbers)} failed too: {said}" for said, numbers in others.items()]
     if arrived:
-        parts.append(f"Clip {listed(arrived)} arrived and is kept: another run buys none of those again.")
+        parts.append(
+            f"{_clips(arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
+        )
+    first.what = f"Clip {number} of {clip_count}: {first.what}"
     first.remedy = " ".join(part for part in parts if part)
     return first
+
+
+def _clips(numbers: Sequence[int]) -> str:
+    return f"Clip{'' if len(numbers) == 1 else 's'} {listed(numbers)}"

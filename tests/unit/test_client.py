@@ -1,0 +1,220 @@
+"""The client over requests' own sessions; only the adapter below them is ours, so no socket is opened."""
+
+import io
+import json
+
+import pytest
+import requests
+import urllib3
+from requests.adapters import BaseAdapter
+from sora2pro.nodes.errors import APIError, APITimeoutError, NotFoundError, ResponseFormatError
+from sora2pro.nodes.runcomfy.answers import CancelOutcome, CatalogueEntry, Phase
+from sora2pro.nodes.runcomfy.client import MAX_BODY_BYTES, Client, RequestHandle, Timeouts
+from sora2pro.nodes.runcomfy.credentials import Token
+from values import made_request
+
+BASE = "https://model-api.runcomfy.net"
+ACCOUNT = "https://api.runcomfy.net"
+VALUE = "rc-0123456789-secret"
+HANDLE = RequestHandle("request-1")
+
+
+class Line(BaseAdapter):
+    """Answers every call with the next of its answers, and remembers what was sent through which session."""
+
+    def __init__(self):
+        super().__init__()
+        self.answers = []
+        self.sent = []
+        self.limits = []
+        self.sessions = []
+
+    def session(self):
+        session = requests.Session()
+        self.sessions.append(session)
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, self)
+        return session
+
+    def send(self, request, timeout=None, **_options):
+        self.sent.append(request)
+        self.limits.append(timeout)
+        status, body, headers = self.answers.pop(0)
+        response = requests.Response()
+        response.status_code, response.url, response.request = status, request.url, request
+        response.headers.update(headers)
+        response.raw = urllib3.HTTPResponse(io.BytesIO(body), status=status, headers=headers, preload_content=False)
+        return response
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.fixture
+def line():
+    return Line()
+
+
+@pytest.fixture
+def client(line):
+    with Client(
+        base_url=BASE, account_base_url=ACCOUNT, token=Token(VALUE, "a test"), session_factory=line.session
+    ) as made:
+        yield made
+
+
+def answer(line, document, status=200, **headers):
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    line.answers.append((status, body, headers))
+
+
+CALLS = {
+    "submit": (
+        lambda client: client.submit(made_request()),
+        "POST",
+        f"{BASE}/v1/models/openai/sora-2/pro/image-to-video",
+    ),
+    "status": (lambda client: client.status(HANDLE), "GET", f"{BASE}/v1/requests/request-1/status"),
+    "result": (lambda client: client.result(HANDLE), "GET", f"{BASE}/v1/requests/request-1/result?include_cost=true"),
+    "cancel": (lambda client: client.cancel(HANDLE), "POST", f"{BASE}/v1/requests/request-1/cancel"),
+    "catalogue": (lambda client: client.catalogue_entry("a/b/c"), "GET", f"{BASE}/v1/models/a/b/c"),
+    "balance": (lambda client: client.balance_usd(), "GET", f"{ACCOUNT}/prod/v2/balance"),
+}
+GOOD = {"request_id": "request-1", "status": "in_queue", "balance_usd": 5}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_call_goes_to_its_own_address_with_the_token_in_its_header(line, client, name):
+    call, method, url = CALLS[name]
+    answer(line, GOOD)
+    call(client)
+    (sent,) = line.sent
+    assert (sent.method, sent.url) == (method, url)
+    assert sent.headers["Authorization"] == f"Bearer {VALUE}"
+    assert VALUE not in sent.url
+
+
+def test_a_submit_sends_exactly_the_four_keys_as_json(line, client):
+    answer(line, {"request_id": "abc"}, status=202)
+    assert client.submit(made_request(seconds=8)) == RequestHandle("abc")
+    (sent,) = line.sent
+    assert sent.headers["Content-Type"] == "application/json"
+    assert json.loads(sent.body) == {
+        "prompt": "a cat",
+        "input_reference": "data:image/png;base64,AAAA",
+        "size": "1280x720",
+        "seconds": 8,
+    }
+
+
+def test_every_submit_has_a_connection_of_its_own_and_reads_share_one(line, client):
+    """A kept connection that the server has closed would look like a request that was sent and never answered."""
+    for _ in range(3):
+        answer(line, GOOD)
+    client.status(HANDLE)
+    client.submit(made_request())
+    client.submit(made_request())
+    assert len(line.sessions) == 3
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_call_follows_a_redirect_with_the_token(line, client, name, status):
+    answer(line, b"", status=status, Location="https://evil.example/")
+    with pytest.raises(APIError):
+        CALLS[name][0](client)
+    assert [request.url for request in line.sent] == [CALLS[name][2]]
+
+
+def test_no_other_credentials_take_the_place_of_the_token(line, client, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine model-api.runcomfy.net login me password wrong\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    answer(line, GOOD)
+    client.status(HANDLE)
+    assert line.sent[0].headers["Authorization"] == f"Bearer {VALUE}"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "asks_the_proxy"), [(BASE, True), ("http://127.0.0.1:8000", False), ("http://[::1]:8", False)]
+)
+def test_a_proxy_is_asked_for_the_internet_and_never_for_this_machine(line, base_url, asks_the_proxy):
+    client = Client(
+        base_url=base_url, account_base_url=base_url, token=Token(VALUE, "a test"), session_factory=line.session
+    )
+    answer(line, GOOD)
+    client.status(HANDLE)
+    assert line.sessions[0].trust_env is asks_the_proxy
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_server_that_echoes_the_token_does_not_bring_it_into_a_message(line, client, name):
+    answer(line, {"error_code": 400_004, "error_message": f"bad token {VALUE}"}, status=400)
+    with pytest.raises(APIError) as raised:
+        CALLS[name][0](client)
+    assert VALUE not in str(raised.value)
+    assert "(token)" in str(raised.value)
+
+
+def test_a_result_that_is_not_ready_is_no_error(line, client):
+    answer(line, {"error_code": 400_005}, status=400)
+    assert client.result(HANDLE).phase is Phase.RUNNING
+    answer(line, {"error_code": 404_001}, status=404)
+    with pytest.raises(NotFoundError):
+        client.result(HANDLE)
+
+
+def test_answers_become_values(line, client):
+    answer(line, {"status": "cancelled", "outcome": "cancelled"}, status=202)
+    assert client.cancel(HANDLE) is CancelOutcome.CANCELLED
+    answer(line, {"base_price_usd": 0.3, "price_unit": "second"})
+    assert client.catalogue_entry("a/b") == CatalogueEntry(0.3, "second")
+    for balance in (5, 4.25, 0, -1.5):
+        answer(line, {"balance_usd": balance})
+        assert client.balance_usd() == balance
+
+
+@pytest.mark.parametrize("balance", [None, "5", True, [], pytest.param(10**400, id="400 digits")])
+def test_a_balance_that_is_no_sum_of_money_is_an_error(line, client, balance):
+    answer(line, {"balance_usd": balance})
+    with pytest.raises(ResponseFormatError, match="no balance"):
+        client.balance_usd()
+
+
+def test_an_answer_without_end_is_cut_off(line, client):
+    answer(line, b" " * (MAX_BODY_BYTES + 1))
+    with pytest.raises(ResponseFormatError, match="far too long"):
+        client.status(HANDLE)
+
+
+def test_a_server_that_drips_does_not_hold_a_call_for_ever(line):
+    seconds = iter(range(0, 10_000, 20))
+    client = Client(
+        base_url=BASE,
+        account_base_url=ACCOUNT,
+        token=Token(VALUE, "a test"),
+        session_factory=line.session,
+        timeouts=Timeouts(read_s=5.0),
+        clock=lambda: next(seconds),
+    )
+    answer(line, b" " * 200_000)
+    with pytest.raises(APITimeoutError, match="did not end"):
+        client.status(HANDLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [
+        ("submit", (10.0, 120.0)),
+        ("status", (10.0, 30.0)),
+        ("result", (10.0, 30.0)),
+        ("cancel", (5.0, 5.0)),
+        ("catalogue", (5.0, 5.0)),
+        ("balance", (5.0, 5.0)),
+    ],
+)
+def test_every_call_is_bounded_and_the_one_that_costs_has_the_most_patience(line, client, name, limits):
+    answer(line, GOOD)
+    CALLS[name][0](client)
+    assert line.limits == [limits]

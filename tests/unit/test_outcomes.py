@@ -1,0 +1,90 @@
+import pytest
+from sora2pro.nodes.errors import (
+    NOTHING_SENT,
+    SAFE_TO_RERUN,
+    DownloadError,
+    GenerationCancelledError,
+    GenerationFailedError,
+    MissingTokenError,
+    NotFoundError,
+    ServerError,
+    VideoDecodeError,
+)
+from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.outcomes import about, ended, uncertain
+from values import made_job
+
+ACCEPTED = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=True, expected_usd=1.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "money"),
+    [
+        ({"may_be_charged": True}, "RunComfy does not say whether it charges for failed generations"),
+        ({"may_be_charged": True, "cost_usd": 1.2}, "RunComfy charged $1.20 for it."),
+        ({"cost_usd": 0.0}, "RunComfy charged $0.00 for it."),
+    ],
+)
+def test_a_failed_generation_is_told_in_runcomfys_words_with_what_is_known_of_the_money(changes, money):
+    error = ended(made_job(JobState.FAILED, reason="blocked by moderation.", request_id="request-1", **changes))
+    assert type(error) is GenerationFailedError
+    assert error.what == "RunComfy says that the generation failed: blocked by moderation."
+    assert money in error.money
+    assert "does not send it again" in error.remedy
+    assert str(error).endswith("(request_id: request-1, job: job-7)")
+
+
+def test_a_failure_without_a_reason_says_so():
+    assert ended(made_job(JobState.FAILED)).what.endswith("failed, without giving a reason.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "money", "remedy"),
+    [
+        ({}, "Nothing was charged for it.", "Run the node again for a new one."),
+        ({"may_be_charged": True}, "It may have been charged.", "It is not sent again by itself"),
+    ],
+)
+def test_a_cancelled_request_says_whether_the_way_is_free(changes, money, remedy):
+    error = ended(made_job(JobState.CANCELLED, reason="Cancelled in the queue.", **changes))
+    assert type(error) is GenerationCancelledError
+    assert error.what == "The request was cancelled at RunComfy: Cancelled in the queue."
+    assert error.money == money
+    assert remedy in error.remedy
+    assert ended(made_job(JobState.CANCELLED)).what == "The request was cancelled at RunComfy."
+
+
+def test_a_request_of_which_nobody_knows_names_both_ways_out():
+    error = uncertain(made_job(JobState.UNCERTAIN, reason="The line broke.", may_be_charged=True))
+    for words in ("It may have been charged", "Generations on runcomfy.com", "'adopt'", "job-7", "'release'"):
+        assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "money"),
+    [
+        (ServerError("trouble", status_code=500), "RunComfy has accepted it and will charge for it (expected: $1.20)."),
+        (MissingTokenError("no token"), "RunComfy has accepted it and will charge for it (expected: $1.20)."),
+        (DownloadError("cut off"), DownloadError.money),
+        (NotFoundError("gone", status_code=404, money="As you know."), "As you know."),
+    ],
+    ids=["open", "nothing was sent now, but before", "the error knows", "the caller knows"],
+)
+def test_an_error_of_a_known_job_never_denies_its_charge(error, money):
+    told = about(error, ACCEPTED)
+    assert told is error
+    assert told.money == money
+    assert (told.request_id, told.job_id) == ("request-1", 7)
+    assert told.remedy
+
+
+def test_an_error_of_a_job_that_was_never_sent_may_say_so():
+    assert about(MissingTokenError("no token"), made_job()).money == NOTHING_SENT
+
+
+def test_what_is_known_better_is_left_as_it_is(tmp_path):
+    error = VideoDecodeError("damaged", path=tmp_path, request_id="request-9", job_id=0)
+    told = about(error, ACCEPTED)
+    assert (told.request_id, told.job_id) == ("request-9", 0)
+    assert str(tmp_path) in told.remedy
+    assert about(NotFoundError("gone", status_code=404), ACCEPTED).remedy == SAFE_TO_RERUN

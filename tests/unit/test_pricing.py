@@ -1,0 +1,79 @@
+import pytest
+from sora2pro.nodes.errors import ServerError
+from sora2pro.nodes.runcomfy.answers import CatalogueEntry
+from sora2pro.nodes.runcomfy.models import Size
+from sora2pro.nodes.runcomfy.pricing import FAILURE_FRESH_S, FRESH_S, Pricing
+
+WIDE = Size(1280, 720)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Catalogue:
+    """The one call of a client that a price needs."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = []
+
+    def catalogue_entry(self, model_id):
+        self.asked.append(model_id)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Purchases:
+    """What the user paid before, as far as a price needs it."""
+
+    def __init__(self, last_usd=None):
+        self.last_usd = last_usd
+
+    def last_cost_usd(self, _model_id, _size, _seconds):
+        return self.last_usd
+
+
+def price(pricing, catalogue, model_id="a/model"):
+    return pricing.expected_usd(catalogue, model_id, WIDE, 8)
+
+
+def test_what_the_user_last_paid_is_the_better_guide_and_saves_the_question():
+    catalogue = Catalogue(CatalogueEntry(0.3, "second"))
+    assert price(Pricing(history=Purchases(1.9)), catalogue) == 1.9
+    assert catalogue.asked == []
+
+
+def test_the_catalogue_is_asked_once_an_hour_for_each_model():
+    clock, catalogue = Clock(), Catalogue(CatalogueEntry(0.3, "second"))
+    pricing = Pricing(history=Purchases(), clock=clock)
+    for now in (0.0, 1.0, FRESH_S - 1):
+        clock.now = now
+        assert price(pricing, catalogue) == pytest.approx(2.4)
+    assert price(pricing, catalogue, "another/model") == pytest.approx(2.4)
+    clock.now = FRESH_S
+    catalogue.answer = CatalogueEntry(0.5, "second")
+    assert price(pricing, catalogue) == pytest.approx(4.0)
+    assert catalogue.asked == ["a/model", "another/model", "a/model"]
+
+
+def test_a_price_that_cannot_be_read_blocks_nothing_and_is_asked_for_again_soon():
+    clock, catalogue = Clock(), Catalogue(ServerError("trouble", status_code=503))
+    pricing = Pricing(history=Purchases(), clock=clock)
+    assert price(pricing, catalogue) is None
+    catalogue.answer = CatalogueEntry(0.3, "second")
+    clock.now = FAILURE_FRESH_S - 1
+    assert price(pricing, catalogue) is None
+    clock.now = FAILURE_FRESH_S
+    assert price(pricing, catalogue) == pytest.approx(2.4)
+
+
+def test_a_catalogue_that_says_nothing_usable_is_believed_for_an_hour():
+    catalogue = Catalogue(CatalogueEntry(None, None))
+    pricing = Pricing(history=Purchases(), clock=Clock())
+    assert [price(pricing, catalogue) for _ in range(3)] == [None] * 3
+    assert catalogue.asked == ["a/model"]
