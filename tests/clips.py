@@ -91,11 +91,12 @@ def write(
 
 
 def video_frame(planes, pix_fmt, tags=None):
-    """A PyAV frame with exactly these code values."""
+    """A PyAV frame with exactly these code values; a packed format is one plane [H, W, C]."""
     frame = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pix_fmt)
     for plane, values in zip(frame.planes, planes, strict=True):
         line = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
-        line[:, : values.shape[1]] = values
+        packed = values.reshape(len(values), -1)
+        line[:, : packed.shape[1]] = packed
         plane.update(line.tobytes())
     if tags is not None:
         frame.colorspace, frame.color_range = tags

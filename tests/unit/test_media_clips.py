@@ -52,7 +52,7 @@ def test_reordered_frames_come_in_the_order_in_which_they_are_shown(path, option
     [
         ("libx265", "yuv420p", {"x265-params": "log-level=error"}),
         ("libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8"}),
-        ("libsvtav1", "yuv420p", {"preset": "12", "crf": "15"}),
+        ("libsvtav1", "yuv420p", {"preset": "8", "crf": "10"}),
         ("mpeg4", "yuv420p", {"q": "2"}),
         ("mpeg4", "yuv420p", {"bf": "2"}),
         ("libx264", "yuvj420p", {}),

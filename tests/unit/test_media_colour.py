@@ -1,0 +1,153 @@
+"""Colours, held against the same arithmetic in float64 from the code values that went into the clip."""
+
+import clips
+import numpy as np
+import pytest
+from sora2pro.nodes.media.decode import decode
+
+MATRICES = {
+    "bt709": (1, 0.2126, 0.0722),
+    "bt470bg": (5, 0.299, 0.114),
+    "bt601": (6, 0.299, 0.114),
+    "bt2020": (9, 0.2627, 0.0593),
+}
+LIMITED, FULL = 1, 2
+LOSSLESS = {"qp": "0", "preset": "ultrafast"}  # of libx264
+SD, HD = (320, 180), (1280, 720)
+
+
+def planes(size, bits, pix_fmt, *, is_full, seed=0):
+    """Patches with hard edges, grain, and code values beyond black and white."""
+    random = np.random.default_rng(seed)
+    width, height = size
+    halves = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[pix_fmt.lstrip("yuvj")[:3]]
+    made = []
+    for step_x, step_y in ((1, 1), halves, halves):
+        rows, columns = -(-height // step_y), -(-width // step_x)
+        patches = random.uniform(0, 1, (9, 16)).repeat(-(-rows // 9), axis=0).repeat(-(-columns // 16), axis=1)
+        values = patches[:rows, :columns] + random.normal(0, 0.02, (rows, columns))
+        top = (1 << bits) - 1
+        edge = 0 if is_full else 6 << (bits - 8)
+        made.append(np.clip(values * top, edge, top - edge).astype(np.uint8 if bits == 8 else np.uint16))
+    return made
+
+
+def reference(planes, kr, kb, bits, *, is_full):
+    """RGB 0..1 in float64; chroma sited left, linear in between."""
+    luma, *chroma = (plane.astype(np.float64) for plane in planes)
+    height, width = luma.shape
+    full = []
+    for plane in chroma:
+        rows, columns = plane.shape
+        x = np.arange(width) / (2 if columns < width else 1)
+        y = (np.arange(height) - 0.5) / 2 if rows < height else np.arange(height)
+        wide = np.stack([np.interp(x, np.arange(columns), row) for row in plane])
+        full.append(np.stack([np.interp(y, np.arange(rows), column) for column in wide.T], axis=1))
+    unit = 2 ** (bits - 8)
+    if is_full:
+        luma, blue, red = luma / (256 * unit - 1), *((plane - 128 * unit) / (256 * unit - 1) for plane in full)
+    else:
+        luma, blue, red = (luma - 16 * unit) / (219 * unit), *((plane - 128 * unit) / (224 * unit) for plane in full)
+    r, b = luma + 2 * (1 - kr) * red, luma + 2 * (1 - kb) * blue
+    g = (luma - kr * r - kb * b) / (1 - kr - kb)
+    return np.clip(np.stack([r, g, b], axis=2), 0, 1)
+
+
+def assert_same_colours(frame, expected):
+    levels = np.abs(frame.numpy().astype(np.float64) - expected) * 255
+    assert levels.mean() < 0.001
+    assert levels.max() < 0.01
+
+
+@pytest.mark.parametrize("color_range", [LIMITED, FULL])
+@pytest.mark.parametrize("matrix", MATRICES)
+@pytest.mark.parametrize(("pix_fmt", "bits", "size"), [("yuv420p", 8, SD), ("yuv420p", 8, HD), ("yuv420p10le", 10, SD)])
+def test_a_tagged_clip_is_read_by_its_matrix_and_range(tmp_path, pix_fmt, bits, size, matrix, color_range):
+    tag, kr, kb = MATRICES[matrix]
+    values = planes(size, bits, pix_fmt, is_full=color_range == FULL)
+    path = clips.write(tmp_path / "clip.mp4", [values], pix_fmt=pix_fmt, options=LOSSLESS, tags=(tag, color_range))
+    assert_same_colours(decode(path).frames[0], reference(values, kr, kb, bits, is_full=color_range == FULL))
+
+
+@pytest.mark.parametrize("color_range", [LIMITED, FULL])
+@pytest.mark.parametrize("matrix", ["bt709", "bt601"])
+def test_ten_bit_hevc_is_read_by_its_matrix_and_range(tmp_path, matrix, color_range):
+    tag, kr, kb = MATRICES[matrix]
+    values = planes(SD, 10, "yuv420p10le", is_full=color_range == FULL)
+    path = clips.write(
+        tmp_path / "clip.mp4",
+        [values],
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        options={"x265-params": "lossless=1:log-level=error"},
+        tags=(tag, color_range),
+    )
+    assert_same_colours(decode(path).frames[0], reference(values, kr, kb, 10, is_full=color_range == FULL))
+
+
+@pytest.mark.parametrize(
+    ("size", "matrix"),
+    [
+        ((320, 180), "bt601"),
+        ((1024, 576), "bt601"),
+        ((1024, 578), "bt709"),
+        ((1280, 180), "bt709"),
+        ((1278, 180), "bt601"),
+    ],
+)
+@pytest.mark.parametrize(("pix_fmt", "bits"), [("yuv420p", 8), ("yuv420p10le", 10)])
+def test_an_untagged_clip_is_read_as_players_do_by_its_size(tmp_path, size, matrix, pix_fmt, bits):
+    _, kr, kb = MATRICES[matrix]
+    values = planes(size, bits, pix_fmt, is_full=False)
+    path = clips.write(tmp_path / "clip.mp4", [values], pix_fmt=pix_fmt, options=LOSSLESS)
+    assert_same_colours(decode(path).frames[0], reference(values, kr, kb, bits, is_full=False))
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "bits"), [("yuv422p", 8), ("yuv444p", 8), ("yuv422p10le", 10), ("yuv444p10le", 10), ("yuvj420p", 8)]
+)
+@pytest.mark.parametrize("size", [SD, (130, 66)])
+def test_other_samplings_are_read_exactly_too(tmp_path, pix_fmt, bits, size):
+    is_full = "j" in pix_fmt
+    values = planes(size, bits, pix_fmt, is_full=is_full)
+    tags = None if is_full else (1, LIMITED)
+    path = clips.write(tmp_path / "clip.mp4", [values], pix_fmt=pix_fmt, options=LOSSLESS, tags=tags)
+    kr, kb = MATRICES["bt601" if is_full else "bt709"][1:]
+    assert_same_colours(decode(path).frames[0], reference(values, kr, kb, bits, is_full=is_full))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (64, 65), (65, 64), (66, 129), (128, 127)])
+def test_the_borders_of_every_size_are_right(tmp_path, size):
+    """An odd 4:2:0 size needs VP9, whose lossless mode is exact too."""
+    width, height = (max(16, side) for side in size)
+    values = planes((width, height), 8, "yuv420p", is_full=False)
+    options = {"lossless": "1", "deadline": "realtime", "cpu-used": "8"}
+    path = clips.write(tmp_path / "clip.mp4", [values], codec="libvpx-vp9", options=options, tags=(1, LIMITED))
+    assert_same_colours(decode(path).frames[0], reference(values, *MATRICES["bt709"][1:], 8, is_full=False))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "rgb"), [("bt709", (40, 200, 40)), ("bt601", (40, 200, 40)), ("bt709", (255, 255, 255))]
+)
+def test_a_patch_of_one_colour_has_that_colour(tmp_path, matrix, rgb):
+    tag, kr, kb = MATRICES[matrix]
+    r, g, b = (value / 255 for value in rgb)
+    luma = kr * r + (1 - kr - kb) * g + kb * b
+    code = 16 + 219 * luma, 128 + 112 * (b - luma) / (1 - kb), 128 + 112 * (r - luma) / (1 - kr)
+    shapes = (HD[::-1], (HD[1] // 2, HD[0] // 2), (HD[1] // 2, HD[0] // 2))
+    values = [np.full(shape, round(value), np.uint8) for shape, value in zip(shapes, code, strict=True)]
+    path = clips.write(tmp_path / "clip.mp4", [values], options=LOSSLESS, tags=(tag, LIMITED))
+    assert np.abs(decode(path).frames[0].numpy() * 255 - rgb).max() <= 1
+
+
+def test_a_clip_stored_as_rgb_is_read_as_it_is(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    path = clips.write(tmp_path / "clip.mp4", [[picture]], codec="libx264rgb", pix_fmt="rgb24", options=LOSSLESS)
+    assert_same_colours(decode(path).frames[0], picture / 255)
+
+
+def test_a_grey_clip_is_grey(tmp_path):
+    luma = np.random.default_rng(0).integers(16, 236, (64, 96), np.uint8)
+    path = clips.write(tmp_path / "clip.mp4", [(luma,)], pix_fmt="gray", options=LOSSLESS)
+    expected = ((luma.astype(float) - 16) / 219)[..., None].repeat(3, axis=2)
+    assert np.abs(decode(path).frames[0].numpy() - expected).max() * 255 <= 1
