@@ -1,0 +1,353 @@
+"""The order of spending, step by step, with a RunComfy that counts what it was sent."""
+
+import contextlib
+import threading
+
+import pytest
+from sora2pro.nodes.errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    AuthenticationError,
+    GenerationCancelledError,
+    GenerationFailedError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    JournalUnavailableError,
+    MissingTokenError,
+    RateLimitError,
+    ResponseFormatError,
+    RunComfyError,
+    ServerError,
+    SpendLimitError,
+    Stopped,
+    SubmissionUncertainError,
+)
+from sora2pro.nodes.runcomfy.client import RequestHandle
+from sora2pro.nodes.runcomfy.generation import RECORD_ATTEMPTS, Generation
+from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.outcomes import ended
+from sora2pro.nodes.runcomfy.progress import Following, FromJournal, Retrying, Submitting
+from sora2pro.nodes.runcomfy.retry import RetryPolicy
+from sora2pro.nodes.runcomfy.stopping import StopSignal
+from values import made_request
+
+NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
+NOT_CHARGED = "RunComfy did not accept the request, so nothing was charged."
+PERHAPS = "It may have been charged, so it is not sent again by itself."
+UNSENT = APIConnectionError("Port closed.", sent=False)
+
+
+class World:
+    """Everything around a Generation: a journal on disk, a RunComfy of answers, a collector that brings a file."""
+
+    def __init__(self, folder, *, cap_usd=None):
+        self.folder = folder
+        self.journal = Journal(folder / "state")
+        self.answers = []
+        self.sent = []
+        self.states_when_sent = []
+        self.reports = []
+        self.waits = []
+        self.stop = StopSignal()
+        self.stop.sleep = self.wait
+        self.generation = Generation(
+            journal=self.journal,
+            collector=self,
+            pricing=self,
+            connect=self.connect,
+            max_parallel=4,
+            max_usd_per_day=cap_usd,
+            policy=RetryPolicy(),
+            sleep=self.waits.append,
+            jitter=lambda: 1.0,
+        )
+
+    def connect(self):
+        return contextlib.nullcontext(self)
+
+    def expected_usd(self, *_kind):
+        return 1.2
+
+    def wait(self, seconds):
+        self.stop.check()
+        self.waits.append(seconds)
+
+    def submit(self, request):
+        self.sent.append(request)
+        self.states_when_sent.append(Journal(self.folder / "state").newest().state)
+        answer = self.answers.pop(0) if self.answers else RequestHandle(f"request-{len(self.sent)}")
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def collect(self, job, **_options):
+        path = self.folder / f"{job.request_id}.mp4"
+        path.write_bytes(b"clip")
+        if job.state is JobState.SUBMITTED:
+            job = self.journal.record_completed(job, video_url="https://x.runcomfy.net", cost_usd=1.2)
+        return self.journal.record_downloaded(job, path, 4)
+
+    def look_again(self, job, **_options):
+        raise ended(job)
+
+    def run(self, **changes):
+        return self.generation.run(made_request(**changes), stop=self.stop, report=self.reports.append)
+
+    def fails(self, kind, **changes):
+        with pytest.raises(kind) as raised:
+            self.run(**changes)
+        return raised.value
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def test_the_record_is_on_the_disk_before_the_request_goes_out(world):
+    job = world.run()
+    assert world.states_when_sent == [JobState.SUBMITTING]
+    assert (job.state, job.request_id, job.may_be_charged) == (JobState.DOWNLOADED, "request-1", True)
+    assert Submitting(1.2) in world.reports
+
+
+def test_the_same_inputs_are_served_without_a_question_to_anybody(world):
+    first = world.run()
+    world.connect = None
+    assert world.run() == first
+    assert len(world.sent) == 1
+    assert world.reports[-1] == FromJournal("request-1")
+
+
+def test_another_seed_is_another_purchase(world):
+    assert world.run().id != world.run(seed=1).id
+    assert len(world.sent) == 2
+
+
+UNKNOWN = [
+    pytest.param(APIConnectionError("The line broke.", sent=True), id="reset"),
+    pytest.param(APITimeoutError("No answer.", sent=True), id="read timeout"),
+    pytest.param(ResponseFormatError("No id.", status_code=200), id="2xx without an id"),
+    *(pytest.param(ServerError("Trouble.", status_code=status), id=str(status)) for status in (500, 502, 503, 504)),
+    *(pytest.param(APIError("Odd.", status_code=status), id=str(status)) for status in (302, 408, 409, 418)),
+]
+REFUSED = [
+    pytest.param(InvalidRequestError("Bad input.", status_code=422), id="422"),
+    pytest.param(InvalidRequestError("Bad input.", status_code=400), id="400"),
+    pytest.param(AuthenticationError("Bad token.", status_code=401), id="401"),
+    pytest.param(InsufficientCreditsError("No money.", status_code=402), id="402"),
+    pytest.param(AuthenticationError("Not yours.", status_code=403), id="403"),
+    pytest.param(InsufficientCreditsError("No money.", status_code=200, error_code=400_002), id="200 with a code"),
+]
+PASSING = [
+    pytest.param(UNSENT, NOTHING_SENT, id="port closed"),
+    pytest.param(RateLimitError("Slow down.", status_code=429, retry_after_s=7.0), NOT_CHARGED, id="429"),
+]
+
+
+@pytest.mark.parametrize("error", UNKNOWN)
+def test_a_submit_of_unknown_outcome_is_sent_once_and_never_again(world, error):
+    world.answers = [error]
+    for _ in range(3):
+        raised = world.fails(SubmissionUncertainError)
+        assert PERHAPS in str(raised)
+        assert "job-1" in raised.remedy
+    assert len(world.sent) == 1
+    assert world.journal.newest().state is JobState.UNCERTAIN
+
+
+@pytest.mark.parametrize("error", UNKNOWN)
+def test_a_released_job_is_bought_anew(world, error):
+    world.answers = [error]
+    world.fails(SubmissionUncertainError)
+    world.journal.release(world.journal.newest())
+    assert world.run().state is JobState.DOWNLOADED
+    assert len(world.sent) == 2
+
+
+@pytest.mark.parametrize("error", REFUSED)
+def test_a_refusal_costs_nothing_is_told_at_once_and_leaves_the_way_free(world, error):
+    world.answers = [error]
+    raised = world.fails(type(error))
+    assert NOT_CHARGED in str(raised)
+    assert "job: job-1" in str(raised)
+    rejected = world.journal.newest()
+    assert (rejected.state, rejected.may_be_charged, len(world.sent)) == (JobState.REJECTED, False, 1)
+    assert world.run().state is JobState.DOWNLOADED
+
+
+@pytest.mark.parametrize(("error", "money"), PASSING)
+def test_what_certainly_was_not_accepted_is_tried_again_by_itself(world, error, money):
+    world.answers = [error] * 4
+    assert world.run().state is JobState.DOWNLOADED
+    assert len(world.sent) == 5
+    assert world.waits == ([7.0] * 4 if isinstance(error, RateLimitError) else [1.0, 2.0, 4.0, 8.0])
+    assert sum(isinstance(report, Retrying) for report in world.reports) == 4
+    assert money
+
+
+@pytest.mark.parametrize(("error", "money"), PASSING)
+def test_after_five_attempts_it_is_told_and_the_same_job_goes_on_next_time(world, error, money):
+    world.answers = [error] * 5
+    raised = world.fails(type(error))
+    assert money in str(raised)
+    prepared = world.journal.newest()
+    assert (prepared.state, prepared.may_be_charged) == (JobState.PREPARED, False)
+    assert world.run().id == prepared.id
+
+
+def test_a_stop_between_two_attempts_sends_nothing_more(world):
+    world.answers = [UNSENT]
+    usual = world.submit
+
+    def submit(request):
+        world.stop.set(cancels_remotely=True)
+        return usual(request)
+
+    world.submit = submit
+    assert str(world.fails(Stopped)) == f"Stopped. {NOT_CHARGED}"
+    assert (len(world.sent), world.journal.newest().state) == (1, JobState.PREPARED)
+
+
+def test_a_stop_before_the_purchase_says_that_nothing_was_sent(world):
+    world.stop.set(cancels_remotely=True)
+    assert str(world.fails(Stopped)) == f"Stopped. {NOTHING_SENT}"
+    assert world.sent == []
+
+
+def test_a_fault_of_ours_in_the_middle_of_a_submit_leaves_an_uncertain_job_and_no_second_submit(world):
+    world.answers = [ZeroDivisionError()]
+    world.fails(ZeroDivisionError)
+    assert world.journal.newest().state is JobState.UNCERTAIN
+    world.fails(SubmissionUncertainError)
+    assert len(world.sent) == 1
+
+
+def test_a_job_found_half_sent_is_uncertain_because_its_sender_is_dead(world):
+    job = world.journal.claim(made_request())
+    world.journal.record_submitting(job, expected_usd=1.2, max_usd_per_day=None, list_usd_per_second=0.5)
+    error = world.fails(SubmissionUncertainError)
+    assert "ComfyUI ended while the request was being sent." in str(error)
+    assert world.sent == []
+
+
+@pytest.mark.parametrize("what", ["preflight", "token"])
+def test_what_is_not_in_order_is_found_before_there_is_a_record_or_a_request(world, what):
+    refusal = MissingTokenError("no token")
+
+    def refuse():
+        raise refusal
+
+    if what == "token":
+        world.generation._connect = refuse
+    with pytest.raises(MissingTokenError):
+        world.generation.run(
+            made_request(),
+            stop=world.stop,
+            report=world.reports.append,
+            preflight=refuse if what == "preflight" else lambda: None,
+        )
+    assert (world.sent, world.journal.newest()) == ([], None)
+
+
+def test_a_purchase_that_would_pass_the_cap_is_not_made(tmp_path):
+    world = World(tmp_path, cap_usd=2.0)
+    world.run()
+    error = world.fails(SpendLimitError, seed=1)
+    assert NOTHING_SENT in str(error)
+    assert len(world.sent) == 1
+    assert world.run().request_id == "request-1", "what is paid for is still served"
+
+
+@pytest.mark.parametrize(("may_be_charged", "kind", "submits"), [(True, GenerationCancelledError, 1), (False, None, 2)])
+def test_a_cancelled_job_is_bought_anew_only_if_the_cancel_was_ours(world, may_be_charged, kind, submits):
+    world.collect, usual = None, world.collect
+
+    def cancelled(job, **_options):
+        world.collect = usual
+        if not may_be_charged:
+            job = world.journal.record_cancel_requested(job)
+        raise ended(world.journal.record_cancelled(job, "cancelled"))
+
+    world.collect = cancelled
+    world.fails(GenerationCancelledError)
+    if kind is None:
+        assert world.run().state is JobState.DOWNLOADED
+    else:
+        world.fails(kind)
+    assert len(world.sent) == submits
+
+
+def test_a_failed_job_is_never_sent_again_by_itself(world):
+    def failed(job, **_options):
+        raise ended(world.journal.record_failed(job, "blocked", None))
+
+    world.collect = failed
+    for _ in range(3):
+        world.fails(GenerationFailedError)
+    assert len(world.sent) == 1
+
+
+def test_two_nodes_with_the_same_inputs_make_one_purchase(world):
+    is_sent, go_on = threading.Event(), threading.Event()
+    usual = world.submit
+
+    def submit(request):
+        is_sent.set()
+        assert go_on.wait(60)
+        return usual(request)
+
+    world.submit = submit
+    jobs = []
+    first = threading.Thread(target=lambda: jobs.append(world.run()))
+    first.start()
+    assert is_sent.wait(60)
+
+    follower = World(world.folder)
+
+    def following(progress):
+        if isinstance(progress, Following):
+            go_on.set()
+            first.join(60)
+
+    job = follower.generation.run(made_request(), stop=follower.stop, report=following)
+    assert [job.id] == [other.id for other in jobs]
+    assert (len(world.sent), len(follower.sent)) == (1, 0)
+
+
+@pytest.mark.parametrize("failures", [1, RECORD_ATTEMPTS - 1])
+def test_an_id_that_cannot_be_written_down_at_first_is_written_down_in_the_end(world, failures):
+    usual, left = world.journal.record_submitted, [JournalUnavailableError("disk full")] * failures
+
+    def record(job, request_id):
+        if left:
+            raise left.pop()
+        return usual(job, request_id)
+
+    world.journal.record_submitted = record
+    assert world.run().request_id == "request-1"
+    assert len(world.waits) == failures
+
+
+def test_an_id_that_cannot_be_written_down_at_all_is_handed_to_the_user(world):
+    def record(_job, _request_id):
+        raise JournalUnavailableError("The disk is full.")
+
+    world.journal.record_submitted = record
+    text = str(world.fails(SubmissionUncertainError))
+    for words in ("It will be charged.", "'adopt'", "request_id: request-1", "The disk is full."):
+        assert words in text
+    world.fails(SubmissionUncertainError)
+    assert len(world.sent) == 1
+
+
+def test_an_id_that_another_job_has_already_is_told_and_nothing_is_sent_again(world):
+    """RunComfy may answer a request that it takes for a repetition with the id of the first one."""
+    world.answers = [RequestHandle("request-x"), RequestHandle("request-x")]
+    world.run()
+    error = world.fails(RunComfyError, seed=1)
+    assert "request-x" in str(error)
+    world.fails(SubmissionUncertainError, seed=1)
+    assert len(world.sent) == 2
