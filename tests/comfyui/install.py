@@ -64,6 +64,11 @@ def ensure_installed(checkout: Path | None = None, *, cache: Path = CACHE) -> In
     return Installation(source, _environment_for(source, cache))
 
 
+def install_into(installation: Installation, requirements: Path) -> None:
+    """Adds what another pack asks for."""
+    _pip(installation.python, "install", "--quiet", "-r", str(requirements))
+
+
 class InstallError(Exception):
     """ComfyUI could not be installed."""
 

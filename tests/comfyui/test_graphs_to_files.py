@@ -4,10 +4,10 @@ import io
 import json
 from base64 import b64decode
 
-import av
 import numpy as np
 import pytest
 from clips import read_frame_number
+from comfyui import measured
 from comfyui.graphs import GENERATE, everything_saved, generation, loaded, node, one_clip
 from comfyui.studio import Studio
 from emulator import Call, State
@@ -34,18 +34,18 @@ def test_every_frame_is_there_in_order_after_scaling_and_saving(saved):
 
 def test_the_saved_video_has_the_same_frames_and_a_sound(saved):
     outcome, _ = saved
-    with av.open(str(outcome.files("video")[0])) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    (path,) = outcome.files("video")
+    frames = measured.frames(path)
     assert {frame.shape for frame in frames} == {(720, 1280, 3)}
     assert [read_frame_number(frame) for frame in frames] == list(range(FRAMES))
-    assert loudness(outcome.files("video")[0]) > 0.01
+    assert measured.loudness(path) > 0.01
 
 
 def test_the_saved_sound_is_as_long_as_the_clip_and_not_silent(saved):
     outcome, _ = saved
     (path,) = outcome.files("sound")
-    assert duration_s(path) == pytest.approx(FRAMES / 30, abs=1 / 30)
-    assert loudness(path) > 0.01
+    assert measured.duration_s(path) == pytest.approx(FRAMES / 30, abs=1 / 30)
+    assert measured.loudness(path) > 0.01
 
 
 def test_one_click_is_one_charge_and_sends_only_what_the_model_knows(saved):
@@ -91,7 +91,7 @@ def test_a_generation_without_frames_still_gives_the_video(studio):
     graph = one_clip("Snow falls on a roof.", decode_frames=False)
     graph["video"] = node("SaveVideo", video=[GENERATE, 3], filename_prefix="roof", format="auto", codec="auto")
     outcome = studio.run(graph)
-    assert duration_s(outcome.files("video")[0]) == pytest.approx(FRAMES / 30, abs=1 / 30)
+    assert measured.duration_s(outcome.files("video")[0]) == pytest.approx(FRAMES / 30, abs=1 / 30)
     assert outcome.files("save") == []
 
 
@@ -113,20 +113,3 @@ def test_a_rehearsal_gives_a_clip_and_asks_runcomfy_for_nothing(studio):
 
 def rehearsal(prompt):
     return one_clip(prompt, rehearse=True)
-
-
-def samples(path):
-    with av.open(str(path)) as container:
-        resampler = av.AudioResampler(format="fltp")
-        pieces = [piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)]
-        return np.concatenate([piece.to_ndarray() for piece in pieces], axis=1), container.streams.audio[0].rate
-
-
-def loudness(path):
-    """Root mean square of the sound, where 1 is full scale."""
-    return float(np.sqrt((samples(path)[0] ** 2).mean()))
-
-
-def duration_s(path):
-    with av.open(str(path)) as container:
-        return container.duration / av.time_base
