@@ -1,0 +1,76 @@
+"""Ways from a clip on disk to a float32 tensor [F, H, W, 3]: ours, and those it is held against."""
+
+import os
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+from pack import ROOT, load_pack
+
+load_pack()
+from sora2pro.nodes.media.decode import decode  # noqa: E402 - the pack has to be loaded first
+
+
+def _decoded(path):
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        yield from container.decode(video=0)
+
+
+def bare_decode(path):
+    """Frame threads; nothing is kept."""
+    return sum(1 for _ in _decoded(path))
+
+
+def practical_floor(path):
+    """Bare decode, and every byte of the result written once."""
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        block = np.empty((video.frames, video.height, video.width, 3), np.float32)
+    for place, _ in enumerate(_decoded(path)):
+        block[place] = 0
+    return torch.from_numpy(block)
+
+
+def ours(path):
+    return decode(Path(path)).frames
+
+
+def opencv_list_and_stack(path):
+    """What small packs do; no sound."""
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while True:
+        is_there, frame = capture.read()
+        if not is_there:
+            break
+        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+    return torch.from_numpy(np.stack(frames).astype(np.float32) / 255.0)
+
+
+def comfyui_core(path):
+    """`get_components` of ComfyUI's own VideoFromFile."""
+    sys.path.insert(0, str(comfyui_source()))
+    sys.argv = ["main.py", "--cpu"]
+    from comfy_api.latest import InputImpl  # noqa: PLC0415 - it needs a ComfyUI, and takes seconds
+
+    return InputImpl.VideoFromFile(str(path)).get_components().images
+
+
+def comfyui_source():
+    """The folder of a ComfyUI, or None."""
+    named = os.environ.get("COMFYUI_PATH")
+    places = [Path(named)] if named else sorted((ROOT / ".cache" / "comfyui").glob("*/"))
+    return next((place for place in places if (place / "comfy_api").is_dir()), None)
+
+
+WAYS = {
+    "bare": bare_decode,
+    "floor": practical_floor,
+    "ours": ours,
+    "opencv": opencv_list_and_stack,
+    "core": comfyui_core,
+}
