@@ -51,11 +51,11 @@ def actions_of(job: Job, *, has_clip: bool) -> list[str]:
         return ["open"]
     if job.state is JobState.DOWNLOADED:
         return ["collect"]
-    return [
-        action
-        for action in _ACTIONS[job.state]
-        if not (action == "release" and not job.holds_fingerprint) and not (action == "collect" and not job.request_id)
-    ]
+    # A job that was given up has nothing to give up, and no place to be taken.
+    needless = set() if job.holds_fingerprint else {"release", "adopt"}
+    if not job.request_id:
+        needless.add("collect")
+    return [action for action in _ACTIONS[job.state] if action not in needless]
 
 
 def job_document(job: Job, *, has_clip: bool, activity: str = "", trouble: str = "") -> Document:

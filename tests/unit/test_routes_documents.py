@@ -1,0 +1,134 @@
+"""Who may ask, and what a job looks like to the page. Tables."""
+
+from dataclasses import replace
+
+import pytest
+from sora2pro.nodes.documents import actions_of, error_document, job_document, status_of, token_document
+from sora2pro.nodes.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    GenerationFailedError,
+    InvalidInputError,
+    JournalUnavailableError,
+    MissingTokenError,
+    NotFoundError,
+)
+from sora2pro.nodes.guard import refusal
+from sora2pro.nodes.runcomfy.credentials import Token
+from sora2pro.nodes.runcomfy.jobs import Job, JobState
+from sora2pro.nodes.runcomfy.models import Size
+
+JOB = Job(
+    id=7,
+    fingerprint="f",
+    state=JobState.SUBMITTED,
+    model_id="m",
+    prompt="A fox runs.",
+    size=Size(1280, 720),
+    seconds=4,
+    seed=2**64 - 1,
+    request_id="r1",
+    created_at=1.0,
+    updated_at=1.0,
+    submitted_at=1.0,
+    started_at=None,
+    completed_at=None,
+    expected_usd=1.2,
+    cost_usd=None,
+    may_be_charged=True,
+    is_released=False,
+    cancel_requested=False,
+    video_url="https://storage.example/clip?signature=secret",
+    path=None,
+    file_bytes=None,
+    reason="",
+)
+OURS = {"X-Sora2Pro": "1"}
+
+
+@pytest.mark.parametrize(
+    ("state", "has_clip", "changes", "offered"),
+    [
+        (JobState.PREPARED, False, {}, []),
+        (JobState.SUBMITTING, False, {"request_id": None}, ["check"]),
+        (JobState.SUBMITTED, False, {}, ["collect", "cancel"]),
+        (JobState.COMPLETED, False, {}, ["collect"]),
+        (JobState.DOWNLOADED, True, {}, ["open"]),
+        (JobState.DOWNLOADED, False, {}, ["collect"]),
+        (JobState.REJECTED, False, {}, []),
+        (JobState.FAILED, False, {}, ["collect", "release"]),
+        (JobState.FAILED, False, {"is_released": True}, ["collect"]),
+        (JobState.CANCELLED, False, {"may_be_charged": False}, ["collect"]),
+        (JobState.CANCELLED, False, {}, ["collect", "release"]),
+        (JobState.UNCERTAIN, False, {"request_id": None}, ["adopt", "release"]),
+        (JobState.UNCERTAIN, False, {"request_id": None, "is_released": True}, []),
+    ],
+)
+def test_each_state_offers_what_can_be_done_in_it(state, has_clip, changes, offered):
+    assert actions_of(replace(JOB, state=state, **changes), has_clip=has_clip) == offered
+
+
+def test_a_job_goes_to_the_page_without_its_signed_address_with_its_seed_whole_and_a_long_prompt_cut():
+    document = job_document(replace(JOB, prompt="x" * 32_000), has_clip=False)
+    assert "secret" not in str(document)
+    assert document["seed"] == "18446744073709551615"
+    assert len(document["prompt"]) == 400
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidInputError("x"), 400),
+        (MissingTokenError("x"), 409),
+        (JournalUnavailableError("x"), 503),
+        (NotFoundError("x", status_code=404), 404),
+        (AuthenticationError("x", status_code=401), 502),
+        (APIConnectionError("x", sent=False), 502),
+        (GenerationFailedError("x"), 409),
+    ],
+)
+def test_an_error_has_the_sentences_of_the_node_and_a_status_that_is_not_the_apis(error, status):
+    assert status_of(error) == status
+    assert error_document(error)["error"] == str(error)
+
+
+@pytest.mark.parametrize(
+    ("source", "origin", "variable"),
+    [
+        ("the environment variable RUNCOMFY_API_TOKEN", "environment", "RUNCOMFY_API_TOKEN"),
+        ("the environment variable RUNCOMFY_TOKEN", "environment", "RUNCOMFY_TOKEN"),
+        ("/state/token", "saved", None),
+        ("/home/me/.config/runcomfy/token.json", "client", None),
+    ],
+)
+def test_of_a_token_only_its_place_and_its_end_are_told(source, origin, variable):
+    document = token_document(Token("a-long-secret-1234", source), "", saved_path="/state/token", has_saved=False)
+    assert (document["origin"], document["variable"], document["hint"]) == (origin, variable, "1234")
+    assert "secret" not in str(document)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "may_pass"),
+    [
+        ("GET", {}, True),
+        ("GET", {"Sec-Fetch-Site": "same-origin"}, True),
+        ("GET", {"Sec-Fetch-Site": "none"}, True),
+        ("GET", {"Sec-Fetch-Site": "cross-site"}, False),
+        ("GET", {"Sec-Fetch-Site": "same-site"}, False),
+        ("GET", {"Origin": "http://here:8188", "Host": "here:8188"}, True),
+        ("GET", {"Origin": "http://HERE:8188", "Host": "Here:8188"}, True),
+        ("GET", {"Origin": "http://here:8189", "Host": "here:8188"}, False),
+        ("GET", {"Origin": "http://here:8188"}, False),
+        ("GET", {"Origin": "null", "Host": "here:8188"}, False),
+        ("GET", {"Origin": "", "Host": "here:8188"}, False),
+        ("POST", {}, False),
+        ("POST", OURS, True),
+        ("POST", {"X-Sora2Pro": "0"}, False),
+        ("POST", OURS | {"Sec-Fetch-Site": "cross-site"}, False),
+        ("POST", OURS | {"Sec-Fetch-Site": "same-origin", "Origin": "https://proxy", "Host": "here"}, True),
+        ("DELETE", {"Sec-Fetch-Site": "same-origin"}, False),
+        ("OPTIONS", {}, False),
+    ],
+)
+def test_only_this_page_may_ask_and_only_with_our_header_may_it_change_anything(method, headers, may_pass):
+    assert (refusal(method, headers) is None) is may_pass

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { test } from "node:test";
+
+import { priceLabel } from "../../web/lib/money.js";
+import { orderOf } from "../../web/lib/prices.js";
+import { ago, chip, facts, merged, remark, spending } from "../../web/lib/rows.js";
+import { keepSeed } from "../../web/lib/seed.js";
+import { Server, ServerError, UNREACHABLE, sentence } from "../../web/lib/server.js";
+import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
+import { States, isOlder, nodeAt } from "../../web/lib/states.js";
+
+const state = (changes = {}) => ({
+  node: "5", prompt_id: "p1", workflow_id: "w", run: 1000, step: 1, at: 1, phase: "working", clips: [], message: "", ...changes,
+});
+
+const job = (changes = {}) => ({
+  id: 7, name: "job-7", state: "downloaded", prompt: "A fox runs.", size: "1280x720", seconds: 4, seed: "0", request_id: "r1",
+  created_at: 0, expected_usd: 1.2, cost_usd: 1.2, charge: "RunComfy charged $1.20 for it.", is_released: false, reason: "",
+  has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", ...changes,
+});
+
+test("every module but the entry file can be imported without a page, because it does nothing on import", async () => {
+  const folder = new URL("../../web/lib/", import.meta.url);
+  for (const name of readdirSync(folder)) await import(new URL(name, folder));
+});
+
+test("an event of an earlier prompt that arrives late is refused, and so is one that is known", () => {
+  const states = new States();
+  assert.equal(states.take(state({ run: 2000, step: 1, prompt_id: "p2" })), true);
+  assert.equal(states.take(state({ run: 1000, step: 99, prompt_id: "p1" })), false);
+  assert.equal(states.take(state({ run: 2000, step: 1, prompt_id: "p2" })), false);
+  assert.equal(states.take(state({ run: 2000, step: 2, prompt_id: "p2" })), true);
+  assert.equal(states.of("w")[0].prompt_id, "p2");
+});
+
+test("states of other workflows, of scripts and of nobody never reach a node", () => {
+  const states = new States();
+  states.take(state({ workflow_id: "other" }));
+  assert.deepEqual(states.of("w"), []);
+  for (const wrong of [null, {}, state({ workflow_id: null }), state({ node: 5 }), state({ run: "x" }), state({ clips: null })]) {
+    assert.equal(states.take(wrong), false);
+  }
+});
+
+test("states come oldest first, so that the newer of two uses of a subgraph is shown last", () => {
+  const states = new States();
+  states.take(state({ node: "6:3", run: 2000 }));
+  states.take(state({ node: "5:3", run: 1000 }));
+  assert.deepEqual(states.of("w").map((one) => one.node), ["5:3", "6:3"]);
+  assert.equal(isOlder(state({ run: 1, step: 9 }), state({ run: 2, step: 1 })), true);
+});
+
+test("a node is found through the subgraphs it is in, and a node that is gone is nobody", () => {
+  const graph = (nodes) => ({ getNodeById: (id) => nodes[id] ?? null });
+  const deepest = { id: 3 };
+  const root = graph({ 5: { subgraph: graph({ 4: { subgraph: graph({ 3: deepest }) } }) }, 9: { id: 9 } });
+  assert.equal(nodeAt(root, "5:4:3"), deepest);
+  assert.equal(nodeAt(root, "9").id, 9);
+  for (const gone of ["5:4:1", "7:4:3", "9:3", "1"]) assert.equal(nodeAt(root, gone), null);
+});
+
+test("the price says what a run can cost, and when it is unknown", () => {
+  const price = { min_usd: 1.2, max_usd: 1.2 };
+  const table = [
+    [price, { maxClips: 1, isRehearsal: false }, "$1.20"],
+    [price, { maxClips: 4, isRehearsal: false }, "$1.20 per clip, 4 at most: $4.80"],
+    [price, { maxClips: null, isRehearsal: false }, "$1.20 per clip"],
+    [{ min_usd: 1.2, max_usd: 2 }, { maxClips: 1, isRehearsal: false }, "$1.20–$2.00"],
+    [price, { maxClips: 1, isRehearsal: true }, "free rehearsal"],
+    [null, { maxClips: 1, isRehearsal: false }, "price unknown"],
+    [{ min_usd: null, max_usd: null }, { maxClips: 1, isRehearsal: false }, "price unknown"],
+  ];
+  for (const [given, order, label] of table) assert.equal(priceLabel(given, order), label);
+});
+
+test("what another node decides is not known beforehand", () => {
+  const widgets = [["size", "1280x720"], ["seconds", 8], ["max_clips", 2], ["rehearse", false]].map(([name, value]) => ({ name, value }));
+  const node = { widgets, inputs: [{ name: "image" }, { name: "seconds" }], isInputConnected: (index) => index === 1 };
+  assert.deepEqual(orderOf(node), { size: "1280x720", seconds: null, maxClips: 2, isRehearsal: false });
+  assert.equal(orderOf({ ...node, isInputConnected: () => false }).seconds, 8);
+});
+
+test("the seed of a new node stays as it is, whatever the front end calls the widget that would change it", () => {
+  const control = { name: "fixed", value: "randomize", options: { values: ["fixed", "increment", "decrement", "randomize"] } };
+  keepSeed({ widgets: [{ name: "fit", value: "crop", options: { values: ["crop", "pad"] } }, control] });
+  assert.equal(control.value, "fixed");
+  keepSeed({});
+});
+
+test("a row says what a job is and what it cost", () => {
+  assert.equal(facts(job(), 30_000), "job-7 · 1280×720 · 4 s · $1.20 · just now");
+  assert.equal(facts(job({ cost_usd: null }), 300_000), "job-7 · 1280×720 · 4 s · about $1.20 · 5 min ago");
+  assert.equal(facts(job({ size: null, cost_usd: null, expected_usd: null }), 7_200_000), "job-7 · 2 h ago");
+  assert.match(ago(0, 10 * 86_400_000), /19(69|70)/);
+});
+
+test("a state that is not known here is shown as it is called", () => {
+  assert.equal(chip(job({ state: "daydreaming" })).label, "daydreaming");
+  assert.equal(chip(job({ is_clip_gone: true })).label, "file gone");
+  assert.equal(chip(job({ state: "failed", is_released: true })).label, "failed, released");
+});
+
+test("what is being done comes before what went wrong, and that before what is known", () => {
+  assert.equal(remark(job()), null);
+  assert.equal(remark(job({ activity: "Downloading", trouble: "It broke." })).text, "Downloading");
+  assert.equal(remark(job({ trouble: "It broke.", state: "failed", reason: "No." })).text, "It broke.");
+  assert.match(remark(job({ state: "failed", reason: "Blocked." })).text, /^Blocked\. RunComfy charged/);
+  assert.match(remark(job({ state: "uncertain", reason: "It broke off." })).text, /adopt its request id/);
+});
+
+test("totals stand against the limit, also one of nothing and one that is passed", () => {
+  const totals = { today_usd: 3.6, all_time_usd: 12, job_count: 1234, max_usd_per_day: null };
+  assert.deepEqual(spending(totals), { today: "$3.60", allTime: "$12.00", jobs: (1234).toLocaleString(), share: null });
+  assert.equal(spending({ ...totals, max_usd_per_day: 7.2 }).share, 0.5);
+  assert.equal(spending({ ...totals, max_usd_per_day: 7.2 }).today, "$3.60 of $7.20");
+  assert.equal(spending({ ...totals, max_usd_per_day: 1 }).share, 1);
+  assert.equal(spending({ ...totals, max_usd_per_day: 0 }).share, 1);
+});
+
+test("the first page laid over a longer list brings what is new, changes what changed, drops what is gone, keeps what is older", () => {
+  const ids = (jobs) => jobs.map((one) => one.id);
+  const shown = [9, 8, 7, 6, 5].map((id) => job({ id }));
+  const page = [10, 9, 7].map((id) => job({ id, state: "failed" }));
+  assert.deepEqual(ids(merged(shown, page, true)), [10, 9, 7, 6, 5]);
+  assert.equal(merged(shown, page, true)[1].state, "failed");
+  assert.deepEqual(ids(merged(shown, page, false)), [10, 9, 7]);
+  assert.deepEqual(merged(shown, [], false), []);
+});
+
+test("the words of the server are shown; an older server and a broken one are told apart", () => {
+  assert.equal(sentence(409, { error: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.match(sentence(404, null), /older than this page/);
+  assert.match(sentence(405, null), /Restart ComfyUI/);
+  assert.match(sentence(500, {}), /answered with 500/);
+});
+
+const answering = (answer) => new Server({ apiURL: (path) => `/api${path}`, fetchApi: answer });
+
+test("a server that cannot be reached is told in words, and nothing that is no JSON passes for an answer", async () => {
+  await assert.rejects(answering(async () => { throw new TypeError("Failed to fetch"); }).get("/jobs"), new ServerError(UNREACHABLE));
+  await assert.rejects(answering(async () => new Response("<html>", { status: 200 })).get("/jobs"), ServerError);
+});
+
+test("only what changes something carries our header, and a tag spares an answer", async () => {
+  const asked = [];
+  const server = answering(async (path, options) => {
+    asked.push([path, options.method ?? "GET", options.headers?.["X-Sora2Pro"], options.headers?.["If-None-Match"]]);
+    return options.headers?.["If-None-Match"] ? new Response(null, { status: 304, headers: { ETag: "t" } }) : Response.json({ a: 1 });
+  });
+  await server.get("/jobs");
+  await server.change("DELETE", "/token");
+  assert.deepEqual(await server.getChanged("/jobs", "t"), { document: null, tag: "t" });
+  assert.deepEqual(asked, [
+    ["/sora2pro/jobs", "GET", undefined, undefined],
+    ["/sora2pro/token", "DELETE", "1", undefined],
+    ["/sora2pro/jobs", "GET", undefined, "t"],
+  ]);
+});
+
+test("a token is described by its place and its end", () => {
+  const token = { origin: "saved", variable: null, hint: "1234", has_saved: true, problem: "" };
+  assert.equal(tokenSentence(token), "The token ends in …1234. It is saved on this server.");
+  assert.match(tokenSentence({ ...token, origin: "environment", variable: "RUNCOMFY_TOKEN" }), /RUNCOMFY_TOKEN; change it there\. The one saved here is not used\./);
+  assert.match(tokenSentence({ ...token, origin: "client", has_saved: false }), /command-line client/);
+  assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
+  assert.equal(tokenSentence({ ...token, origin: "none", problem: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.match(sourceSentence({ value: 3, source: "environment", variable: "RUNCOMFY_MAX_PARALLEL" }), /RUNCOMFY_MAX_PARALLEL/);
+});
