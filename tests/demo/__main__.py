@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from comfyui.install import ROOT, InstallError, ensure_installed
+from comfyui.server import ComfyUIError
 from demo import in_comfyui, in_process
 from demo.exhibits import Exhibits
 from demo.ticker import Ticker
@@ -108,5 +109,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except in_comfyui.DemoError as error:
+    except (ComfyUIError, in_comfyui.DemoError) as error:
         sys.exit(str(error))
