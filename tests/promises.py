@@ -1,5 +1,8 @@
 """What the pack promises about money and clips, as assertions that every fault, every kill and every Stop has to pass."""
 
+import threading
+
+from emulator.visitor import Visitor
 from sora2pro.nodes.errors import (
     NOT_CHARGED,
     NOTHING_SENT,
@@ -37,6 +40,12 @@ def assert_honest(error, emulator):
     assert emulator.token not in text
     if emulator.ledger and not isinstance(error, GenerationCancelledError):
         assert not any(words in text for words in FREE), text
+
+
+def settle(emulator):
+    """Wait until all that dead clients have sent is dealt with: connections are taken first come, first served."""
+    Visitor(emulator).ask("GET", "/prod/v2/balance")
+    emulator.wait_until(lambda: not any(thread.name == "emulator-call" for thread in threading.enumerate()))
 
 
 def finish(rig, emulator, request=None):

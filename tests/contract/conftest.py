@@ -1,5 +1,7 @@
 """An emulator with clips that are small and true, and the engine on it."""
 
+import os
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,9 +57,18 @@ def emulator(start_emulator):
 @pytest.fixture
 def rig_on(tmp_path):
     """Builds the engine on an emulator; all of one test share one state folder, as ComfyUI after a restart does."""
-    return lambda emulator, **changes: Rig(emulator.url, emulator.token, tmp_path, **changes)
+    return lambda emulator, root=tmp_path, **changes: Rig(emulator.url, emulator.token, root, **changes)
 
 
 @pytest.fixture
 def rig(rig_on, emulator):
     return rig_on(emulator)
+
+
+@pytest.fixture
+def death_seed(capsys):
+    """Where the random moments of kills come from; printed, so that the same ones can be tried again."""
+    seed = int(os.environ.get("DEATH_SEED") or time.time_ns() % 1_000_000)
+    with capsys.disabled():
+        print(f" DEATH_SEED={seed} ", end="")  # noqa: T201 - it is there to be read
+    return seed

@@ -1,0 +1,111 @@
+"""kill -9 at every commit and at any moment, then run again: never paid twice, never lost."""
+
+import sys
+
+import promises
+import pytest
+from emulator import Call, Fault, Timeline
+from lives import Nursery, Reaper
+from sora2pro.nodes.runcomfy.jobs import JobState
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and pidfd")
+
+COMMITS_OF_A_RUN = ("check", "claim", "submitting", "submitted", "started", "completed", "downloaded")
+RANDOM_KILLS = 80
+EXTRA = 3
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    with Nursery() as nursery:
+        yield nursery
+
+
+def test_the_commits_of_a_run_are_all_in_the_table(nursery, emulator, tmp_path):
+    assert nursery.begin(emulator, tmp_path).end() == {"commits": len(COMMITS_OF_A_RUN), "error": None}
+
+
+@pytest.mark.parametrize("moment", ["before", "within", "after"])
+@pytest.mark.parametrize("commit", range(1, len(COMMITS_OF_A_RUN) + 1), ids=COMMITS_OF_A_RUN)
+def test_a_death_at_a_commit_costs_nothing(nursery, emulator, tmp_path, rig, clip, commit, moment):
+    assert nursery.begin(emulator, tmp_path, commit=commit, moment=moment).end() is None
+    promises.assert_paid_once_and_known(emulator, rig)
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+
+
+def test_a_death_before_anything_is_sent_is_no_reason_to_ask_the_user(nursery, emulator, tmp_path, rig, clip):
+    assert nursery.begin(emulator, tmp_path, commit=3, moment="within").end() is None
+    assert rig.run().path.read_bytes() == clip
+    assert emulator.charges == 1
+
+
+@pytest.mark.parametrize("after_accept", [False, True])
+def test_a_death_during_the_submit_is_told_and_never_repeated(nursery, emulator, tmp_path, rig, clip, after_accept):
+    emulator.inject(Fault(Call.SUBMIT, "hang", after_accept=after_accept))
+    life = nursery.begin(emulator, tmp_path)
+    emulator.wait_until(lambda: emulator.seen(Call.SUBMIT) and emulator.charges == after_accept)
+    life.kill()
+    assert life.end() is None
+    emulator.clear_faults()
+    error = promises.attempt(rig)
+    assert "Nobody knows whether RunComfy accepted this request" in str(error)
+    assert "It may have been charged, so it is not sent again by itself." in str(error)
+    assert len(emulator.seen(Call.SUBMIT)) == 1
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+
+
+def test_a_death_during_the_download_leaves_no_half_clip_under_its_name(nursery, emulator, tmp_path, rig, clip):
+    emulator.inject(Fault(Call.DOWNLOAD, "stall"))
+    life = nursery.begin(emulator, tmp_path)
+    emulator.wait_until(lambda: emulator.seen(Call.DOWNLOAD))
+    life.kill()
+    assert life.end() is None
+    emulator.clear_faults()
+    assert list((tmp_path / "clips").glob("[!.]*")) == []
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == [rig.run().path.name]
+
+
+def test_deaths_at_random_moments_cost_nothing(nursery, start_emulator, rig_on, tmp_path, clip, death_seed):
+    reaper = Reaper(death_seed)
+    for number in range(10 * RANDOM_KILLS):
+        emulator, root = start_emulator(), tmp_path / str(number)
+        rig = rig_on(emulator, root)
+        for _ in range(1 + number % 3):
+            reaper.visit(lambda: nursery.begin(emulator, root))  # noqa: B023 - called at once
+            promises.settle(emulator)
+            promises.assert_paid_once_and_known(emulator, rig)
+        promises.assert_clip_for_one_charge(rig, emulator, clip)
+        emulator.close()
+        if reaper.kills >= RANDOM_KILLS:
+            break
+    assert reaper.kills >= RANDOM_KILLS
+
+
+def test_two_processes_with_the_same_inputs_pay_once_and_both_get_the_clip(
+    nursery, start_emulator, rig_on, tmp_path, clip
+):
+    emulator = start_emulator(Timeline.after_polls(queued=5, rendering=20))
+    lives = [nursery.begin(emulator, tmp_path) for _ in range(2)]
+    assert [life.end()["error"] for life in lives] == [None, None]
+    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+
+
+def test_the_second_process_takes_over_from_one_that_dies(nursery, emulator, tmp_path, rig, clip):
+    emulator.hold()
+    first = nursery.begin(emulator, tmp_path)
+    emulator.wait_until(lambda: emulator.seen(Call.STATUS))
+    second = nursery.begin(emulator, tmp_path)
+    assert not second.ends_within(0.5)
+    first.kill()
+    first.end()
+    emulator.release(emulator.requests[0].request_id)
+    assert second.end()["error"] is None
+    assert rig.journal.newest().state is JobState.DOWNLOADED
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+
+
+def test_a_commit_is_on_the_disk_before_the_next_step(rig):
+    with rig.journal.database.writing() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == EXTRA

@@ -1,0 +1,99 @@
+"""What a graph gets after a fault or a death: all frames of the clip, in order, for one charge."""
+
+import contextlib
+import sys
+
+import clips
+import node_runs
+import promises
+import pytest
+from emulator import Call, Fault
+from lives import Nursery, Reaper
+from sora2pro.nodes.errors import RunComfyError, SubmissionUncertainError
+
+KILLS = 12
+SAMPLE = (
+    Fault(Call.CATALOGUE, "500", times=None),
+    Fault(Call.SUBMIT, "closed", after_accept=True),
+    Fault(Call.SUBMIT, "503", after_accept=True),
+    Fault(Call.SUBMIT, "id-missing", after_accept=True),
+    Fault(Call.SUBMIT, "502"),
+    Fault(Call.SUBMIT, "402"),
+    Fault(Call.SUBMIT, "refused"),
+    Fault(Call.STATUS, "html-503"),
+    Fault(Call.STATUS, "upper-case-status", times=None),
+    Fault(Call.STATUS, "401"),
+    Fault(Call.RESULT, "garbage-json"),
+    Fault(Call.RESULT, "foreign-output"),
+    Fault(Call.DOWNLOAD, "truncated"),
+    Fault(Call.DOWNLOAD, "expired"),
+    Fault(Call.DOWNLOAD, "junk", times=2),
+    Fault(Call.DOWNLOAD, "redirect-allowed"),
+)
+
+
+@pytest.fixture
+def point_to(monkeypatch):
+    """Points the node to an emulator and to folders of its own."""
+
+    def set_environment(emulator, root):
+        for name, value in node_runs.environment(emulator.url, emulator.token, root).items():
+            monkeypatch.setenv(name, value)
+
+    return set_environment
+
+
+@pytest.fixture
+def emulator(start_emulator, point_to, tmp_path):
+    emulator = start_emulator()
+    point_to(emulator, tmp_path)
+    return emulator
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    with Nursery("node_runs") as nursery:
+        yield nursery
+
+
+def frames_after_trouble(emulator):
+    """The frames; what is uncertain is taken out of it with `Sora2ProStatus`, as the message says."""
+    try:
+        (output,) = node_runs.run_node()
+    except SubmissionUncertainError as error:
+        if emulator.ledger:
+            node_runs.run_status(emulator.ledger[0].request_id, "adopt")
+        else:
+            node_runs.run_status(f"job-{error.job_id}", "release")
+        (output,) = node_runs.run_node()
+    return output.frames
+
+
+@pytest.mark.parametrize("fault", SAMPLE, ids=str)
+def test_after_a_fault_the_node_gives_every_frame_for_one_charge(emulator, fault):
+    emulator.inject(fault)
+    with contextlib.suppress(RunComfyError):
+        node_runs.run_node()
+    emulator.clear_faults()
+    frames = frames_after_trouble(emulator)
+    assert [clips.read_frame_number(frame) for frame in frames] == list(range(8))
+    assert emulator.charges == 1
+    assert emulator.leaks == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork and pidfd")
+def test_a_node_that_is_killed_at_any_moment_gives_every_frame_for_one_charge(
+    nursery, start_emulator, point_to, tmp_path, death_seed
+):
+    reaper = Reaper(death_seed)
+    for number in range(10 * KILLS):
+        emulator, root = start_emulator(), tmp_path / str(number)
+        point_to(emulator, root)
+        reaper.visit(lambda: nursery.begin(emulator, root, node=True))  # noqa: B023 - called at once
+        promises.settle(emulator)
+        assert len(frames_after_trouble(emulator)) == 8
+        assert emulator.charges == 1
+        emulator.close()
+        if reaper.kills >= KILLS:
+            break
+    assert reaper.kills >= KILLS

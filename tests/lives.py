@@ -1,0 +1,181 @@
+"""Lives that end by SIGKILL. One process imports the engine once and forks a child for each: so a life costs milliseconds.
+
+`python lives.py` is that process: it reads one plan in JSON from each line and answers with the child's process number.
+"""
+
+import contextlib
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+AT_MOST_S = 60.0
+
+
+@dataclass(frozen=True)
+class Life:
+    """A child that runs one generation in a folder.
+
+    Attributes:
+        word: A file with the child's last word; it is missing if the child was killed.
+        pid_file: What the kernel knows the very process by, or None if it was gone at once.
+    """
+
+    word: Path
+    pid_file: int | None
+
+    def ends_within(self, seconds):
+        """Whether it has ended, after waiting for that no longer than this."""
+        if self.pid_file is None:
+            return True
+        waiting = select.poll()
+        waiting.register(self.pid_file, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
+
+    def kill(self):
+        """SIGKILL, now."""
+        if self.pid_file is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pid_file, signal.SIGKILL)
+
+    def end(self):
+        """What it came to: its last word, or None if it was killed before it had one."""
+        if not self.ends_within(AT_MOST_S):
+            self.kill()
+            raise TimeoutError(f"The life of {self.word} does not end.")
+        if self.pid_file is not None:
+            os.close(self.pid_file)
+        return json.loads(self.word.read_text(encoding="utf-8")) if self.word.exists() else None
+
+
+class Reaper:
+    """Kills lives at random moments of their course, whatever that takes on the machine of the day.
+
+    seed: with it the same moments come again.
+    """
+
+    def __init__(self, seed):
+        self.kills = 0
+        self._random = random.Random(seed)  # noqa: S311 - moments, not secrets
+        self._whole_s = AT_MOST_S
+
+    def visit(self, begin):
+        """Lets `begin` start a life, and ends it somewhere between its first and its last moment."""
+        begun_s = time.monotonic()
+        life = begin()
+        if not life.ends_within(self._random.uniform(0, self._whole_s)):
+            life.kill()
+        if life.end() is None:
+            self.kills += 1
+        else:
+            self._whole_s = time.monotonic() - begun_s
+
+
+class Nursery:
+    """Where lives begin; a context manager.
+
+    preload: modules to import before the first life.
+    """
+
+    def __init__(self, *preload):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *preload], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self._process.stdin.close()
+        self._process.wait(AT_MOST_S)
+        self._process.stdout.close()
+
+    def begin(self, emulator, root, **plan):
+        """Begins a life; see `_live` for the plan."""
+        root.mkdir(parents=True, exist_ok=True)
+        plan = {"url": emulator.url, "token": emulator.token, "root": str(root), **plan}
+        self._process.stdin.write(json.dumps(plan) + "\n")
+        self._process.stdin.flush()
+        pid = int(self._process.stdout.readline())
+        try:
+            return Life(_word(root, pid), os.pidfd_open(pid))
+        except ProcessLookupError:
+            return Life(_word(root, pid), None)
+
+
+def _live(url, token, root, *, commit=0, moment="", node=False):
+    """One generation; SIGKILL at the `commit`th commit (`before`, `within` or `after` it), or from outside."""
+    run = _node_life if node else _engine_life
+    try:
+        text = json.dumps(run(url, token, Path(root), commit, moment))
+    except Exception as error:  # noqa: BLE001 - it travels to the test, which knows what it may be
+        text = json.dumps({"error": str(error) or repr(error)})
+    word = _word(Path(root), os.getpid())
+    word.with_suffix(".part").write_text(text, encoding="utf-8")
+    word.with_suffix(".part").replace(word)
+
+
+def _word(root, pid):
+    return root / f"last-word-{pid}.json"
+
+
+def _engine_life(url, token, root, commit, moment):
+    from promises import attempt  # noqa: PLC0415 - imported once, before the first fork
+    from rig import Rig  # noqa: PLC0415
+    from sora2pro.nodes.runcomfy.database import Database  # noqa: PLC0415
+
+    class DoomedDatabase(Database):
+        """Dies at one of its commits."""
+
+        commits = 0
+
+        @contextlib.contextmanager
+        def writing(self):
+            self.commits += 1
+            self._die("before")
+            with super().writing() as connection:
+                yield connection
+                self._die("within")
+            self._die("after")
+
+        def _die(self, now):
+            if (self.commits, now) == (commit, moment):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    database = DoomedDatabase(root / "state" / "journal.sqlite3")
+    outcome = attempt(Rig(url, token, root, database=database))
+    return {"commits": database.commits, "error": str(outcome) if isinstance(outcome, Exception) else None}
+
+
+def _node_life(url, token, root, _commit, _moment):
+    from node_runs import environment, run_node  # noqa: PLC0415
+
+    os.environ.update(environment(url, token, root))
+    (clip,) = run_node()
+    return {"frames": len(clip.frames), "error": None}
+
+
+def main():
+    """Forks a life for every line of standard input."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for module in ("rig", "promises", *sys.argv[1:]):
+        __import__(module)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _live(**json.loads(line))
+            finally:
+                os._exit(0)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

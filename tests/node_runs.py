@@ -1,0 +1,49 @@
+"""The node itself, without ComfyUI: what a graph gets from it."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pack import load_pack
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one clip of a run brought."""
+
+    frames: Any
+    audio: Any
+    fps: float
+    video: Any
+    request_id: str
+
+
+def environment(url, token, root):
+    """The variables that point the pack to an emulator and to folders of the test."""
+    return {
+        "RUNCOMFY_MODEL_API_BASE_URL": url,
+        "RUNCOMFY_API_TOKEN": token,
+        "RUNCOMFY_POLL_INTERVAL_S": "0.05",
+        "RUNCOMFY_STATE_DIR": str(root / "state"),
+        "RUNCOMFY_OUTPUT_DIR": str(root / "clips"),
+    }
+
+
+def pictures(*levels):
+    """A batch of small grey pictures."""
+    return torch.stack([torch.full((72, 128, 3), level) for level in levels])
+
+
+def run_node(image=None, **inputs):
+    """One run of `Sora2ProImageToVideo`: an `Output` for each clip."""
+    node = load_pack().NODE_CLASS_MAPPINGS["Sora2ProImageToVideo"]()
+    inputs = {"image": pictures(0.5) if image is None else image, "prompt": "A fox runs.", **inputs}
+    result = asyncio.run(node.generate(**inputs))["result"]
+    return [Output(*clip) for clip in zip(*result, strict=True)]
+
+
+def run_status(request_id="", action="check"):
+    """One run of `Sora2ProStatus`: its outputs in order."""
+    node = load_pack().NODE_CLASS_MAPPINGS["Sora2ProStatus"]()
+    return asyncio.run(node.act(request_id=request_id, action=action))["result"]
