@@ -142,3 +142,16 @@ def test_a_file_system_without_locks_is_refused_because_a_double_purchase_could_
         lock.try_acquire()
     assert "a double purchase could not be ruled out" in str(raised.value)
     assert "local disk" in raised.value.remedy
+
+
+def test_a_lock_on_a_file_that_its_last_owner_has_just_deleted_is_none(tmp_path, monkeypatch):
+    """Whoever comes next would make a new file of that name, and two would believe to be alone."""
+    take = joblock._lock
+
+    def take_what_was_deleted(descriptor):
+        (tmp_path / "abc.lock").unlink()
+        take(descriptor)
+
+    monkeypatch.setattr(joblock, "_lock", take_what_was_deleted)
+    with JobLock(tmp_path, "abc") as lock:
+        assert not lock.try_acquire()
