@@ -21,11 +21,23 @@ if sys.platform == "win32":
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
+    def _let_go(descriptor: int, path: Path) -> None:
+        """Close, then delete: Windows refuses to delete what anybody has open, so a new owner's file is safe."""
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            path.unlink()
+
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _let_go(descriptor: int, path: Path) -> None:
+        """Delete while it is still locked: closed first, it could be a new owner's file by then."""
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
 
 
 @final
@@ -85,10 +97,7 @@ class JobLock:
         """Let go and tidy up; does nothing if the lock is not held."""
         if self._descriptor is None:
             return
-        # Windows refuses to delete a file that is open; there the empty file stays.
-        with contextlib.suppress(OSError):
-            self._path.unlink()
-        os.close(self._descriptor)
+        _let_go(self._descriptor, self._path)
         self._descriptor = None
 
     def _is_current(self, descriptor: int) -> bool:
