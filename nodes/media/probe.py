@@ -49,7 +49,7 @@ def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFa
         fps=float(timeline.fps),
         frame_count=len(timeline.starts),
         duration_s=timeline.duration_s,
-        has_audio=timeline.sound is not None,
+        has_audio=timeline.has_sound,
     )
 
 

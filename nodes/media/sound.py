@@ -36,24 +36,24 @@ def read_sound(
 
     Args:
         path: The clip.
-        timeline: Its frames, and what the index says about the sound; of a fragmented file that is not its length.
+        timeline: When its frames are shown and its sound is over.
         end_s: Where to cut the sound off; None for all of it.
         checkpoint: Called per packet; may raise.
 
     Raises:
         VideoDecodeError: The sound is damaged or incomplete.
     """
-    if timeline.sound is None:
+    if not timeline.has_sound:
         seconds = (timeline.end_s() if end_s is None else end_s) - timeline.start_s
         silence = torch.zeros(1, _SILENCE_CHANNELS, round(seconds * _SILENCE_RATE))
         return {"waveform": silence, "sample_rate": _SILENCE_RATE}
-    until_s = min(float(timeline.sound.shown_s or MAX_SECONDS), MAX_SECONDS if end_s is None else end_s)
+    until_s = min(seconds for seconds in (timeline.sound_end_s, end_s, MAX_SECONDS) if seconds is not None)
     with opened(path) as container:
         if not container.streams.audio or container.streams.audio[0].codec_context is None:
             raise VideoDecodeError("The sound of the clip is in a format that PyAV does not know.", path=path)
         rate = container.streams.audio[0].rate
         samples = _joined(_pieces(container, path, timeline.start_s, until_s, checkpoint), rate, path)
-    if timeline.sound.shown_s and samples.shape[1] < (until_s - timeline.start_s - _SLACK_S) * rate:
+    if timeline.sound_end_s is not None and samples.shape[1] < (until_s - timeline.start_s - _SLACK_S) * rate:
         raise VideoDecodeError(
             f"The clip is damaged: {samples.shape[1] / rate:.2f} of {until_s:.2f} seconds of its sound are there.",
             path=path,

@@ -39,7 +39,8 @@ class Timeline:
         is_steady: Whether every frame is shown equally long.
         width: Of the upright picture, in pixels.
         height: Of the upright picture, in pixels.
-        sound: What the index says about the sound track, if there is one.
+        has_sound: Whether there is a sound track.
+        sound_end_s: When the sound is over, where the index says it.
     """
 
     starts: tuple[int, ...]
@@ -49,7 +50,8 @@ class Timeline:
     is_steady: bool
     width: int
     height: int
-    sound: Track | None
+    has_sound: bool
+    sound_end_s: float | None
 
     @property
     def start_s(self) -> float:
@@ -123,7 +125,7 @@ def _timeline(shown: list[tuple[int, int]], container: InputContainer, index: In
     if duration > MAX_SECONDS:
         raise VideoDecodeError(f"The clip claims to be longer than {MAX_SECONDS // 60} minutes.", path=path)
     width, height = stream.codec_context.width, stream.codec_context.height
-    track = index.first(PICTURES)
+    track, sound = index.first(PICTURES), index.first(SOUND)
     is_turned = track is not None and track.is_turned
     return Timeline(
         starts=starts,
@@ -133,7 +135,8 @@ def _timeline(shown: list[tuple[int, int]], container: InputContainer, index: In
         is_steady=not steps or max(steps) - min(steps) <= 1,
         width=height if is_turned else width,
         height=width if is_turned else height,
-        sound=index.first(SOUND),
+        has_sound=sound is not None,
+        sound_end_s=None if sound is None or index.is_fragmented else float(sound.shown_s),
     )
 
 

@@ -8,7 +8,7 @@ import av
 import cv2
 import numpy as np
 import torch
-from pack import ROOT, load_pack
+from pack import load_pack
 
 load_pack()
 from sora2pro.nodes.media.decode import decode  # noqa: E402 - the pack has to be loaded first
@@ -52,19 +52,12 @@ def opencv_list_and_stack(path):
 
 
 def comfyui_core(path):
-    """`get_components` of ComfyUI's own VideoFromFile."""
-    sys.path.insert(0, str(comfyui_source()))
+    """`get_components` of ComfyUI's own VideoFromFile; COMFYUI_PATH says where ComfyUI is."""
+    sys.path.insert(0, os.environ["COMFYUI_PATH"])
     sys.argv = ["main.py", "--cpu"]
     from comfy_api.latest import InputImpl  # noqa: PLC0415 - it needs a ComfyUI, and takes seconds
 
     return InputImpl.VideoFromFile(str(path)).get_components().images
-
-
-def comfyui_source():
-    """The folder of a ComfyUI, or None."""
-    named = os.environ.get("COMFYUI_PATH")
-    places = [Path(named)] if named else sorted((ROOT / ".cache" / "comfyui").glob("*/"))
-    return next((place for place in places if (place / "comfy_api").is_dir()), None)
 
 
 WAYS = {

@@ -1,0 +1,5 @@
+"""`make bench`."""
+
+from benchmarks.media import main
+
+main()
