@@ -28,7 +28,9 @@ def request_line(url):
         "/",
     ],
 )
-@pytest.mark.parametrize("origin", ["https://storage.runcomfy.net", "https://storage.runcomfy.net:443", "http://127.0.0.1:8000"])
+@pytest.mark.parametrize(
+    "origin", ["https://storage.runcomfy.net", "https://storage.runcomfy.net:443", "http://127.0.0.1:8000"]
+)
 def test_a_signed_address_is_sent_byte_for_byte(origin, target):
     assert request_line(origin + target) == f"GET {target} HTTP/1.1"
 
