@@ -13,7 +13,14 @@ from sora2pro.nodes.errors import (
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
 
-FREE = (NOTHING_SENT, NOT_CHARGED, "Nothing was charged", "nothing was charged", "nothing is charged")
+FREE = (
+    NOTHING_SENT,
+    NOT_CHARGED,
+    "Nothing was charged",
+    "nothing was charged",
+    "nothing is charged",
+    "Nothing was sent",
+)
 
 
 def attempt(rig, request=None, **options):

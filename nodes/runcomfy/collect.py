@@ -147,17 +147,19 @@ class Collector:
         Returns:
             The job and a sentence for the user.
         """
-        handle = _handle(job)
-        job = self._journal.record_cancel_requested(job)
         try:
-            with self._connect() as client:
-                outcome = client.cancel(handle)
-                is_cancelled = outcome is not CancelOutcome.NOT_CANCELLABLE and _is_cancelled(client, handle)
+            job = self._journal.record_cancel_requested(job)
+            return self._cancel(job, _handle(job))
         except RunComfyError as error:
             return job, (
-                f"RunComfy could not be asked to cancel it ({error.what.rstrip('.')}). It may go on and be charged. "
-                f"{SAFE_TO_RERUN}"
+                f"Whether it was cancelled is not certain ({error.what.rstrip('.')}). It may go on and be charged. "
+                + SAFE_TO_RERUN
             )
+
+    def _cancel(self, job: Job, handle: RequestHandle) -> tuple[Job, str]:
+        with self._connect() as client:
+            outcome = client.cancel(handle)
+            is_cancelled = outcome is not CancelOutcome.NOT_CANCELLABLE and _is_cancelled(client, handle)
         if is_cancelled:
             job = self._cancelled(job, "Cancelled from ComfyUI while it was queued.")
             return job, "It was still queued and is cancelled at RunComfy. Nothing is charged for it."

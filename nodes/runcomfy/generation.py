@@ -103,6 +103,20 @@ class Generation:
         job = self._journal.find(fingerprint)
         if job is not None and job.has_whole_file:
             return self._from_journal(job, report)
+        try:
+            return self._run_alone(request, fingerprint, stop, report, preflight)
+        except JournalUnavailableError as error:
+            raise error if job is None else about(error, job) from error.__cause__
+
+    def _run_alone(
+        self,
+        request: GenerationRequest,
+        fingerprint: str,
+        stop: StopSignal,
+        report: Report,
+        preflight: Callable[[], None],
+    ) -> Job:
+        """The same, with nobody else at work on the job."""
         with self._journal.lock(fingerprint) as lock:
             while not lock.try_acquire():
                 report(Following())

@@ -242,6 +242,7 @@ class Journal:
     def _note(self, job: Job, **columns: object) -> Job:
         """Change columns and leave the state as it is."""
         with self.database.writing() as connection:
+            _check_known(connection, job)
             return self._update(connection, job, None, **columns)
 
     @contextlib.contextmanager
@@ -249,11 +250,9 @@ class Journal:
         if not is_legal(job.state, target):
             raise ValueError(f"{job.name} cannot go from {job.state.value} to {target.value}")
         with self.database.writing() as connection:
-            row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job.id,)).fetchone()
-            if row is None or row["state"] != job.state.value:
+            if _check_known(connection, job) is not job.state:
                 raise JournalUnavailableError(
                     f"{job.name} was changed by another program at the same moment.",
-                    money="Nothing was sent by this step.",
                     remedy="Run the node again; it goes on from the job's present state.",
                 )
             yield connection
@@ -265,6 +264,24 @@ class Journal:
         assignments = ", ".join(f"{name} = :{name}" for name in values)
         connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job.id})  # noqa: S608 - names are ours
         return job_of(connection.execute("SELECT * FROM jobs WHERE id = ?", (job.id,)).fetchone())
+
+
+def _check_known(connection: sqlite3.Connection, job: Job) -> JobState:
+    """The state of a job on the disk.
+
+    Raises:
+        JournalUnavailableError: Somebody deleted or replaced the journal while ComfyUI ran.
+    """
+    row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job.id,)).fetchone()
+    if row is None:
+        raise JournalUnavailableError(
+            f"{job.name} is not in the journal any more: its file was deleted or replaced.",
+            remedy="Run the node again."
+            if job.request_id is None
+            else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "
+            "node again would buy the clip a second time.",
+        )
+    return JobState(row["state"])
 
 
 def _imported(request_id: str) -> str:
