@@ -29,6 +29,7 @@ from ..errors import (
 
 MAX_SHOWN_CHARS = 300
 NOT_READY_CODE = 400_005
+MAX_DEPTH = 6
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -193,9 +194,19 @@ def parse_catalogue(document: Mapping[str, Any]) -> CatalogueEntry:
 
 def amount(value: object) -> float | None:
     """A sum of money in US dollars, or None for anything that is none."""
+    number = signed_amount(value)
+    return number if number is not None and number >= 0 else None
+
+
+def signed_amount(value: object) -> float | None:
+    """A balance in US dollars, which may be below zero, or None for anything that is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def api_error(answer: Answer, document: Mapping[str, Any], subject: Subject) -> APIError:
@@ -300,24 +311,28 @@ def _reason(document: Mapping[str, Any]) -> str:
     return ""
 
 
-def _words(value: object) -> str:
+def _words(value: object, depth: int = 0) -> str:
     """RunComfy's words in whatever form they come: text, an object with a message, a list of those."""
     if isinstance(value, Mapping):
         for key in ("message", "error_message", "msg", "detail", "error"):
             if isinstance(value.get(key), str):
                 return _shown(value[key])
-    if isinstance(value, list):
-        return _shown("; ".join(filter(None, (_words(item) for item in value[:5]))))
-    if value in (None, "", {}, []):
+    if depth == MAX_DEPTH or value in (None, "", {}, []):
         return ""
-    return _shown(value if isinstance(value, str) else json.dumps(value, default=str))
+    if isinstance(value, list):
+        return _shown("; ".join(filter(None, (_words(item, depth + 1) for item in value[:5]))))
+    try:
+        return _shown(value if isinstance(value, str) else json.dumps(value, default=str))
+    except RecursionError:
+        return ""
 
 
 def _shown(text: str) -> str:
     """Foreign text made fit for a message: one line, short, no data URI, no query of a link."""
     text = " ".join(text.split())
-    text = re.sub(r"data:[\w/+.-]+;base64,\S*", "(data URI)", text)
-    text = re.sub(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1", text)
+    text = re.sub(r"(?i)data:[\w/+.=;-]+,\S*", "(data URI)", text)
+    text = re.sub(r"(?i)(https?://)[^\s/?#\"'<>]*@", r"\1", text)
+    text = re.sub(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1", text)
     text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
 
@@ -326,14 +341,15 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _video_url(output: object) -> str | None:
+def _video_url(output: object, depth: int = 0) -> str | None:
     if isinstance(output, str):
         return output or None
-    if isinstance(output, list):
-        return next(filter(None, map(_video_url, output)), None)
-    if isinstance(output, Mapping):
-        return next(filter(None, (_video_url(output.get(key)) for key in ("video", "videos", "url"))), None)
-    return None
+    inner: list[object] = []
+    if depth < MAX_DEPTH and isinstance(output, list):
+        inner = output
+    elif depth < MAX_DEPTH and isinstance(output, Mapping):
+        inner = [output.get(key) for key in ("video", "videos", "url")]
+    return next(filter(None, (_video_url(item, depth + 1) for item in inner)), None)
 
 
 def _date(text: str) -> float | None:

@@ -7,7 +7,6 @@ environment can put other credentials in its place.
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from .answers import (
     parse_result,
     parse_status,
     parse_submit,
+    signed_amount,
 )
 from .settings import is_loopback
 
@@ -158,10 +158,10 @@ class Client:
         """The account's balance in US dollars; a check of the token that costs nothing. Raises as `submit`."""
         url = f"{self._account_base_url}/prod/v2/balance"
         answer = self._exchange(self._session, "GET", url, read_s=self._timeouts.quick_s)
-        balance = checked_json(answer, Subject.ACCOUNT).get("balance_usd")
-        if isinstance(balance, bool) or not isinstance(balance, int | float) or not math.isfinite(balance):
+        balance = signed_amount(checked_json(answer, Subject.ACCOUNT).get("balance_usd"))
+        if balance is None:
             raise ResponseFormatError("RunComfy's answer holds no balance.", status_code=answer.status_code)
-        return float(balance)
+        return balance
 
     def _request_url(self, handle: RequestHandle, call: str) -> str:
         return f"{self._base_url}/v1/requests/{handle.request_id}/{call}"
@@ -262,6 +262,9 @@ def _why_unsent(reason: object) -> str:
         return "The name of RunComfy's server could not be looked up."
     if isinstance(reason, NewConnectionError):
         return "RunComfy's server could not be reached."
-    if isinstance(reason, ProxyError) and isinstance(reason.original_error, NewConnectionError | ConnectTimeoutError):
-        return "The proxy could not be reached."
+    if isinstance(reason, ProxyError):
+        if isinstance(reason.original_error, NewConnectionError | ConnectTimeoutError):
+            return "The proxy could not be reached."
+        if str(reason.original_error).startswith("Tunnel connection failed"):
+            return "The proxy refused to connect to RunComfy's server."
     return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import string
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from .private_files import write_private
 TOKEN_VARIABLES = ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY")
 MAX_TOKEN_CHARS = 8192
 SHOWN_CHARS = 4
+AROUND = string.whitespace + "\"'"
 MIN_CHARS_TO_SHOW_ANY = 12
 
 
@@ -47,9 +50,7 @@ def parse_token(text: str, source: str) -> str:
     Raises:
         MissingTokenError: It cannot be a token.
     """
-    token = text.strip().strip("\"'").strip()
-    if token[:7].lower() == "bearer ":
-        token = token[7:].strip()
+    token = re.sub(r"(?i)^bearer(\s+|$)", "", text.strip(AROUND)).strip(AROUND)
     if not token:
         raise MissingTokenError(f"The RunComfy token in {source} is empty.")
     if len(token) > MAX_TOKEN_CHARS or not all("!" <= character <= "~" for character in token):
@@ -82,13 +83,14 @@ def forget_token(state_dir: Path) -> None:
     saved_token_path(state_dir).unlink(missing_ok=True)
 
 
-def _candidates(environ: Mapping[str, str], state_dir: Path) -> list[tuple[str, str]]:
-    found = [(f"the environment variable {name}", environ.get(name, "")) for name in TOKEN_VARIABLES]
+def _candidates(environ: Mapping[str, str], state_dir: Path) -> Iterator[tuple[str, str]]:
+    """Each place and what is there. A file is read only when nothing above it holds a token."""
+    for name in TOKEN_VARIABLES:
+        yield f"the environment variable {name}", environ.get(name, "")
     saved, client = saved_token_path(state_dir), _client_token_path(environ)
-    found.append((str(saved), _read(saved)))
+    yield str(saved), _read(saved)
     if client is not None:
-        found.append((str(client), _access_token(_read(client))))
-    return found
+        yield str(client), _access_token(_read(client))
 
 
 def _client_token_path(environ: Mapping[str, str]) -> Path | None:

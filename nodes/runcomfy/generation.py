@@ -24,7 +24,7 @@ from ..errors import (
 from .client import Client, RequestHandle
 from .collect import Collector
 from .jobs import GenerationRequest, Job, JobState
-from .journal import Journal
+from .journal import Journal, RequestTakenError
 from .outcomes import about, uncertain
 from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, Report, Retrying, Submitting, WaitingForSlot
@@ -231,6 +231,8 @@ class Generation:
         for attempt in range(1, RECORD_ATTEMPTS + 1):
             try:
                 return self._journal.record_submitted(job, handle.request_id)
+            except RequestTakenError as error:
+                raise uncertain(self._journal.record_uncertain(job, error.what)) from error
             except JournalUnavailableError as error:
                 logger.error("RunComfy accepted %s as %s; %s", job.name, handle.request_id, error.what)  # noqa: TRY400 - told once
                 if attempt == RECORD_ATTEMPTS:

@@ -111,6 +111,7 @@ def check_image_url(url: str) -> None:
 
 
 def _is_private(host: str) -> bool:
+    host = host.removesuffix(".")
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:

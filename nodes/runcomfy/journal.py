@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import InvalidInputError, JournalUnavailableError, SpendLimitError
+from ..errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from .database import Database
 from .joblock import JobLock
 from .jobs import RELEASABLE, GenerationRequest, Job, JobState, is_legal
@@ -19,6 +19,10 @@ from .models import Size
 from .spending import day_start, spent_usd
 
 HOLDS_FINGERPRINT = "is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1)"
+
+
+class RequestTakenError(RunComfyError):
+    """RunComfy answered a submit with the id of another job's request."""
 
 
 class Journal:
@@ -130,8 +134,17 @@ class Journal:
         return self._move(job, JobState.UNCERTAIN, reason=reason)
 
     def record_submitted(self, job: Job, request_id: str) -> Job:
-        """RunComfy accepted the request."""
-        return self._move(job, JobState.SUBMITTED, request_id=request_id, reason="")
+        """RunComfy accepted the request.
+
+        Raises:
+            RequestTakenError: The id belongs to another job.
+        """
+        try:
+            return self._move(job, JobState.SUBMITTED, request_id=request_id, reason="")
+        except sqlite3.IntegrityError:
+            raise RequestTakenError(
+                f"RunComfy answered with the id {request_id}, which belongs to another job."
+            ) from None
 
     def record_started(self, job: Job) -> Job:
         """The request was seen to have left the queue."""
@@ -213,7 +226,7 @@ class Journal:
         return self._note(job, is_released=1)
 
     def import_request(self, request_id: str, model_id: str) -> Job:
-        """A row for a request that was bought elsewhere, so that its clip can be collected here."""
+        """The row of a request that was bought elsewhere, so that its clip can be collected here."""
         now = self._clock()
         values = {
             "fingerprint": _imported(request_id),
@@ -228,7 +241,8 @@ class Journal:
             "may_be_charged": 1,
         }
         with self.database.writing() as connection:
-            return job_of(_insert(connection, values))
+            row = connection.execute("SELECT * FROM jobs WHERE request_id = ?", (request_id,)).fetchone()
+            return job_of(row or _insert(connection, values))
 
     def _one(self, condition: str, *values: object) -> Job | None:
         with self.database.reading() as connection:

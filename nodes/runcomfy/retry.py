@@ -69,7 +69,7 @@ def submission_verdict(error: RunComfyError) -> Verdict:
             return Verdict.RATE_LIMITED
         if error.status_code in REFUSED_STATUSES:
             return Verdict.REFUSED
-        if error.status_code in HTTP_OK_RANGE and error.error_code is not None:
+        if error.status_code in HTTP_OK_RANGE and error.error_code is not None and not isinstance(error, ServerError):
             return Verdict.REFUSED
     return Verdict.UNKNOWN
 

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from .private_files import write_private
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
 PRODUCTION_ACCOUNT_API = "https://api.runcomfy.net"
-CLIP_HOST_SUFFIXES = (".runcomfy.net", ".runcomfy.com")
+CLIP_HOST = re.compile(r"([a-z0-9-]+\.)*runcomfy\.(net|com)")
+# Where urlsplit sees a part of the host in a backslash, the HTTP library sees the end of it.
+PLAIN_URL = re.compile(r"[!-\[\]-~]+")
 MIN_POLL_INTERVAL_S = 0.05
 MAX_PARALLEL_CEILING = 64
 
@@ -65,14 +68,14 @@ class Settings:
         """Whether a clip may be fetched from this address: RunComfy's hosts, and loopback where the API is there too."""
         try:
             parts = urlsplit(url)
-            host, _port = parts.hostname or "", parts.port
+            host, port = parts.hostname or "", parts.port
         except ValueError:
             return False
-        if "@" in parts.netloc or not url.isascii():
+        if "@" in parts.netloc or PLAIN_URL.fullmatch(url) is None:
             return False
         if is_loopback(host):
             return parts.scheme in ("http", "https") and is_loopback(urlsplit(self.api_base_url).hostname or "")
-        return parts.scheme == "https" and parts.port in (None, 443) and f".{host}".endswith(CLIP_HOST_SUFFIXES)
+        return parts.scheme == "https" and port in (None, 443) and CLIP_HOST.fullmatch(host) is not None
 
 
 def is_loopback(host: str) -> bool:
@@ -187,7 +190,8 @@ def _folder(environ: Mapping[str, str], variable: str, default: Callable[[], Pat
 def _base_url(value: Any) -> str:  # noqa: ANN401 - JSON
     url = str(value).strip().rstrip("/").removesuffix("/v1")
     parts = urlsplit(url)
-    if "@" in parts.netloc or parts.query or parts.fragment or not parts.hostname:
+    is_plain = PLAIN_URL.fullmatch(url) and "@" not in parts.netloc and not parts.query and not parts.fragment
+    if not is_plain or not parts.hostname or parts.port == 0:
         raise ValueError("it must be a plain address such as https://model-api.runcomfy.net")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError("it must begin with https:// (plain http is accepted on this machine only)")
@@ -203,9 +207,12 @@ def _model_id(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _number(value: Any, minimum: float, maximum: float, unit: str) -> float:  # noqa: ANN401 - JSON
-    number = float(value)
-    if isinstance(value, bool) or not math.isfinite(number) or not minimum <= number <= maximum:
-        raise ValueError(f"it must be from {minimum:g} to {maximum:g} {unit}")
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not minimum <= number <= maximum:
+        raise ValueError(f"it must be a number from {minimum:g} to {maximum:g} {unit}")
     return number
 
 
@@ -217,6 +224,8 @@ def _parallel(value: Any) -> int:  # noqa: ANN401 - JSON
 
 
 def _sizes(value: Any) -> tuple[Size, ...]:  # noqa: ANN401 - JSON
+    if not isinstance(value, list):
+        raise ValueError("it must be a list of sizes such as 1280x720")  # noqa: TRY004 - a setting is refused as a ValueError
     try:
         sizes = tuple(Size.parse(text) for text in value)
     except InvalidInputError as error:
@@ -227,7 +236,8 @@ def _sizes(value: Any) -> tuple[Size, ...]:  # noqa: ANN401 - JSON
 
 
 def _seconds(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - JSON
-    if not value or not all(isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in value):
+    is_list = isinstance(value, list) and len(value) > 0
+    if not is_list or not all(isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in value):
         raise ValueError("it must be a list of whole numbers of seconds")
     return tuple(value)
 
