@@ -120,7 +120,9 @@ def _timeline(shown: list[tuple[int, int]], container: InputContainer, index: In
     steps = [later - earlier for earlier, later in pairwise(starts)]
     if 0 in steps:
         raise VideoDecodeError("The clip is damaged: two frames are shown at the same time.", path=path)
-    end = starts[-1] + (shown[-1][1] or max(steps, default=0))
+    is_steady = not steps or max(steps) - min(steps) <= 1
+    # With a variable rate, packets last until the next one is decoded, not shown: then the last frame is an average one.
+    end = starts[-1] + (shown[-1][1] if is_steady and shown[-1][1] else round(sum(steps) / max(len(steps), 1)))
     duration = (end - starts[0]) * stream.time_base
     if duration > MAX_SECONDS:
         raise VideoDecodeError(f"The clip claims to be longer than {MAX_SECONDS // 60} minutes.", path=path)
@@ -132,7 +134,7 @@ def _timeline(shown: list[tuple[int, int]], container: InputContainer, index: In
         end=end,
         time_base=stream.time_base,
         fps=_rate(len(starts), duration, stream.average_rate),
-        is_steady=not steps or max(steps) - min(steps) <= 1,
+        is_steady=is_steady,
         width=height if is_turned else width,
         height=width if is_turned else height,
         has_sound=sound is not None,
@@ -155,10 +157,9 @@ def _check_complete(timeline: Timeline, packet_count: int, track: Track, path: P
     """
     frame_s = timeline.duration_s / len(timeline.starts)
     shown_s = float(track.shown_s)
-    missing_s = min(abs(shown_s - timeline.end_s()), abs(shown_s - timeline.duration_s))
     is_trimmed = abs(track.shown_s - track.timed_s) > frame_s / 2
-    is_short = {len(timeline.starts), packet_count} != {track.sample_count} and not is_trimmed
-    if is_short or missing_s > _SLACK_FRAMES * frame_s:
+    is_short = timeline.is_steady and shown_s - timeline.end_s() > _SLACK_FRAMES * frame_s
+    if is_short or ({len(timeline.starts), packet_count} != {track.sample_count} and not is_trimmed):
         raise VideoDecodeError(
             f"The clip is damaged: {len(timeline.starts)} of {track.sample_count} frames and "
             f"{timeline.end_s():.2f} of {shown_s:.2f} seconds are there.",
