@@ -198,5 +198,11 @@ def preview(paths: list[Path]) -> dict[str, Any]:
     for path in paths:
         with contextlib.suppress(ValueError):
             place = path.resolve().relative_to(root)
-            shown.append({"filename": place.name, "subfolder": place.parent.as_posix(), "type": "output"})
+            shown.append(
+                {
+                    "filename": place.name,
+                    "subfolder": "" if place.parent == Path() else place.parent.as_posix(),
+                    "type": "output",
+                }
+            )
     return {"images": shown, "animated": (True,)} if shown else {}

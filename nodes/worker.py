@@ -113,6 +113,10 @@ async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:
     except asyncio.CancelledError:
         is_user = host.is_interrupted()
         raise await _stopped(runs, cancels_remotely=is_user, grace_s=SIBLING_GRACE_S) from None
+    finally:
+        # Whatever ends this wait, nobody waits for the threads any more; what they bought is in the journal.
+        for run in runs:
+            run.stop(cancels_remotely=False)
     _show(stage, runs)
     return runs
 

@@ -116,26 +116,38 @@ class Database:
             raise self._set_aside(error) from error
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> JournalUnavailableError:
-        aside = self.path.with_name(f"{self.path.stem}.damaged-{int(self._clock())}{self.path.suffix}")
-        try:
-            for suffix in ("", "-journal"):
-                source = self.path.with_name(self.path.name + suffix)
-                target = aside.with_name(aside.name + suffix)
-                # Another thread may have met the same damage and set it aside already.
-                if source.exists() and not target.exists():
-                    source.rename(target)
-        except OSError as rename_error:
-            return JournalUnavailableError(
-                f"The journal {self.path} is damaged ({error}) and could not be set aside ({rename_error.strerror}).",
-                remedy="Move the file away by hand. Clips bought before are in the output folder and on runcomfy.com.",
-            )
-        self._is_checked = False
+        name = f"{self.path.stem}.damaged-{int(self._clock())}"
+        with self._check_lock:
+            self._is_checked = False
+            number = sum(1 for _ in self.path.parent.glob(f"{name}*{self.path.suffix}"))
+            aside = self.path.with_name(f"{name}{f'-{number}' if number else ''}{self.path.suffix}")
+            try:
+                # Another thread may have met the same damage and begun a new journal already.
+                if self._is_damaged():
+                    for suffix in ("-journal", ""):
+                        source = self.path.with_name(self.path.name + suffix)
+                        if source.exists():
+                            source.rename(aside.with_name(aside.name + suffix))
+            except OSError as rename_error:
+                return JournalUnavailableError(
+                    f"The journal {self.path} is damaged ({error}) and could not be set aside ({rename_error.strerror}).",
+                    remedy="Move the file away by hand. Clips bought before are in the output folder and on runcomfy.com.",
+                )
         return JournalUnavailableError(
             f"The journal was damaged ({error}) and was set aside as {aside}.",
             money="Nothing was sent in this run. The next run starts an empty journal, which does not know earlier purchases.",
             remedy="Before you run a graph again, look in the output folder and under Generations on runcomfy.com: a clip "
             "that is there need not be bought again; Sora2ProStatus collects it by its request id.",
         )
+
+    def _is_damaged(self) -> bool:
+        try:
+            with contextlib.closing(self._open()) as connection:
+                return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
+        except sqlite3.OperationalError:
+            return False
+        except sqlite3.DatabaseError:
+            return True
 
 
 def _plainly(error: sqlite3.OperationalError | OSError) -> str:

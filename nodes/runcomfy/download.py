@@ -144,7 +144,7 @@ class Downloader:
             with contextlib.closing(response):
                 start = _start_of(response, have_bytes)
                 self._learn(transfer, response, start)
-                with transfer.part.open("r+b" if start else "wb") as stream:
+                with stop.ending(_reading_of(response)), transfer.part.open("r+b" if start else "wb") as stream:
                     stream.seek(start)
                     received = self._copy(response, stream, start, transfer, request_id, give_up_at, stop, report)
         if transfer.total_bytes is not None and received != transfer.total_bytes:
@@ -213,14 +213,26 @@ class Downloader:
             try:
                 chunk = read(CHUNK_BYTES)
             except (urllib3.exceptions.HTTPError, OSError) as error:
+                stop.check()
                 raise APIConnectionError("The connection broke during the download.", sent=True) from error
             if not chunk:
+                stop.check()
                 return received
             stream.write(chunk)
             received += len(chunk)
             if received > self._max_bytes:
                 raise DownloadError(f"The clip does not end; {received:,} bytes are more than any clip has.")
             report(Downloading(request_id, received, transfer.total_bytes))
+
+
+def _reading_of(response: requests.Response) -> Callable[[], None]:
+    """What ends a read of the answer that blocks in another thread; older urllib3 have no way, and wait for their timeout."""
+
+    def end() -> None:
+        with contextlib.suppress(AttributeError, OSError, ValueError, urllib3.exceptions.HTTPError):
+            response.raw.shutdown()
+
+    return end
 
 
 def _start_of(response: requests.Response, have_bytes: int) -> int:

@@ -32,9 +32,8 @@ class ExactTargetAdapter(HTTPAdapter):
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        _origin, _, rest = url.partition(parts.netloc)
-        self._target = "/" + rest.partition("#")[0].removeprefix("/")
+        after_scheme = url.partition("://")[2].removeprefix(urlsplit(url).netloc)
+        self._target = "/" + after_scheme.partition("#")[0].removeprefix("/")
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> ConnectionPool:  # noqa: ANN401 - as the base

@@ -22,9 +22,10 @@ class StopSignal:
         self.cancels_remotely = False
 
     def set(self, *, cancels_remotely: bool) -> None:
-        """Ask the run to end."""
-        self.cancels_remotely = cancels_remotely
-        self._event.set()
+        """Ask the run to end. The first one to ask says how."""
+        if not self._event.is_set():
+            self.cancels_remotely = cancels_remotely
+            self._event.set()
 
     @property
     def is_set(self) -> bool:
@@ -40,6 +41,10 @@ class StopSignal:
         """Wait, or raise `Stopped` as soon as the run is asked to end."""
         if self._event.wait(max(0.0, seconds)):
             raise Stopped
+
+
+def _nothing() -> None:
+    """What there is to unblock while nothing blocks."""
 
 
 class Slots:

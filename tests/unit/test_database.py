@@ -123,8 +123,19 @@ def test_a_second_damaged_journal_of_the_same_second_does_not_overwrite_the_firs
         database.path.write_bytes(junk)
         with pytest.raises(JournalUnavailableError), database.reading():
             pass
-    kept = {path.read_bytes()[:6] for path in database.path.parent.iterdir()}
-    assert {b"first ", b"second"} <= kept
+    kept = {path.read_bytes()[:6] for path in database.path.parent.glob("*.damaged-*")}
+    assert kept == {b"first ", b"second"}
+    with database.reading() as connection:
+        assert connection.execute("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
+
+
+def test_a_new_journal_is_not_set_aside_for_the_damage_of_the_old_one(database):
+    with database.writing():
+        pass
+    before = sorted(database.path.parent.iterdir())
+    with pytest.raises(JournalUnavailableError), database.reading():
+        raise sqlite3.DatabaseError("what another thread saw a moment ago")
+    assert sorted(database.path.parent.iterdir()) == before
 
 
 def test_a_journal_that_another_program_holds_is_said_to_be_held(database):

@@ -85,3 +85,10 @@ def test_a_slot_is_free_again_after_an_error():
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), slots.held(StopSignal(), lambda: None):
             _ = 1 / 0
+
+
+def test_who_asks_first_says_whether_the_request_is_cancelled_at_runcomfy():
+    stop = StopSignal()
+    stop.set(cancels_remotely=True)
+    stop.set(cancels_remotely=False)
+    assert stop.cancels_remotely

@@ -236,6 +236,15 @@ def test_what_a_run_reports_is_shown_on_the_node_for_each_clip(comfyui):
     assert comfyui.events[-1][1]["phase"] == "done"
 
 
+def test_a_display_that_breaks_leaves_no_thread_waiting_and_cancels_nothing(comfyui):
+    comfyui.server.send_progress_text = lambda *_arguments: (_ for _ in ()).throw(ConnectionResetError)
+    waiting = Waiting()
+    with pytest.raises(ConnectionResetError):
+        run([waiting])
+    assert waiting.has_ended.wait(LONG_S)
+    assert waiting.cancels_remotely is False
+
+
 def test_elapsed_time_goes_on_between_two_reports():
     go_on = threading.Event()
 
