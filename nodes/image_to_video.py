@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import host, runtime
 from .configuration import current_model
 from .errors import InvalidInputError
+from .orders import MAX_CLIPS, Order
 from .runcomfy.jobs import MAX_SEED, check_image_url, check_prompt
 from .runcomfy.models import AUTO_SIZE, SORA_2_PRO
 
@@ -115,7 +116,7 @@ class Sora2ProImageToVideo:
                     {
                         "default": 1,
                         "min": 1,
-                        "max": runtime.MAX_CLIPS,
+                        "max": MAX_CLIPS,
                         "advanced": True,
                         "tooltip": "A guard: a batch of more pictures than this is refused before anything is bought.",
                     },
@@ -194,7 +195,7 @@ class Sora2ProImageToVideo:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
         """
         clips = await runtime.generate(
-            runtime.Order(
+            Order(
                 image=image,
                 prompt=prompt,
                 size=size,

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
-import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
-from .errors import ConfigurationError, InvalidInputError, NotEnoughRoomError, RunComfyError
+from .errors import InvalidInputError, RunComfyError
+from .orders import Order, check_folder, checked, pictures_of, request_for
 from .packages import packages_named
 from .progress_text import describe, listed
-from .runcomfy.jobs import (
-    GenerationRequest,
-    InputReference,
-    Job,
-    JobState,
-    charge_sentence,
-    check_image_url,
-    check_prompt,
-)
-from .runcomfy.models import AUTO_SIZE, Size
+from .runcomfy.jobs import Job, JobState, charge_sentence
+from .runcomfy.models import Size
 from .runcomfy.outcomes import about
 from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
 from .runcomfy.settings import Settings
@@ -42,27 +33,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 logger = logging.getLogger("runcomfy.sora2pro.runtime")
 
-MIN_FREE_DISK_BYTES = 256 * 1024**2
-MAX_CLIPS = 64
 NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """The inputs of `Sora2ProImageToVideo`, as the node got them."""
-
-    image: torch.Tensor | None
-    prompt: str
-    size: str
-    seconds: int
-    seed: int
-    fit: str
-    image_url: str
-    max_clips: int
-    decode_frames: bool
-    select_every_nth: int
-    frame_load_cap: int
-    rehearse: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +57,8 @@ async def generate(order: Order) -> list[Clip]:
     """
     with endings_shown():
         services = _services()
-        checked = _checked(order, services.settings)
-        runs = await attend([_task(services, checked, picture) for picture in _pictures(checked)])
+        sound = checked(order, services.settings)
+        runs = await attend([_task(services, sound, picture) for picture in pictures_of(sound)])
         return _results(runs)
 
 
@@ -152,8 +123,10 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
             is_known = is_known or isinstance(progress, FromJournal)
             report(progress)
 
-        request = _request(order, picture, services.settings)
-        job = services.generation.run(request, stop=stop, report=relay, preflight=lambda: _preflight(services))
+        request = request_for(order, picture, services.settings)
+        job = services.generation.run(
+            request, stop=stop, report=relay, preflight=lambda: _check_before_spending(services)
+        )
         request_id = job.request_id or ""
         try:
             clip = _decoded(services, order, _file_of(job), request_id, stop, report)
@@ -165,106 +138,10 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
     return task
 
 
-def _checked(order: Order, settings: Settings) -> Order:
-    """The order with its size settled and memory for its frames at hand.
-
-    Raises:
-        RunComfyError: It cannot be carried out; nothing was sent.
-    """
-    with packages_named():
-        from .media import memory  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts
-        from .media.reference import check_batch, nearest_size  # noqa: PLC0415
-
-    check_prompt(order.prompt, settings.model)
-    image, image_url = order.image, order.image_url.strip()
-    if image is not None and image_url:
-        raise InvalidInputError("Both 'image' and 'image_url' are given.", remedy="Disconnect one or clear the other.")
-    if image is None and not image_url:
-        raise InvalidInputError("There is no picture.", remedy="Connect 'image', or give its address in 'image_url'.")
-    if image_url:
-        check_image_url(image_url)
-    for name, value, minimum in (
-        ("max_clips", order.max_clips, 1),
-        ("select_every_nth", order.select_every_nth, 1),
-        ("frame_load_cap", order.frame_load_cap, 0),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise InvalidInputError(f"'{name}' is {value!r}.", remedy=f"Use a whole number from {minimum} up.")
-    clip_count = 1 if image is None else check_batch(image, max_clips=order.max_clips)
-    size = order.size
-    if size == AUTO_SIZE:
-        if image is None:
-            raise InvalidInputError("'auto' needs the picture itself.", remedy="Choose a size to go with 'image_url'.")
-        size = str(Size(*nearest_size(image, settings.model.sizes)))
-    checked = replace(order, size=size, image_url=image_url)
-    _request(checked, None, settings, InputReference("", "")).validated()
-    if order.decode_frames:
-        memory.check_room(clip_count * _frames_bytes(checked, settings))
-    return checked
-
-
-def _frames_bytes(order: Order, settings: Settings) -> int:
-    """Memory for the frames of one clip, as far as it can be known before the clip is there."""
-    from .media.memory import frames_bytes  # noqa: PLC0415
-
-    size = Size.parse(order.size)
-    frame_count = math.ceil(order.seconds * settings.model.assumed_fps / order.select_every_nth)
-    if order.frame_load_cap:
-        frame_count = min(frame_count, order.frame_load_cap)
-    return frames_bytes(size.width, size.height, frame_count)
-
-
-def _pictures(order: Order) -> list[torch.Tensor | None]:
-    return [None] if order.image is None else list(order.image)
-
-
-def _request(
-    order: Order, picture: torch.Tensor | None, settings: Settings, reference: InputReference | None = None
-) -> GenerationRequest:
-    if reference is None:
-        reference = InputReference.from_url(order.image_url) if picture is None else _encoded(order, picture)
-    return GenerationRequest(
-        model=settings.model,
-        prompt=order.prompt,
-        size=Size.parse(order.size),
-        seconds=order.seconds,
-        seed=order.seed,
-        image=reference,
-    )
-
-
-def _encoded(order: Order, picture: torch.Tensor) -> InputReference:
-    from .media.reference import fit_and_encode  # noqa: PLC0415
-
-    encoded = fit_and_encode(picture, size=Size.parse(order.size), fit=order.fit)
-    return InputReference(value=encoded.data_uri(), identity=encoded.pixels_sha256)
-
-
-def _preflight(services: Services) -> None:
-    """What must be in order before money is spent: the journal, the folder for the clip, room on the disk.
-
-    Raises:
-        ConfigurationError: It is not; nothing was sent.
-    """
+def _check_before_spending(services: Services) -> None:
+    """Is there a place for the record, and one for the clip?"""
     services.journal.check_writable()
-    _check_folder(services.settings.output_dir)
-
-
-def _check_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            free_bytes = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise ConfigurationError(
-            f"Clips cannot be written to {folder} ({error.strerror or error}).",
-            remedy="Make room or set the folder's rights, or point RUNCOMFY_OUTPUT_DIR to another folder.",
-        ) from error
-    if free_bytes < MIN_FREE_DISK_BYTES:
-        raise NotEnoughRoomError(
-            f"Only {free_bytes / 1e6:.0f} MB are free on the disk of {folder}.",
-            remedy="Make room, or point RUNCOMFY_OUTPUT_DIR to another disk.",
-        )
+    check_folder(services.settings.output_dir)
 
 
 def _rehearsal(
@@ -284,7 +161,7 @@ def _rehearsal(
     folder = settings.output_dir / "rehearsal"
     path = folder / f"rehearsal-{digest}.mp4"
     if not path.exists():
-        _check_folder(folder)
+        check_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             part = Path(temporary) / path.name
             render(

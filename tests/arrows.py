@@ -14,7 +14,7 @@ ROWS = (
     ("nodes.status", "nodes.routes"),
     ("nodes.image_to_video", "nodes.panel", "nodes.preferences"),
     ("nodes.runtime", "nodes.collecting"),
-    ("nodes.services", "nodes.worker"),
+    ("nodes.orders", "nodes.services", "nodes.worker"),
     ("nodes.stage",),
     ("nodes.node_states",),
     ("nodes.configuration", "nodes.documents", "nodes.events", "nodes.guard", "nodes.packages", "nodes.progress_text"),

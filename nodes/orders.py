@@ -1,0 +1,149 @@
+"""What the user ordered: is it sound, and what exactly is to be generated for each picture?"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import ConfigurationError, InvalidInputError, NotEnoughRoomError
+from .packages import packages_named
+from .runcomfy.jobs import GenerationRequest, InputReference, check_image_url, check_prompt
+from .runcomfy.models import AUTO_SIZE, Size
+from .runcomfy.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_CLIPS = 64
+MIN_FREE_DISK_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The inputs of `Sora2ProImageToVideo`, as the node got them."""
+
+    image: torch.Tensor | None
+    prompt: str
+    size: str
+    seconds: int
+    seed: int
+    fit: str
+    image_url: str
+    max_clips: int
+    decode_frames: bool
+    select_every_nth: int
+    frame_load_cap: int
+    rehearse: bool
+
+
+def checked(order: Order, settings: Settings) -> Order:
+    """The order with its size settled and memory for its frames at hand.
+
+    Raises:
+        RunComfyError: It cannot be carried out; nothing was sent.
+    """
+    with packages_named():
+        from .media import memory  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts
+        from .media.reference import check_batch, nearest_size  # noqa: PLC0415
+
+    check_prompt(order.prompt, settings.model)
+    image_url = order.image_url.strip()
+    _check_one_picture(order.image, image_url)
+    _check_counts(order)
+    clip_count = 1 if order.image is None else check_batch(order.image, max_clips=order.max_clips)
+    size = order.size
+    if size == AUTO_SIZE:
+        if order.image is None:
+            raise InvalidInputError("'auto' needs the picture itself.", remedy="Choose a size to go with 'image_url'.")
+        size = str(Size(*nearest_size(order.image, settings.model.sizes)))
+    sound = replace(order, size=size, image_url=image_url)
+    _request(sound, InputReference("", ""), settings).validated()
+    if order.decode_frames:
+        memory.check_room(clip_count * _frames_bytes(sound, settings))
+    return sound
+
+
+def _check_one_picture(image: torch.Tensor | None, image_url: str) -> None:
+    if image is not None and image_url:
+        raise InvalidInputError("Both 'image' and 'image_url' are given.", remedy="Disconnect one or clear the other.")
+    if image is None and not image_url:
+        raise InvalidInputError("There is no picture.", remedy="Connect 'image', or give its address in 'image_url'.")
+    if image_url:
+        check_image_url(image_url)
+
+
+def _check_counts(order: Order) -> None:
+    for name, value, minimum in (
+        ("max_clips", order.max_clips, 1),
+        ("select_every_nth", order.select_every_nth, 1),
+        ("frame_load_cap", order.frame_load_cap, 0),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise InvalidInputError(f"'{name}' is {value!r}.", remedy=f"Use a whole number from {minimum} up.")
+
+
+def _frames_bytes(order: Order, settings: Settings) -> int:
+    """Memory for the frames of one clip, as far as it can be known before the clip is there."""
+    from .media.memory import frames_bytes  # noqa: PLC0415
+
+    size = Size.parse(order.size)
+    frame_count = math.ceil(order.seconds * settings.model.assumed_fps / order.select_every_nth)
+    if order.frame_load_cap:
+        frame_count = min(frame_count, order.frame_load_cap)
+    return frames_bytes(size.width, size.height, frame_count)
+
+
+def pictures_of(order: Order) -> list[torch.Tensor | None]:
+    """The pictures [H, W, C] of an order; one None for a hosted picture."""
+    return [None] if order.image is None else list(order.image)
+
+
+def request_for(order: Order, picture: torch.Tensor | None, settings: Settings) -> GenerationRequest:
+    """What is to be generated from one picture of a sound order."""
+    reference = InputReference.from_url(order.image_url) if picture is None else _encoded(order, picture)
+    return _request(order, reference, settings)
+
+
+def _request(order: Order, reference: InputReference, settings: Settings) -> GenerationRequest:
+    return GenerationRequest(
+        model=settings.model,
+        prompt=order.prompt,
+        size=Size.parse(order.size),
+        seconds=order.seconds,
+        seed=order.seed,
+        image=reference,
+    )
+
+
+def _encoded(order: Order, picture: torch.Tensor) -> InputReference:
+    from .media.reference import fit_and_encode  # noqa: PLC0415
+
+    encoded = fit_and_encode(picture, size=Size.parse(order.size), fit=order.fit)
+    return InputReference(value=encoded.data_uri(), identity=encoded.pixels_sha256)
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that a clip can be written to a folder.
+
+    Raises:
+        ConfigurationError: It cannot be written; nothing was sent.
+        NotEnoughRoomError: Its disk is all but full; nothing was sent.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise ConfigurationError(
+            f"Clips cannot be written to {folder} ({error.strerror or error}).",
+            remedy="Make room or set the folder's rights, or point RUNCOMFY_OUTPUT_DIR to another folder.",
+        ) from error
+    if free_bytes < MIN_FREE_DISK_BYTES:
+        raise NotEnoughRoomError(
+            f"Only {free_bytes / 1e6:.0f} MB are free on the disk of {folder}.",
+            remedy="Make room, or point RUNCOMFY_OUTPUT_DIR to another disk.",
+        )
