@@ -19,6 +19,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._unblock: Callable[[], None] = _nothing
         self.cancels_remotely = False
 
     def set(self, *, cancels_remotely: bool) -> None:
@@ -26,6 +27,17 @@ class StopSignal:
         if not self._event.is_set():
             self.cancels_remotely = cancels_remotely
             self._event.set()
+            self._unblock()
+
+    @contextmanager
+    def ending(self, unblock: Callable[[], None]) -> Iterator[None]:
+        """Around something that blocks: `unblock` is called, by the thread that asks, when the run is asked to end."""
+        self._unblock = unblock
+        try:
+            self.check()
+            yield
+        finally:
+            self._unblock = _nothing
 
     @property
     def is_set(self) -> bool:
