@@ -100,8 +100,13 @@ class StatusActions:
         job = self._uncertain_job(job_name)
         self._check_model(self._result(request_id), request_id)
         with self._alone_with(job) as current:
-            if current.state is not JobState.UNCERTAIN:
-                raise InvalidInputError(f"{current.name} is {current.state.value}, not uncertain.", money=UNCHANGED)
+            if current.state is not JobState.UNCERTAIN or current.is_released:
+                condition = "released" if current.is_released else current.state.value
+                raise InvalidInputError(
+                    f"{current.name} is {condition}, not uncertain.",
+                    money=UNCHANGED,
+                    remedy="To fetch the clip of a request, choose 'collect'.",
+                )
             adopted = self._journal.adopt(current, request_id)
         return Finding(adopted, f"{describe(adopted)} Run the node again, or collect it here: there is no new charge.")
 
