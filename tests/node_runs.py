@@ -35,15 +35,19 @@ def pictures(*levels):
     return torch.stack([torch.full((72, 128, 3), level) for level in levels])
 
 
+def node():
+    """The node as ComfyUI makes it."""
+    return load_pack().NODE_CLASS_MAPPINGS["Sora2ProImageToVideo"]()
+
+
 def run_node(image=None, **inputs):
     """One run of `Sora2ProImageToVideo`: an `Output` for each clip."""
-    node = load_pack().NODE_CLASS_MAPPINGS["Sora2ProImageToVideo"]()
     inputs = {"image": pictures(0.5) if image is None else image, "prompt": "A fox runs.", **inputs}
-    result = asyncio.run(node.generate(**inputs))["result"]
+    result = asyncio.run(node().generate(**inputs))["result"]
     return [Output(*clip) for clip in zip(*result, strict=True)]
 
 
 def run_status(request_id="", action="check"):
     """One run of `Sora2ProStatus`: its outputs in order."""
-    node = load_pack().NODE_CLASS_MAPPINGS["Sora2ProStatus"]()
-    return asyncio.run(node.act(request_id=request_id, action=action))["result"]
+    status = load_pack().NODE_CLASS_MAPPINGS["Sora2ProStatus"]()
+    return asyncio.run(status.act(request_id=request_id, action=action))["result"]

@@ -23,6 +23,7 @@ from ..errors import (
 )
 from .client import Client, RequestHandle
 from .collect import Collector
+from .joblock import JobLock
 from .jobs import GenerationRequest, Job, JobState
 from .journal import Journal, RequestTakenError
 from .outcomes import about, uncertain
@@ -118,9 +119,7 @@ class Generation:
     ) -> Job:
         """The same, with nobody else at work on the job."""
         with self._journal.lock(fingerprint) as lock:
-            while not lock.try_acquire():
-                report(Following())
-                stop.sleep(FOLLOW_INTERVAL_S)
+            _wait_for(lock, stop, report)
             job = self._journal.find(fingerprint)
             if job is not None and job.has_whole_file:
                 return self._from_journal(job, report)
@@ -246,3 +245,13 @@ class Generation:
                     ) from error
                 self._sleep(RECORD_WAIT_S)
         raise AssertionError("unreachable")
+
+
+def _wait_for(lock: JobLock, stop: StopSignal, report: Report) -> None:
+    """Until nobody else works on the job."""
+    try:
+        while not lock.try_acquire():
+            report(Following())
+            stop.sleep(FOLLOW_INTERVAL_S)
+    except Stopped:
+        raise Stopped("Stopped. Another run is getting this very clip and goes on; this one sent nothing.") from None
