@@ -41,8 +41,16 @@ def node():
 
 
 def run_node(image=None, **inputs):
-    """One run of `Sora2ProImageToVideo`: an `Output` for each clip."""
-    inputs = {"image": pictures(0.5) if image is None else image, "prompt": "A fox runs.", **inputs}
+    """One run of `Sora2ProImageToVideo`: an `Output` for each clip.
+
+    The cap of frames keeps the memory that is asked for beforehand small: it goes by the size that is ordered.
+    """
+    inputs = {
+        "image": pictures(0.5) if image is None else image,
+        "prompt": "A fox runs.",
+        "frame_load_cap": 8,
+        **inputs,
+    }
     result = asyncio.run(node().generate(**inputs))["result"]
     return [Output(*clip) for clip in zip(*result, strict=True)]
 
