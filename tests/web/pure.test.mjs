@@ -107,6 +107,7 @@ test("what is being done comes before what went wrong, and that before what is k
   assert.equal(remark(job({ trouble: "It broke.", state: "failed", reason: "No." })).text, "It broke.");
   assert.match(remark(job({ state: "failed", reason: "Blocked." })).text, /^Blocked\. RunComfy charged/);
   assert.match(remark(job({ state: "uncertain", reason: "It broke off." })).text, /adopt its request id/);
+  assert.match(remark(job({ state: "uncertain", is_released: true })).text, /^You gave it up/);
 });
 
 test("totals stand against the limit, also one of nothing and one that is passed", () => {

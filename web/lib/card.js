@@ -35,7 +35,7 @@ export class Card {
     this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": "Sora 2 Pro run" },
       h("div.s2p-stage", {}, this._video, this._note),
       this._bar,
-      h("div.s2p-foot", {}, this._line, this._pager),
+      h("div.s2p-foot.s2p-said", {}, this._line, this._pager),
       h("div.s2p-foot.s2p-ids", {}, this._id, this._copy),
     );
     this._copy.hidden = true;

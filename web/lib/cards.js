@@ -2,10 +2,11 @@
 /** Which card shows what: events and the server's memory on one side, the nodes of the open workflow on the other. */
 
 import { Card } from "./card.js";
+import { addHiddenWidget } from "./hidden.js";
 import { States, nodeAt } from "./states.js";
 
 const WIDGET = "sora2pro";
-const CARD_HEIGHT = 264;
+const CARD_HEIGHT = 272;
 // ComfyUI writes its progress text into a widget of this name, and adds one only where there is none.
 const PROGRESS_TEXT = "$$node-text-preview";
 
@@ -74,9 +75,7 @@ function takeOverPreviews(node, card) {
   // Nodes 2.0 looks at this, LiteGraph makes its preview while it draws the background.
   node.hideOutputImages = true;
   node.onDrawBackground = () => {};
-  const text = node.addWidget("text", PROGRESS_TEXT, "", () => {}, { serialize: false, hidden: true });
-  text.hidden = true;
-  text.serialize = false;
+  addHiddenWidget(node, PROGRESS_TEXT);
   const onExecuted = node.onExecuted;
   node.onExecuted = function (/** @type {any} */ output) {
     const { images, animated, ...rest } = output ?? {};

@@ -1,9 +1,11 @@
 // @ts-check
 /** The price of a run as a badge on the node. */
 
+import { addHiddenWidget } from "./hidden.js";
 import { priceLabel } from "./money.js";
 
 const FRESH_MS = 60_000;
+const PULSE = "sora2pro.price";
 
 export class Prices {
   /** @param {any} app @param {import("./server.js").Server} server */
@@ -12,17 +14,22 @@ export class Prices {
     this._server = server;
     /** @type {Map<string, {price: import("./money.js").Price | null, until: number}>} */
     this._known = new Map();
+    /** @type {Set<WeakRef<any>>} */
+    this._pulses = new Set();
   }
 
   /** @param {any} node A node that buys clips. */
   attach(node) {
     const Badge = /** @type {any} */ (globalThis).LGraphBadge;
     if (!Badge || !Array.isArray(node.badges)) return;
-    node.badges.push(() => new Badge({ text: this.label(node), fgColor: "#fff", bgColor: "#35613f" }));
+    // Nodes 2.0 draws a badge anew when a widget changes that it looked at: this one changes when a price has arrived.
+    const pulse = addHiddenWidget(node, PULSE);
+    this._pulses.add(new WeakRef(pulse));
+    node.badges.push(() => new Badge({ text: this.label(node, pulse.value), fgColor: "#fff", bgColor: "#35613f" }));
   }
 
-  /** @param {any} node */
-  label(node) {
+  /** @param {any} node @param {string} [_pulse] */
+  label(node, _pulse) {
     const values = orderOf(node);
     return priceLabel(this._priceOf(values.size, values.seconds), values);
   }
@@ -42,6 +49,11 @@ export class Prices {
     this._known.set(path, { price: before, until: Date.now() + FRESH_MS });
     const price = await this._server.get(path).catch(() => null);
     this._known.set(path, { price, until: Date.now() + FRESH_MS });
+    for (const reference of this._pulses) {
+      const pulse = reference.deref();
+      if (pulse) pulse.value = String(Date.now());
+      else this._pulses.delete(reference);
+    }
     this._app.graph?.setDirtyCanvas?.(true, true);
   }
 }

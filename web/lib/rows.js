@@ -73,6 +73,7 @@ export function remark(job) {
   if (job.activity) return { text: job.activity, tone: "busy" };
   if (job.trouble) return { text: job.trouble, tone: "bad" };
   if (job.is_clip_gone) return { text: "The file was moved or deleted. Collecting it again costs nothing.", tone: "warn" };
+  if (job.is_released) return { text: `You gave it up: the same inputs buy a new clip. ${job.charge}`, tone: "quiet" };
   if (job.state === "uncertain") {
     return {
       text: `${job.reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if not, release the job.`,

@@ -1,0 +1,96 @@
+"""Two ComfyUIs, one with each front end, and Chromium. The renderer is chosen page by page."""
+
+import os
+import shutil
+
+import pytest
+from browser.desk import VIEW, Desk
+from browser.frontends import newest
+from browser.site import Site
+from clips import photo
+from comfyui.install import InstallError, ensure_installed
+from comfyui.server import ComfyUI
+from emulator import Emulator, Timeline
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def installation():
+    try:
+        return ensure_installed()
+    except InstallError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no ComfyUI to be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        if os.environ.get("CI"):
+            raise RuntimeError("Chromium is not installed.")
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def open_site(installation, tmp_path_factory):
+    """Starts a ComfyUI of its own; it ends with the session."""
+    opened = []
+
+    def open_site(name, *, arguments=(), token_from_environment):
+        emulator = Emulator(timeline=Timeline.by_hand())
+        environment = emulator.environment()
+        if not token_from_environment:
+            del environment["RUNCOMFY_API_TOKEN"]
+        comfyui = ComfyUI(
+            installation,
+            base=tmp_path_factory.mktemp(name),
+            environment=environment,
+            arguments=("--disable-api-nodes", *arguments),
+        )
+        opened.append((comfyui, emulator))
+        Image.fromarray(photo(1500, 900)).save(comfyui.base / "input" / "picture.png")
+        site = Site(name, comfyui, emulator)
+        if not token_from_environment:
+            site.state_dir.mkdir(parents=True)
+            (site.state_dir / "token").write_text(emulator.token)
+        comfyui.start()
+        return site
+
+    yield open_site
+    for comfyui, emulator in opened:
+        comfyui.stop()
+        emulator.close()
+
+
+@pytest.fixture(scope="session")
+def bundled(open_site):
+    """The front end that comes with this ComfyUI; the token is in the environment."""
+    return open_site("bundled", token_from_environment=True)
+
+
+@pytest.fixture(scope="session")
+def latest(open_site):
+    """The newest front end; the token is saved, as the settings dialog does it."""
+    return open_site("latest", arguments=("--front-end-root", str(newest())), token_from_environment=False)
+
+
+@pytest.fixture(scope="session")
+def desk(chromium, request):
+    """A page on (site, renderer, theme), shared by all tests that ask for the same; what it complains about fails them."""
+    site, renderer, *theme = request.param
+    context = chromium.new_context(viewport=VIEW, permissions=["clipboard-read", "clipboard-write"])
+    desk = Desk(request.getfixturevalue(site), context, renderer, *theme)
+    desk.open()
+    yield desk
+    context.close()
+    assert desk.complaints == []

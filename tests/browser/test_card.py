@@ -1,0 +1,201 @@
+"""The card on the node: what a person sees of a run."""
+
+import uuid
+
+import pytest
+from emulator import State
+
+EVERYWHERE = [(site, renderer) for site in ("bundled", "latest") for renderer in ("litegraph", "vue")]
+ONE_OF_EACH = [("bundled", "litegraph"), ("latest", "vue")]
+THE_OTHERS = [("bundled", "vue"), ("latest", "litegraph")]
+IS_COPIED = "(id) => navigator.clipboard.readText().then((text) => text === id)"
+CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
+
+
+def on(*places):
+    return pytest.mark.parametrize("desk", places, indirect=True, ids="-".join)
+
+
+@on(*EVERYWHERE)
+def test_a_run_shows_each_state_without_a_jump_and_ends_with_a_clip_that_has_sound(desk):
+    emulator, known, charges = desk.site.emulator, len(desk.site.emulator.requests), desk.site.emulator.charges
+    desk.build(f"A fox on {desk.name}.")
+    desk.wait_for_card("No clip yet")
+    desk.wait_for_badge("$1.20")
+    desk.snap("1-idle")
+    size = desk.node_size()
+
+    desk.run()
+    request = desk.site.next_request(known)
+    desk.wait_for_card("Queued at RunComfy, position 1")
+    desk.snap("2-queued")
+    emulator.release(request.request_id, State.RENDERING)
+    desk.wait_for_card("Rendering for")
+    desk.snap("3-rendering")
+    emulator.release(request.request_id)
+    desk.wait_for_phase("done")
+    clip = desk.clip()
+    desk.snap("4-done")
+
+    assert (clip["duration"], clip["width"], clip["height"]) == (4, 1280, 720)
+    assert clip["sound"]["duration"] == pytest.approx(4, abs=0.1)
+    assert clip["sound"]["rms"] > 0.001
+    assert desk.players() == 1
+    assert desk.node_size() == size
+    desk.wait_for_card("RunComfy charged $1.20 for it.")
+    desk.wait_for_card(request.request_id)
+    desk.card.get_by_role("button", name="Copy request id").click()
+    desk.page.wait_for_function(IS_COPIED, arg=request.request_id)
+    assert emulator.charges == charges + 1
+
+
+@on(*EVERYWHERE)
+def test_a_new_node_keeps_its_seed_and_the_card_is_saved_neither_with_the_workflow_nor_with_the_prompt(desk):
+    desk.build("Saved.")
+    saved = next(node for node in desk.serialized()["nodes"] if node["type"] == "Sora2ProImageToVideo")
+    assert saved["widgets_values"] == ["Saved.", "1280x720", 4, 0, "fixed", "crop", "", 1, True, 1, 1, False]
+    prompt = desk.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+    inputs = next(node["inputs"] for node in prompt.values() if node["class_type"] == "Sora2ProImageToVideo")
+    assert not any(name.startswith(("sora2pro", "$")) for name in inputs)
+
+
+@on(*ONE_OF_EACH)
+def test_a_page_reloaded_in_mid_run_and_after_it_shows_the_same_again_and_a_second_run_is_free(desk):
+    known = len(desk.site.emulator.requests)
+    desk.build(f"A page is reloaded on {desk.name}.")
+    desk.run()
+    request = desk.site.next_request(known)
+    desk.wait_for_card("Queued at RunComfy")
+    desk.reload()
+    desk.wait_for_card("Queued at RunComfy")
+    desk.site.emulator.release(request.request_id)
+    desk.wait_for_phase("done")
+    desk.reload()
+    desk.wait_for_phase("done")
+    assert desk.clip()["duration"] == 4
+
+    desk.page.evaluate(f"() => {{ {CLIP_NODE}.widgets.find((w) => w.name === 'frame_load_cap').value = 2; }}")
+    desk.run()
+    desk.wait_for_card("From your earlier purchase, no charge")
+    assert desk.clip()["duration"] == 4
+    desk.snap("from-journal")
+    assert len(desk.site.emulator.requests) == known + 1
+
+
+@on(*THE_OTHERS)
+def test_another_workflow_with_the_same_node_ids_shows_nothing_of_it(desk):
+    known = len(desk.site.emulator.requests)
+    desk.build(f"Mine on {desk.name}.")
+    mine = desk.serialized()
+    desk.run()
+    request = desk.site.next_request(known)
+    desk.wait_for_card("Queued at RunComfy")
+    desk.load({**mine, "id": str(uuid.uuid4())})
+    desk.wait_for_card("No clip yet")
+    desk.site.emulator.release(request.request_id)
+    desk.site.comfyui_is_idle()
+    desk.wait_for_phase("idle")
+    desk.load(mine)
+    desk.wait_for_phase("done")
+    assert desk.clip()["duration"] == 4
+
+
+@on(*ONE_OF_EACH)
+def test_inside_of_a_subgraph_the_state_follows_the_node(desk):
+    known = len(desk.site.emulator.requests)
+    desk.build(f"Within a subgraph on {desk.name}.")
+    desk.page.evaluate(f"() => {{ window.outer = window.app.graph.convertToSubgraph(new Set([{CLIP_NODE}])).node; }}")
+    desk.run()
+    request = desk.site.next_request(known)
+    desk.site.emulator.release(request.request_id)
+    desk.page.evaluate("() => window.app.canvas.openSubgraph(window.outer.subgraph, window.outer)")
+    desk.wait_for_phase("done")
+    assert desk.clip()["duration"] == 4
+    desk.snap("subgraph")
+    desk.page.evaluate("() => window.app.canvas.setGraph(window.app.graph)")
+
+
+@on(*ONE_OF_EACH)
+def test_stop_says_that_nothing_is_charged_and_the_ledger_agrees(desk):
+    known, charges = len(desk.site.emulator.requests), desk.site.emulator.charges
+    desk.build(f"To be stopped on {desk.name}.")
+    desk.run()
+    request = desk.site.next_request(known)
+    desk.wait_for_card("Queued at RunComfy")
+    desk.stop()
+    desk.wait_for_phase("stopped")
+    desk.wait_for_card("Nothing is charged for it.")
+    desk.snap("stopped")
+    assert desk.site.emulator.requests[known].state is State.CANCELLED
+    assert request.request_id in desk.card.inner_text()
+    assert desk.site.emulator.charges == charges
+
+
+@on(*ONE_OF_EACH)
+def test_an_error_is_readable_on_the_node_to_its_last_word(desk):
+    known = len(desk.site.emulator.requests)
+    desk.build(f"To be refused on {desk.name}.")
+    desk.run()
+    request = desk.site.next_request(known)
+    desk.site.emulator.release(request.request_id, State.FAILED, "The moderation system rejected the picture.")
+    desk.wait_for_phase("failed")
+    desk.close_dialogs()
+    desk.wait_for_card("The moderation system rejected the picture.")
+    note = desk.card.get_by_role("alert")
+    assert request.request_id in note.inner_text()
+    note.evaluate("(element) => element.scrollTo(0, element.scrollHeight)")
+    assert note.evaluate("(e) => e.scrollTop + e.clientHeight >= e.scrollHeight - 1 && e.scrollWidth <= e.clientWidth")
+    note.evaluate("(element) => element.scrollTo(0, 0)")
+    desk.snap("failed")
+
+
+@on(("latest", "litegraph"))
+def test_an_error_before_anything_is_sent_stays_on_the_node_after_a_reload(desk):
+    requests_before = len(desk.site.emulator.requests)
+    desk.build("Two pictures.", image_url="https://example.com/a.png")
+    desk.run()
+    desk.wait_for_card("Both 'image' and 'image_url' are given.")
+    desk.reload()
+    desk.wait_for_card("Nothing was sent to RunComfy and nothing was charged.")
+    assert len(desk.site.emulator.requests) == requests_before
+
+
+@on(("latest", "litegraph"))
+def test_a_rehearsal_plays_on_the_node_also_after_a_reload(desk):
+    charges = desk.site.emulator.charges
+    desk.build("For free.", rehearse=True)
+    desk.wait_for_badge("free rehearsal")
+    desk.run()
+    desk.wait_for_phase("done")
+    assert desk.clip()["duration"] == 4
+    desk.reload()
+    desk.wait_for_phase("done")
+    assert desk.clip()["duration"] == 4
+    assert desk.site.emulator.charges == charges
+
+
+@on(("latest", "vue"))
+def test_stale_and_foreign_events_change_nothing(desk):
+    workflow_id = desk.build("Of events.")
+    node = desk.page.evaluate(f"() => String({CLIP_NODE}.id)")
+    tell = "([detail]) => window.app.api.dispatchEvent(new CustomEvent('sora2pro.progress', {detail}))"
+
+    def event(text, **changes):
+        clip = {"kind": "queued", "text": text, "fraction": 0, "request_id": None}
+        place = {"node": node, "prompt_id": "p2", "workflow_id": workflow_id, "run": 2000, "step": 1, "at": 1}
+        return {**place, "phase": "working", "message": "", "clips": [clip], **changes}
+
+    desk.page.evaluate(tell, [event("Mine")])
+    desk.wait_for_card("Mine")
+    for wrong in (
+        event("Not mine", run=1000, step=99, prompt_id="p1"),
+        event("Not mine", run=3000, node="4711"),
+        event("Not mine", run=3000, workflow_id=str(uuid.uuid4())),
+        event("Not mine", run=3000, workflow_id=None),
+        {"nonsense": True},
+        None,
+    ):
+        desk.page.evaluate(tell, [wrong])
+    desk.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert "Not mine" not in desk.card.inner_text()
+    assert "Mine" in desk.card.inner_text()

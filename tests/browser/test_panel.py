@@ -1,0 +1,240 @@
+"""The jobs panel: what it lists, and that what it does is so at RunComfy."""
+
+import sqlite3
+
+import pytest
+from browser.desk import ANY_JOBS
+from emulator import Call, Fault, State
+
+FOCUSED = "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
+ONE_OF_EACH = [("bundled", "litegraph"), ("latest", "vue")]
+
+
+def on(*places):
+    return pytest.mark.parametrize("desk", places, indirect=True, ids="-".join)
+
+
+def leave(desk, prompt):
+    """A clip that is bought and waits at RunComfy."""
+    known = len(desk.site.emulator.requests)
+    desk.build(prompt)
+    desk.run()
+    request = desk.site.next_request(known)
+    desk.wait_for_card("Queued at RunComfy")
+    return request
+
+
+def fill(desk, count):
+    """Old jobs that were never sent, as a year of work leaves them."""
+    rows = [(f"filled{n}", f"Old clip number {n}", n, n) for n in range(count)]
+    with sqlite3.connect(desk.site.state_dir / "journal.sqlite3", timeout=30) as connection:
+        connection.executemany(
+            "INSERT INTO jobs (fingerprint, state, model_id, prompt, size, seconds, seed, created_at, updated_at) "
+            "VALUES (?, 'prepared', 'm', ?, '1280x720', 4, '0', ?, ?)",
+            rows,
+        )
+
+
+def empty(desk):
+    """A journal without jobs."""
+    journal = desk.site.state_dir / "journal.sqlite3"
+    if journal.exists():
+        with sqlite3.connect(journal, timeout=30) as connection:
+            connection.execute("DELETE FROM jobs")
+
+
+@on(*ONE_OF_EACH)
+def test_an_empty_panel_explains_itself_and_a_run_appears_in_it_by_itself(desk):
+    empty(desk)
+    panel = desk.open_panel()
+    panel.get_by_text("No clips were bought yet.").wait_for()
+    desk.snap("panel-empty")
+    request = leave(desk, f"A whale, live on {desk.name}.")
+    row = desk.row("A whale, live")
+    row.get_by_text("submitted").wait_for()
+    desk.site.emulator.release(request.request_id)
+    row.get_by_text("downloaded").wait_for()
+    row.locator("img").wait_for()
+    desk.wait_for_picture(row)
+    assert "1280\N{MULTIPLICATION SIGN}720 · 4 s · $1.20" in row.inner_text()
+    panel.get_by_text("$1.20").first.wait_for()
+    row.get_by_role("button", name="Play", exact=True).click()
+    player = row.locator("video")
+    player.wait_for()
+    desk.page.wait_for_function("(v) => v.readyState >= 1", arg=player.element_handle())
+    assert player.evaluate("(v) => v.duration") == 4
+    desk.snap("panel-playing")
+    with desk.page.expect_download() as download:
+        row.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == f"sora2pro_{request.request_id}.mp4"
+
+
+@on(*ONE_OF_EACH)
+def test_cancel_asks_twice_and_is_in_the_ledger(desk):
+    charges = desk.site.emulator.charges
+    desk.open_panel()
+    request = leave(desk, f"To be cancelled in the panel on {desk.name}.")
+    row = desk.row("To be cancelled in the panel")
+    row.get_by_role("button", name="Cancel").click()
+    assert desk.state_of(request) is State.QUEUED
+    row.get_by_role("button", name="Really cancel?").click()
+    row.get_by_text("cancelled", exact=True).wait_for()
+    assert desk.state_of(request) is State.CANCELLED
+    assert desk.site.emulator.charges == charges
+    desk.wait_for_phase("failed")
+    desk.close_dialogs()
+    desk.snap("panel-cancelled")
+
+
+@on(("latest", "vue"))
+def test_a_clip_deleted_by_hand_is_said_to_be_gone_and_collected_without_a_charge(desk):
+    desk.open_panel()
+    request = leave(desk, "To be deleted by hand.")
+    desk.site.emulator.release(request.request_id)
+    row = desk.row("To be deleted by hand")
+    row.get_by_text("downloaded").wait_for()
+    charges = desk.site.emulator.charges
+    (desk.site.comfyui.base / "output" / "sora2pro" / f"sora2pro_{request.request_id}.mp4").unlink()
+    row.get_by_text("file gone").wait_for()
+    desk.snap("panel-file-gone")
+    row.get_by_role("button", name="Collect").click()
+    row.get_by_text("downloaded").wait_for()
+    assert desk.site.emulator.charges == charges
+
+
+@on(("latest", "vue"))
+def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(desk):
+    desk.open_panel()
+    emulator = desk.site.emulator
+    known, charges = len(emulator.requests), emulator.charges
+    for prompt in ("Lost on the way.", "Lost for good."):
+        emulator.inject(Fault(Call.SUBMIT, "reset", after_accept=True))
+        desk.build(prompt)
+        desk.run()
+        desk.wait_for_phase("failed")
+        desk.close_dialogs()
+    row = desk.row("Lost on the way")
+    row.get_by_text("uncertain", exact=True).wait_for()
+    desk.snap("panel-uncertain")
+    row.get_by_role("textbox").fill("no such request")
+    row.get_by_role("button", name="Adopt").click()
+    desk.page.get_by_text("neither a request id nor a job").first.wait_for()
+    lost = emulator.requests[known].request_id
+    row.get_by_role("textbox").fill(lost)
+    row.get_by_role("button", name="Adopt").click()
+    row.get_by_role("button", name="Collect").click()
+    row.get_by_text("Queued at RunComfy").wait_for()
+    emulator.release(lost)
+    row.get_by_text("downloaded").wait_for()
+    other = desk.row("Lost for good")
+    other.get_by_role("button", name="Release").click()
+    other.get_by_role("button", name="Give it up?").click()
+    other.get_by_text("uncertain, released").wait_for()
+    assert emulator.charges == charges + 2
+
+
+@on(("latest", "vue"))
+def test_two_tabs_collect_the_same_job_once(desk):
+    desk.open_panel()
+    request = leave(desk, "For two tabs.")
+    (desk.site.comfyui).restart()
+    desk.reload()
+    desk.open_panel()
+    downloads = len(desk.site.emulator.seen(Call.DOWNLOAD))
+    answers = desk.page.evaluate(
+        """async (search) => {
+          const ask = (path, options) => window.app.api.fetchApi(`/sora2pro${path}`, options).then((r) => r.json());
+          const {jobs: [job]} = await ask(`/jobs?search=${encodeURIComponent(search)}`);
+          const collect = () => ask(`/jobs/${job.id}/collect`, {method: 'POST', headers: {'X-Sora2Pro': '1'}, body: '{}'});
+          return Promise.all([collect(), collect()]);
+        }""",
+        "For two tabs.",
+    )
+    assert [answer["job"]["state"] for answer in answers] == ["submitted", "submitted"]
+    desk.site.emulator.release(request.request_id)
+    desk.row("For two tabs").get_by_text("downloaded").wait_for()
+    assert len(desk.site.emulator.seen(Call.DOWNLOAD)) == downloads + 1
+
+
+@on(*ONE_OF_EACH)
+def test_a_status_node_for_a_job_is_put_on_the_canvas_and_its_run_costs_nothing(desk):
+    desk.open_panel()
+    request = leave(desk, f"To be looked at on {desk.name}.")
+    desk.site.emulator.release(request.request_id)
+    desk.wait_for_phase("done")
+    charges = desk.site.emulator.charges
+    desk.row("To be looked at").get_by_role("button", name="Put a status node").click()
+    values = desk.page.evaluate(
+        "() => window.app.graph.nodes.find((n) => n.comfyClass === 'Sora2ProStatus').widgets.slice(0, 2).map((w) => w.value)"
+    )
+    assert values == [request.request_id, "check"]
+    desk.run()
+    desk.page.locator(".s2p-card", has_text="is downloaded. 1280x720, 4 s.").first.wait_for()
+    desk.snap("panel-status-node")
+    assert desk.site.emulator.charges == charges
+
+
+@on(("latest", "vue"))
+def test_ten_thousand_jobs_are_searched_and_paged(desk):
+    panel = desk.open_panel()
+    panel.get_by_role("searchbox").fill("")
+    fill(desk, 10_000)
+    panel.get_by_text("Old clip number 9999", exact=True).wait_for()
+    assert panel.locator(".s2p-row").count() == 50
+    panel.get_by_role("button", name="Show older jobs").click()
+    panel.locator(".s2p-row").nth(99).wait_for(state="attached")
+    panel.get_by_role("searchbox").fill("number 4711")
+    panel.get_by_text("Old clip number 4711", exact=True).wait_for()
+    panel.locator(".s2p-row").nth(1).wait_for(state="detached")
+    panel.get_by_role("searchbox").fill("no such thing")
+    panel.get_by_text("No job matches “no such thing”.").wait_for()
+    panel.get_by_role("searchbox").fill("")
+    panel.get_by_text("Old clip number 9999", exact=True).wait_for()
+    empty(desk)
+
+
+@on(("latest", "vue"))
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({"status": 404, "body": "404: Not Found"}, "older than this page"),
+        ({"status": 503, "json": {"error": "The journal cannot be used."}}, "The journal cannot be used."),
+        (None, "ComfyUI's server cannot be reached."),
+    ],
+    ids=["older pack", "journal unavailable", "unreachable"],
+)
+def test_a_panel_without_its_server_says_why_and_comes_back_by_itself(desk, answer, sentence):
+    panel = desk.open_panel()
+    desk.page.route(ANY_JOBS, lambda route: route.fulfill(**answer) if answer else route.abort())
+    panel.get_by_text(sentence).wait_for()
+    desk.page.unroute(ANY_JOBS)
+    panel.get_by_text(sentence).wait_for(state="hidden")
+    desk.forgive()
+
+
+@pytest.mark.parametrize("desk", [("latest", "vue", "light")], indirect=True, ids=["light"])
+def test_the_panel_is_walked_with_the_keyboard_and_readable_at_200_percent_in_light(desk):
+    empty(desk)
+    panel = desk.open_panel()
+    request = leave(
+        desk, "With the keyboard alone, and with a prompt that is long enough to need a second line in the panel."
+    )
+    desk.site.emulator.release(request.request_id)
+    row = desk.row("With the keyboard alone")
+    row.get_by_text("downloaded").wait_for()
+    desk.wait_for_picture(row)
+    panel.get_by_role("searchbox").focus()
+    seen = []
+    for _ in range(6):
+        desk.page.keyboard.press("Tab")
+        seen.append(desk.page.evaluate(FOCUSED))
+    assert seen[0].startswith("Play job-")
+    assert seen[1:5] == ["Play", "Download", "Copy request id", seen[4]]
+    assert seen[4].startswith("Put a status node")
+    row.get_by_role("button", name="Play", exact=True).press("Enter")
+    row.locator("video").wait_for()
+    desk.snap("panel")
+    desk.page.set_viewport_size({"width": 700, "height": 450})
+    assert panel.evaluate("(element) => element.scrollWidth <= element.clientWidth")
+    desk.snap("panel-200-percent")
+    desk.page.set_viewport_size({"width": 1400, "height": 900})

@@ -1,0 +1,120 @@
+"""The settings dialog: the token goes in and never comes out."""
+
+import json
+import stat
+
+import pytest
+import requests
+
+EVIL = "http://evil.example/"
+
+
+def on(*places):
+    return pytest.mark.parametrize("desk", places, indirect=True, ids="-".join)
+
+
+@on(("latest", "vue"))
+def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
+    token_file = desk.site.state_dir / "token"
+    token = desk.site.emulator.token
+    token_file.unlink(missing_ok=True)
+    desk.record_bodies()
+    desk.open_settings()
+    entry = desk.page.locator(".s2p-setting", has=desk.setting("RunComfy API token"))
+    entry.get_by_text("There is no RunComfy token.").wait_for()
+    desk.snap("settings-no-token")
+
+    desk.setting("RunComfy API token").fill("wrong-token-0000")
+    entry.get_by_role("button", name="Save").click()
+    entry.get_by_text("ends in …0000").wait_for()
+    entry.get_by_role("button", name="Check").click()
+    entry.get_by_text("Check the token on runcomfy.com").wait_for()
+    desk.snap("settings-wrong-token")
+
+    desk.setting("RunComfy API token").fill(token)
+    entry.get_by_role("button", name="Save").click()
+    entry.get_by_text(f"ends in …{token[-4:]}").wait_for()
+    entry.get_by_role("button", name="Check").click()
+    entry.get_by_text("The token works. Balance: $").wait_for()
+    desk.snap("settings-token")
+    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+    desk.setting("Spend limit per day in US dollars").fill("500")
+    desk.page.keyboard.press("Tab")
+    desk.page.get_by_text("Saved.", exact=True).first.wait_for()
+    assert json.loads((desk.site.state_dir / "settings.json").read_text()) == {"max_usd_per_day": 500}
+    desk.close_dialogs()
+
+    known = len(desk.site.emulator.requests)
+    desk.build("With a token that was typed in.")
+    desk.run()
+    desk.site.emulator.release(desk.site.next_request(known).request_id)
+    desk.wait_for_phase("done")
+    desk.reload()
+    kept = desk.everything_kept()
+    assert "With a token that was typed in." in kept
+    assert token not in kept
+    assert not any(token in body for body in desk.bodies)
+    assert any("/sora2pro/settings" in body for body in desk.bodies)
+
+    desk.open_settings()
+    entry.get_by_role("button", name="Forget").click()
+    assert token_file.exists()
+    entry.get_by_role("button", name="Delete it?").click()
+    entry.get_by_text("Forgotten.").wait_for()
+    assert not token_file.exists()
+    desk.setting("Spend limit per day in US dollars").fill("")
+    desk.page.keyboard.press("Tab")
+    desk.page.get_by_text("Saved.", exact=True).first.wait_for()
+    desk.close_dialogs()
+    token_file.write_text(token)
+    desk.forgive()
+
+
+@on(("bundled", "litegraph"))
+def test_a_token_of_the_environment_is_shown_as_such_and_a_limit_is_refused_in_words(desk):
+    desk.open_settings()
+    desk.page.get_by_text("It is set by the environment variable RUNCOMFY_API_TOKEN; change it there.").wait_for()
+    assert desk.setting("RunComfy API token").is_hidden()
+    field = desk.setting("Model id")
+    field.fill("../etc")
+    desk.page.keyboard.press("Tab")
+    desk.page.get_by_text("a model id looks like openai/sora-2/pro/image-to-video").wait_for()
+    desk.snap("settings-environment")
+    assert not (desk.site.state_dir / "settings.json").exists()
+    desk.close_dialogs()
+    desk.forgive()
+
+
+@on(("latest", "vue"))
+def test_another_site_open_in_the_same_browser_can_neither_change_nor_read_anything(desk):
+    token_file = desk.site.state_dir / "token"
+    token_file.write_text(desk.site.emulator.token)
+    stranger = desk.context.new_page()
+    stranger.route(f"{EVIL}**", lambda route: route.fulfill(body="<p>Hello.</p>", content_type="text/html"))
+    stranger.goto(EVIL)
+    outcome = stranger.evaluate(
+        """async (comfyui) => {
+          const attempt = (path, options) => fetch(`${comfyui}${path}`, options).then((r) => r.status, () => 'refused');
+          const shown = (path) => new Promise((done) => {
+            const image = new Image();
+            image.onload = () => done('shown');
+            image.onerror = () => done('refused');
+            image.src = `${comfyui}${path}`;
+          });
+          return [
+            await attempt('/sora2pro/token', {method: 'DELETE', headers: {'X-Sora2Pro': '1'}}),
+            await attempt('/sora2pro/settings', {method: 'PUT', body: '{"max_parallel": 1}', headers: {'X-Sora2Pro': '1'}}),
+            await attempt('/sora2pro/settings'),
+            await attempt('/sora2pro/jobs'),
+            await shown('/sora2pro/jobs/1/thumbnail'),
+          ];
+        }""",
+        desk.site.url,
+    )
+    stranger.close()
+    assert outcome == ["refused"] * 5
+    assert token_file.read_text() == desk.site.emulator.token
+    simple = requests.post(
+        f"{desk.site.url}/sora2pro/token/check", headers={"Origin": "http://evil.example"}, timeout=30
+    )
+    assert simple.status_code == 403
