@@ -49,15 +49,19 @@ def part_of(clips: Sequence[Document]) -> Document:
     return {"phase": "done" if is_done else "working", "clips": list(clips), "message": ""}
 
 
-def ended_part(before: Document | None, *, phase: str, message: str) -> Document:
+def ended_part(before: Document | None, *, phase: str, message: str, request_id: str | None = None) -> Document:
     """The state of a run that ended without its clips.
 
     Args:
         before: Its last state; the clips it names are kept, because their request ids are worth having.
         phase: `failed` or `stopped`.
         message: The sentence of the error.
+        request_id: The request the error is about.
     """
-    return {"phase": phase, "clips": [] if before is None else before["clips"], "message": message}
+    clips = [] if before is None else before["clips"]
+    if request_id and not any(clip["request_id"] for clip in clips):
+        clips = [{"kind": "ended", "text": "", "fraction": 0.0, "request_id": request_id}]
+    return {"phase": phase, "clips": clips, "message": message}
 
 
 def combined(parts: Iterable[Document]) -> Document:

@@ -27,9 +27,10 @@ class Stage:
         self._display.show(text, fraction)
         self._tell(part_of(clips))
 
-    def end(self, phase: str, message: str) -> None:
+    def end(self, phase: str, message: str, request_id: str | None = None) -> None:
         """Show that the run ended without its clips; what ComfyUI's own line says stays."""
-        self._tell(ended_part(STATES.part(self._place, self._workflow_id), phase=phase, message=message))
+        before = STATES.part(self._place, self._workflow_id)
+        self._tell(ended_part(before, phase=phase, message=message, request_id=request_id))
 
     def _tell(self, part: Document) -> None:
         if self._place.node_id is None:
@@ -45,7 +46,7 @@ def endings_shown() -> Iterator[None]:
     try:
         yield
     except RunComfyError as error:
-        Stage().end("failed", str(error))
+        Stage().end("failed", str(error), error.request_id)
         raise
     except BaseException as error:
         is_stop = isinstance(error, Stopped) or host.is_interruption(error)
