@@ -2,64 +2,32 @@
 
 import socket
 import time
-from dataclasses import replace
 from itertools import count
 
 import promises
 import pytest
-from emulator import Call, Fault, State, Timeline, fault_matrix
-from rig import PATIENT, Rig
+import trouble
+from emulator import Call, Fault, Timeline, fault_matrix
+from rig import Rig
 from sora2pro.nodes.errors import NOTHING_SENT, APIConnectionError, GenerationTimeoutError, RunComfyError, Stopped
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued
 from sora2pro.nodes.runcomfy.stopping import StopSignal
 
-SILENT = {"hang", "stall"}
-BRIEF = {"refused": {"closed_s": 0.05}, "huge-length": {"declared_bytes": 1 << 40}, "endless": {"limit_bytes": 3 << 20}}
 DURATIONS = pytest.mark.parametrize("times", [1, None], ids=["once", "persistent"])
-STEPS = (Call.CATALOGUE, Call.SUBMIT, Call.STATUS, Call.RESULT, Call.DOWNLOAD)
-
-
-def coming(fault, times):
-    """The fault as this test lets it strike: as often as wanted, and with no longer waits than it needs."""
-    return Fault(fault.call, fault.kind, after_accept=fault.after_accept, times=times, **BRIEF.get(fault.kind.id, {}))
-
-
-def hasty(fault):
-    """Limits that end a silence soon, and only where one is to come."""
-    if fault.kind.id not in SILENT:
-        return PATIENT
-    if fault.call is Call.SUBMIT:
-        return replace(PATIENT, submit_read_s=0.15)
-    return replace(PATIENT, read_s=0.15, quick_s=0.15)
-
-
-def assert_nothing_is_lost(emulator, rig, clip):
-    if any(request.state in {State.FAILED, State.CANCELLED} for request in emulator.requests):
-        promises.assert_ended_for_good(rig, emulator)
-    else:
-        promises.assert_clip_for_one_charge(rig, emulator, clip)
-    assert emulator.leaks == []
 
 
 @DURATIONS
-@pytest.mark.parametrize("fault", fault_matrix(*STEPS), ids=str)
+@pytest.mark.parametrize("fault", fault_matrix(*trouble.STEPS), ids=str)
 def test_no_fault_costs_a_second_charge_or_the_clip(emulator, rig_on, clip, fault, times):
-    emulator.inject(coming(fault, times))
-    rig = rig_on(emulator, timeouts=hasty(fault), timeout_s=60.0 if times else 0.2)
-    outcome = promises.attempt(rig)
-    promises.assert_paid_once_and_known(emulator, rig)
-    if isinstance(outcome, RunComfyError):
-        promises.assert_honest(outcome, emulator)
-    emulator.clear_faults()
-    assert_nothing_is_lost(emulator, rig_on(emulator), clip)
+    trouble.assert_survived(fault, times, emulator, rig_on, clip)
 
 
 # Noise in place of the second half leaves the length and the index right: only decoding can tell.
 @pytest.mark.parametrize("fault", [f for f in fault_matrix(Call.DOWNLOAD) if f.kind.id != "junk"], ids=str)
 def test_no_fault_of_a_resumed_download_costs_the_clip(emulator, rig_on, clip, fault):
-    emulator.inject(Fault(Call.DOWNLOAD, "truncated"), coming(fault, times=1))
-    promises.attempt(rig_on(emulator, timeouts=hasty(fault)))
+    emulator.inject(Fault(Call.DOWNLOAD, "truncated"), trouble.coming(fault, times=1))
+    promises.attempt(rig_on(emulator, timeouts=trouble.hasty(fault)))
     emulator.clear_faults()
     promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
@@ -69,8 +37,8 @@ def test_no_fault_of_a_resumed_download_costs_the_clip(emulator, rig_on, clip, f
 def test_no_fault_of_a_cancellation_costs_a_second_charge_or_the_clip(start_emulator, rig_on, clip, fault, times):
     clock = StandingClock()
     emulator = start_emulator(Timeline.by_clock(queued_s=60, rendering_s=60), clock=clock)
-    emulator.inject(coming(fault, times))
-    said = stopped_in_the_queue(rig_on(emulator, timeouts=hasty(fault)))
+    emulator.inject(trouble.coming(fault, times))
+    said = stopped_in_the_queue(rig_on(emulator, timeouts=trouble.hasty(fault)))
     assert "request_id: req-" in said
     assert emulator.charges == 0 or not any(words in said for words in promises.FREE)
     promises.assert_paid_once_and_known(emulator, rig_on(emulator))
@@ -106,8 +74,8 @@ def stopped_in_the_queue(rig):
 
 @pytest.mark.parametrize("fault", fault_matrix(Call.BALANCE), ids=str)
 def test_a_balance_that_cannot_be_read_is_an_error_of_ours(emulator, rig_on, fault):
-    emulator.inject(coming(fault, times=None))
-    with rig_on(emulator, timeouts=hasty(fault)).connect() as client, pytest.raises(RunComfyError):
+    emulator.inject(trouble.coming(fault, times=None))
+    with rig_on(emulator, timeouts=trouble.hasty(fault)).connect() as client, pytest.raises(RunComfyError):
         client.balance_usd()
     assert emulator.ledger == []
 

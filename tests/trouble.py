@@ -1,0 +1,50 @@
+"""One fault, one run in the middle of it, one run after it: what every fault has to pass."""
+
+from dataclasses import replace
+
+import promises
+from emulator import Call, Fault, State
+from rig import PATIENT
+from sora2pro.nodes.errors import RunComfyError
+
+STEPS = (Call.CATALOGUE, Call.SUBMIT, Call.STATUS, Call.RESULT, Call.DOWNLOAD)
+SILENT = {"hang", "stall"}
+BRIEF = {"refused": {"closed_s": 0.05}, "huge-length": {"declared_bytes": 1 << 40}, "endless": {"limit_bytes": 3 << 20}}
+
+
+def coming(fault, times):
+    """The fault as this test lets it strike: as often as wanted, and with no longer waits than it needs."""
+    return Fault(fault.call, fault.kind, after_accept=fault.after_accept, times=times, **BRIEF.get(fault.kind.id, {}))
+
+
+def hasty(fault):
+    """Limits that end a silence soon, and only where one is to come."""
+    if fault.kind.id not in SILENT:
+        return PATIENT
+    if fault.call is Call.SUBMIT:
+        return replace(PATIENT, submit_read_s=0.15)
+    return replace(PATIENT, read_s=0.15, quick_s=0.15)
+
+
+def assert_nothing_is_lost(emulator, rig, clip):
+    if any(request.state in {State.FAILED, State.CANCELLED} for request in emulator.requests):
+        promises.assert_ended_for_good(rig, emulator)
+    else:
+        promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assert emulator.leaks == []
+
+
+def assert_survived(fault, times, emulator, rig_on, clip):
+    """Never paid twice, never lost.
+
+    times: how often it strikes; None for until the end of the first run.
+    rig_on: builds an engine on an emulator, always on the same folder.
+    """
+    emulator.inject(coming(fault, times))
+    rig = rig_on(emulator, timeouts=hasty(fault), timeout_s=60.0 if times else 0.2)
+    outcome = promises.attempt(rig)
+    promises.assert_paid_once_and_known(emulator, rig)
+    if isinstance(outcome, RunComfyError):
+        promises.assert_honest(outcome, emulator)
+    emulator.clear_faults()
+    assert_nothing_is_lost(emulator, rig_on(emulator), clip)
