@@ -18,6 +18,7 @@ from .progress_text import describe, listed
 from .runcomfy.jobs import Job, JobState, charge_sentence
 from .runcomfy.models import Size
 from .runcomfy.outcomes import about
+from .runcomfy.private_files import give_name
 from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
 from .runcomfy.settings import Settings
 from .runcomfy.stopping import StopSignal
@@ -172,7 +173,7 @@ def _rehearsal(
                 checkpoint=stop.check,
                 progress=lambda done, total: report(Rehearsing(done, total)),
             )
-            part.replace(path)
+            give_name(part, path)
     return path, f"rehearsal-{digest}"
 
 

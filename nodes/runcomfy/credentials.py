@@ -98,6 +98,7 @@ def _client_token_path(environ: Mapping[str, str]) -> Path | None:
         ("RUNCOMFY_CONFIG_DIR", ""),
         ("XDG_CONFIG_HOME", "runcomfy"),
         ("HOME", ".config/runcomfy"),
+        ("USERPROFILE", ".config/runcomfy"),
     ):
         if environ.get(variable):
             return Path(environ[variable]) / folder / "token.json"

@@ -19,6 +19,7 @@ import urllib3
 from ..errors import APIConnectionError, APIError, DownloadError, RunComfyError, ServerError, VideoDecodeError
 from .answers import retry_after_s
 from .exact_url import ExactTargetAdapter, NoCredentials
+from .private_files import give_name
 from .progress import Downloading, Report
 from .retry import Call, RetryPolicy, Wait, decide
 from .settings import is_loopback
@@ -105,7 +106,8 @@ class Downloader:
         except OSError as error:
             raise DownloadError(
                 f"The clip could not be written to {path.parent} ({error.strerror or error}).",
-                remedy="Make room or set the folder's rights, then run the node again: there is no new charge.",
+                remedy="Make room, set the folder's rights or close what has the clip open; then run the node again: there is "
+                "no new charge.",
             ) from error
         finally:
             with contextlib.suppress(OSError):
@@ -264,7 +266,7 @@ def _put_in_place(part: Path, path: Path) -> int:
     with part.open("rb+") as stream:
         os.fsync(stream.fileno())
         file_bytes = os.fstat(stream.fileno()).st_size
-    part.replace(path)
+    give_name(part, path)
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:

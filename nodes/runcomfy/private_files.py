@@ -1,11 +1,16 @@
-"""Small files that only their owner may read."""
+"""Small files that only their owner may read, and names given to files that are whole."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+NAMING_ATTEMPTS = 10
+NAMING_WAIT_S = 0.1
 
 
 def make_private_dir(path: Path) -> None:
@@ -22,8 +27,26 @@ def write_private(path: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        give_name(Path(temporary), path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def give_name(part: Path, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Put a whole file into its place, atomically.
+
+    Windows refuses while another program has the old file open, which for a reader is soon over.
+
+    Raises:
+        OSError: It stays refused.
+    """
+    for _ in range(NAMING_ATTEMPTS - 1):
+        try:
+            part.replace(path)
+        except PermissionError:
+            sleep(NAMING_WAIT_S)
+        else:
+            return
+    part.replace(path)

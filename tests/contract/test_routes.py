@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import os
-import stat
 import threading
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from aiohttp import web
 from emulator import Call, Fault, State, Timeline
 from PIL import Image
 from rig import request_of
+from rights import is_its_owners_alone
 from sora2pro.nodes import routes
 from sora2pro.nodes.errors import RunComfyError
 from sora2pro.nodes.runcomfy.progress import ignore
@@ -453,7 +453,7 @@ def test_a_token_is_kept_for_its_owner_alone_shown_by_four_characters_checked_an
     }
     saved = page.ask("PUT", "/token", json={"token": f' "Bearer {emulator.token}" '}).json()
     assert (saved["origin"], saved["hint"], saved["has_saved"]) == ("saved", emulator.token[-4:], True)
-    assert stat.S_IMODE((state_dir / "token").stat().st_mode) == 0o600
+    assert is_its_owners_alone(state_dir / "token")
     assert page.ask("POST", "/token/check").json() == {"balance_usd": 1000.0}
     buy()
     page.jobs()

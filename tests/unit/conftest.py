@@ -35,7 +35,8 @@ def _nothing_set(monkeypatch, empty_home):
     """An empty home, and no setting of RunComfy's in the environment."""
     for name in [name for name in os.environ if name.startswith(("RUNCOMFY", "XDG_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(empty_home))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(empty_home))
 
 
 @pytest.fixture

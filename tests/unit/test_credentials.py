@@ -1,9 +1,9 @@
 import json
 import logging
-import stat
 import traceback
 
 import pytest
+from rights import is_its_owners_alone
 from sora2pro.nodes.errors import MissingTokenError
 from sora2pro.nodes.runcomfy.credentials import (
     MAX_TOKEN_CHARS,
@@ -55,7 +55,12 @@ def test_the_sources_are_asked_in_the_order_of_the_design(tmp_path):
 
 @pytest.mark.parametrize(
     ("variable", "folder"),
-    [("RUNCOMFY_CONFIG_DIR", ""), ("XDG_CONFIG_HOME", "runcomfy"), ("HOME", ".config/runcomfy")],
+    [
+        ("RUNCOMFY_CONFIG_DIR", ""),
+        ("XDG_CONFIG_HOME", "runcomfy"),
+        ("HOME", ".config/runcomfy"),
+        ("USERPROFILE", ".config/runcomfy"),
+    ],
 )
 def test_the_token_of_runcomfys_own_client_is_found_where_that_keeps_it(tmp_path, variable, folder):
     write_client_token(tmp_path / "place" / folder, document(VALUE))
@@ -161,8 +166,8 @@ def test_a_saved_token_is_its_owners_alone_from_the_first_byte(tmp_path):
     save_token(state_dir, f"Bearer {VALUE}\n")
     path = saved_token_path(state_dir)
     assert path.read_text(encoding="utf-8") == f"{VALUE}\n"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
+    assert is_its_owners_alone(path)
+    assert is_its_owners_alone(state_dir)
     assert [entry.name for entry in state_dir.iterdir()] == ["token"]
 
 

@@ -1,10 +1,10 @@
 import contextlib
 import itertools
 import sqlite3
-import stat
 import threading
 
 import pytest
+from rights import is_its_owners_alone
 from sora2pro.nodes.errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState, is_legal
 from sora2pro.nodes.runcomfy.journal import Journal
@@ -298,7 +298,8 @@ def test_the_cap_holds_between_two_that_ask_at_the_same_moment(journal):
 def test_the_journal_is_its_owners_alone(journal):
     journal.check_writable()
     path = journal.database.path
-    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
+    assert is_its_owners_alone(path)
+    assert is_its_owners_alone(path.parent)
 
 
 def test_a_proof_of_writing_changes_nothing(journal):
