@@ -18,7 +18,7 @@ from .services import Services
 
 MAX_PAGE = 200
 MAX_SEARCH_CHARS = 200
-PROMPT_ACTIONS = frozenset({"check", "cancel", "release"})
+QUICK_ACTIONS = frozenset({"check", "cancel", "release"})
 
 
 class Panel:
@@ -76,7 +76,7 @@ class Panel:
             if not request_id:
                 raise InvalidInputError("There is no request id.", money=UNCHANGED, remedy="Paste the one you found.")
             finding = actions.adopt(f"{job.name} {request_id}")
-        elif action in PROMPT_ACTIONS:
+        elif action in QUICK_ACTIONS:
             finding = getattr(actions, action)(job.name)
         else:
             raise InvalidInputError(f"'{action}' is no action.", money=UNCHANGED)

@@ -177,7 +177,7 @@ def test_a_status_node_for_a_job_is_put_on_the_canvas_and_its_run_costs_nothing(
 @on(("latest", "vue"))
 def test_ten_thousand_jobs_are_searched_and_paged(desk):
     panel = desk.open_panel()
-    panel.get_by_role("searchbox").fill("")
+    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
     fill(desk, 10_000)
     panel.get_by_text("Old clip number 9999", exact=True).wait_for()
     assert panel.locator(".s2p-row").count() == 50

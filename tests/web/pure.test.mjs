@@ -127,6 +127,7 @@ test("the first page laid over a longer list brings what is new, changes what ch
   assert.equal(merged(shown, page, true)[1].state, "failed");
   assert.deepEqual(ids(merged(shown, page, false)), [10, 9, 7]);
   assert.deepEqual(merged(shown, [], false), []);
+  assert.deepEqual(ids(merged(shown, [20, 19].map((id) => job({ id })), true)), [20, 19], "a gap is not hidden");
 });
 
 test("the words of the server are shown; an older server and a broken one are told apart", () => {

@@ -108,9 +108,8 @@ export class JobsPanel {
     const search = this._search.value.trim();
     const isSame = search === this._searched;
     this._searched = search;
-    const wasLonger = isSame && this._jobs.length > page.jobs.length;
     this._jobs = isSame ? merged(this._jobs, page.jobs, page.has_more) : page.jobs;
-    if (!wasLonger) this._hasMore = page.has_more;
+    if (this._jobs.length === page.jobs.length) this._hasMore = page.has_more;
     this._drawTotals(page.totals);
     this._draw();
   }

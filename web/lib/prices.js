@@ -5,7 +5,9 @@ import { addHiddenWidget } from "./hidden.js";
 import { priceLabel } from "./money.js";
 
 const FRESH_MS = 60_000;
+const UNKNOWN_FRESH_MS = 15_000;
 const PULSE = "sora2pro.price";
+const DECISIVE = new Set(["size", "seconds", "max_clips", "rehearse"]);
 
 export class Prices {
   /** @param {any} app @param {import("./server.js").Server} server */
@@ -15,16 +17,16 @@ export class Prices {
     /** @type {Map<string, {price: import("./money.js").Price | null, until: number}>} */
     this._known = new Map();
     /** @type {Set<WeakRef<any>>} */
-    this._pulses = new Set();
+    this._nodes = new Set();
   }
 
   /** @param {any} node A node that buys clips. */
   attach(node) {
     const Badge = /** @type {any} */ (globalThis).LGraphBadge;
     if (!Badge || !Array.isArray(node.badges)) return;
-    // Nodes 2.0 draws a badge anew when a widget changes that it looked at: this one changes when a price has arrived.
     const pulse = addHiddenWidget(node, PULSE);
-    this._pulses.add(new WeakRef(pulse));
+    this._nodes.add(new WeakRef(node));
+    for (const widget of node.widgets) if (DECISIVE.has(widget.name)) after(widget, () => redraw(node));
     node.badges.push(() => new Badge({ text: this.label(node, pulse.value), fgColor: "#fff", bgColor: "#35613f" }));
   }
 
@@ -48,14 +50,44 @@ export class Prices {
     // The badge is drawn many times a second; one question is enough.
     this._known.set(path, { price: before, until: Date.now() + FRESH_MS });
     const price = await this._server.get(path).catch(() => null);
-    this._known.set(path, { price, until: Date.now() + FRESH_MS });
-    for (const reference of this._pulses) {
-      const pulse = reference.deref();
-      if (pulse) pulse.value = String(Date.now());
-      else this._pulses.delete(reference);
+    const isKnown = price !== null && price.max_usd !== null;
+    this._known.set(path, { price, until: Date.now() + (isKnown ? FRESH_MS : UNKNOWN_FRESH_MS) });
+    this._redraw();
+    // Nobody else would ask again for a badge that is not drawn anew by itself.
+    if (!isKnown) setTimeout(() => this._redraw(), UNKNOWN_FRESH_MS + 1);
+  }
+
+  _redraw() {
+    for (const reference of this._nodes) {
+      const node = reference.deref();
+      if (node) redraw(node);
+      else this._nodes.delete(reference);
     }
     this._app.graph?.setDirtyCanvas?.(true, true);
   }
+}
+
+/** @param {any} widget @param {() => void} act */
+function after(widget, act) {
+  const callback = widget.callback;
+  widget.callback = function (/** @type {any[]} */ ...values) {
+    const result = callback?.apply(this, values);
+    act();
+    return result;
+  };
+}
+
+/**
+ * Let Nodes 2.0 draw the badges anew: newer front ends do when a widget changes that a badge has looked at, older ones when they
+ * hear of a title. LiteGraph draws them all the time.
+ *
+ * @param {any} node
+ */
+function redraw(node) {
+  const pulse = node.widgets?.find((/** @type {any} */ widget) => widget.name === PULSE);
+  if (pulse) pulse.value = String(Date.now());
+  const change = { nodeId: node.id, property: "title", oldValue: node.title, newValue: node.title };
+  node.graph?.trigger?.("node:property:changed", change);
 }
 
 /**

@@ -48,7 +48,8 @@ function picture(job, deeds) {
 function player(job, deeds) {
   if (!job.has_clip || !deeds.isOpen()) return null;
   return h("video.s2p-player", {
-    controls: true, loop: true, playsinline: true, src: deeds.url(`/jobs/${job.id}/clip`), "aria-label": `The clip of ${job.name}`,
+    controls: true, loop: true, playsinline: true, autoplay: true, poster: deeds.url(`/jobs/${job.id}/thumbnail`),
+    src: deeds.url(`/jobs/${job.id}/clip`), "aria-label": `The clip of ${job.name}`,
   });
 }
 

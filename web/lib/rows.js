@@ -115,6 +115,7 @@ export function spending(totals) {
  */
 export function merged(shown, page, hasMore) {
   const last = page[page.length - 1];
-  const older = hasMore && last ? shown.filter((job) => job.id < last.id) : [];
-  return [...page, ...older];
+  // Where the two do not meet there is a gap, and jobs in it would never be shown.
+  const meets = hasMore && last !== undefined && shown.length > 0 && shown[0].id >= last.id;
+  return meets ? [...page, ...shown.filter((job) => job.id < last.id)] : page;
 }

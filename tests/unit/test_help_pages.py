@@ -1,0 +1,20 @@
+"""Each node has a help page with a picture, small enough for the archive."""
+
+import re
+
+import pytest
+from pack import ROOT, load_pack
+
+DOCS = ROOT / "web" / "docs"
+MAX_PICTURE_BYTES = 120_000
+PACK = load_pack()
+
+
+@pytest.mark.parametrize("name", PACK.NODE_CLASS_MAPPINGS)
+def test_a_help_page_names_every_input_and_shows_a_picture_that_is_there_and_small(name):
+    page = (DOCS / f"{name}.md").read_text("utf-8")
+    inputs = [widget for group in PACK.NODE_CLASS_MAPPINGS[name].INPUT_TYPES().values() for widget in group]
+    assert [widget for widget in inputs if widget not in page] == []
+    pictures = re.findall(r"!\[[^\]]+\]\(\./([^)]+)\)", page)
+    assert pictures
+    assert all(0 < (DOCS / picture).stat().st_size < MAX_PICTURE_BYTES for picture in pictures)
