@@ -1,5 +1,6 @@
 """`make bench`."""
 
-from benchmarks.media import main
+from benchmarks import engine, media
 
-main()
+media.main()
+engine.main()

@@ -95,7 +95,7 @@ def test_what_was_bought_before_is_served_though_the_limit_is_reached(emulator, 
 def test_what_is_under_way_counts(start_emulator, rig_on):
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
     assert isinstance(promises.attempt(rig_on(emulator, timeout_s=0.05)), RunComfyError)
-    refused_by_the_cap(rig_on(emulator, max_usd_per_day=2.0))
+    refused_by_the_cap(rig_on(emulator, max_usd_per_day=2.0, timeout_s=0.05))
 
 
 @pytest.mark.parametrize("after_accept", [False, True])
