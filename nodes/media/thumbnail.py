@@ -14,7 +14,7 @@ from .container import opened, video_stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-EDGE = 320
+EDGE = 512
 QUALITY = 82
 
 

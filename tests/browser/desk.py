@@ -144,7 +144,7 @@ class Desk:
 
     def wait_for_card(self, text: str) -> None:
         """Until the card shows a text."""
-        self.card.get_by_text(text).first.wait_for()
+        self.card.get_by_text(text).locator("visible=true").first.wait_for()
 
     def wait_for_phase(self, phase: str) -> None:
         """Until the card is idle, working, done, failed or stopped."""
