@@ -18,7 +18,7 @@ help: ## this list
 demo: venv ## a clip from a picture, with no account and no money [IMAGE=photo.jpg] [SERVE=1: leaves ComfyUI open]
 	@$(RUN) demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(SERVE),--serve)
 
-test: comfyui ## the whole test-suite [TESTS="tests/unit -k journal": only these]
+test: comfyui .cache/oldest-av ## the whole test-suite [TESTS="tests/unit -k journal": only these]
 	@.ci/system-packages browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,6 +33,11 @@ venv: .venv/ready ## .venv alone: all that the pack and its tests import [PYTHON
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@.ci/system-packages opencv
+	@touch $@
+
+# The oldest PyAV that requirements.txt allows, beside the newest: both must see the same colours.
+.cache/oldest-av: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ av==14.2.0
 	@touch $@
 
 comfyui: venv ## a real ComfyUI for the tests and the demo [COMFYUI_PATH=folder: that one]
