@@ -37,8 +37,8 @@ def test_no_fault_of_a_resumed_download_costs_the_clip(emulator, rig_on, clip, f
 def test_no_fault_of_a_cancellation_costs_a_second_charge_or_the_clip(start_emulator, rig_on, clip, fault, times):
     clock = StandingClock()
     emulator = start_emulator(Timeline.by_clock(queued_s=60, rendering_s=60), clock=clock)
-    emulator.inject(trouble.coming(fault, times))
-    said = stopped_in_the_queue(rig_on(emulator, timeouts=trouble.hasty(fault)))
+    rig = rig_on(emulator, timeouts=trouble.hasty(fault))
+    said = stopped_in_the_queue(rig, just_before=lambda: emulator.inject(trouble.coming(fault, times)))
     assert "request_id: req-" in said
     assert emulator.charges == 0 or not any(words in said for words in promises.FREE)
     promises.assert_paid_once_and_known(emulator, rig_on(emulator))
@@ -59,12 +59,13 @@ class StandingClock:
         return self.now_s
 
 
-def stopped_in_the_queue(rig):
+def stopped_in_the_queue(rig, *, just_before):
     """What the user reads who pressed Stop as soon as the request was queued."""
     stop = StopSignal()
 
     def press_stop(progress):
         if isinstance(progress, Queued):
+            just_before()
             stop.set(cancels_remotely=True)
 
     with pytest.raises(Stopped) as stopped:
