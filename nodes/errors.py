@@ -241,6 +241,9 @@ class DownloadError(RunComfyError):
     remedy = SAFE_TO_RERUN
 
 
+_AT_HAND = "You find it at {path}. If it does not play either, delete it and run the node again: it is fetched anew, free."
+
+
 class VideoDecodeError(RunComfyError):
     """The clip on disk cannot be turned into frames.
 
@@ -266,6 +269,6 @@ class VideoDecodeError(RunComfyError):
         job_id: int | None = None,
     ) -> None:
         super().__init__(
-            what, money=money, remedy=remedy or f"You find it at {path}.", request_id=request_id, job_id=job_id
+            what, money=money, remedy=remedy or _AT_HAND.format(path=path), request_id=request_id, job_id=job_id
         )
         self.path = path
