@@ -241,7 +241,9 @@ class DownloadError(RunComfyError):
     remedy = SAFE_TO_RERUN
 
 
-_AT_HAND = "You find it at {path}. If it does not play either, delete it and run the node again: it is fetched anew, free."
+_AT_HAND = (
+    "You find it at {path}. If it does not play either, delete it and run the node again: it is fetched anew, free."
+)
 
 
 class VideoDecodeError(RunComfyError):
