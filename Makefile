@@ -24,7 +24,8 @@ test: comfyui .cache/oldest-av ## the whole test-suite [TESTS="tests/unit -k jou
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(if $(JS_TESTS),node --test $(JS_TESTS))
-	$(BIN)/pytest -ra $(TESTS)
+	$(if $(TESTS),,timeout --kill-after=30 1200 $(BIN)/pytest -ra tests/browser)
+	$(BIN)/pytest -ra $(or $(TESTS),--ignore=tests/browser)
 
 venv: .venv/ready ## .venv alone: all that the pack and its tests import [PYTHON=python3.12]
 
