@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import VideoDecodeError
 from .boxes import Box, BoxError, walk
-from .index import Index, check_index, read_index
+from .index import MAX_TRACKS, Index, check_index, read_index
 from .pyav import av
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 KEPT = VideoDecodeError.money
 MAX_EDGE = 8192
 _CONTENT = {"mdat", "moof"}
+# Opening decodes the first frames to guess what the index says anyway. It costs more than reading all packets.
+_UNPROBED: list[Any] = [{"skip_frame": "all"}] * MAX_TRACKS  # PyAV takes dicts, its annotation says str
 
 
 def inspect(path: Path) -> Index:
@@ -59,7 +61,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """
     try:
         # The demuxer is named: a playlist that pretends to be a clip could make FFmpeg open other files.
-        with av.open(str(path), format="mp4", metadata_errors="ignore") as container:
+        with av.open(str(path), format="mp4", metadata_errors="ignore", stream_options=_UNPROBED) as container:
             _check_pictures(container, path)
             yield container
     except (av.FFmpegError, ValueError) as error:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .timeline import Timeline
 
 _CONVERTERS = 2
-_MOST_WAITING = 4  # decoded pictures that wait for a converter: each holds memory
+_MOST_WAITING = 8  # decoded pictures that wait for a converter: each holds memory
 
 
 def read_frames(
@@ -56,7 +56,7 @@ def read_frames(
     with opened(path) as container, ThreadPoolExecutor(_CONVERTERS, "sora2pro-colour") as pool:
         pictures = _pictures(container, timeline, path, checkpoint)
         for place, picture in enumerate(_only(pictures, wanted)):
-            running.append(pool.submit(_write_upright, picture, block[place]))
+            running.append(pool.submit(write_upright, picture, block[place]))
             if len(running) > _MOST_WAITING:
                 running.popleft().result()
                 progress(place + 1 - len(running), len(wanted))
@@ -87,7 +87,7 @@ def _pictures(
             kind = kind or frame.format.name
             if frame.is_corrupt or number == len(timeline.starts) or frame.pts != timeline.starts[number]:
                 raise VideoDecodeError(f"The clip is damaged: frame {number} is broken or missing.", path=path)
-            if _upright_size(frame) != (timeline.width, timeline.height) or frame.format.name != kind:
+            if upright_size(frame) != (timeline.width, timeline.height) or frame.format.name != kind:
                 raise VideoDecodeError(f"The clip is damaged: frame {number} has another size or format.", path=path)
             yield frame
             number += 1
@@ -105,16 +105,13 @@ def _block(count: int, timeline: Timeline) -> NDArray[np.float32]:
         raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=WAYS_OUT) from error
 
 
-def _quarter_turns(frame: VideoFrame) -> int:
-    """Return how often the picture has to be turned left by 90 degrees to stand upright."""
-    return round(frame.rotation / 90) % 4
-
-
-def _upright_size(frame: VideoFrame) -> tuple[int, int]:
+def upright_size(frame: VideoFrame) -> tuple[int, int]:
+    """Return (width, height) of a decoded picture once it stands upright, in pixels."""
     return (frame.height, frame.width) if _quarter_turns(frame) % 2 else (frame.width, frame.height)
 
 
-def _write_upright(frame: VideoFrame, out: NDArray[np.float32]) -> None:
+def write_upright(frame: VideoFrame, out: NDArray[np.float32]) -> None:
+    """Write a decoded picture into `out`: [H, W, 3] float32, 0..1, of the upright size."""
     turns = _quarter_turns(frame)
     if turns == 0:
         write_rgb(frame, out)
@@ -122,3 +119,8 @@ def _write_upright(frame: VideoFrame, out: NDArray[np.float32]) -> None:
     picture = np.empty((frame.height, frame.width, 3), np.float32)
     write_rgb(frame, picture)
     out[:] = np.rot90(picture, turns)
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """Return how often the picture has to be turned left by 90 degrees to stand upright."""
+    return round(frame.rotation / 90) % 4

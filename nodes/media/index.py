@@ -14,7 +14,7 @@ from typing import BinaryIO
 from .boxes import Box, BoxError, walk
 
 _MOST_INDEX_BYTES = 64 * 1024**2
-_MOST_TRACKS = 32
+MAX_TRACKS = 32
 PICTURES, SOUND = "vide", "soun"
 _SLACK_FRAMES = 3  # encoders do not agree whether the delay of reordered frames counts
 _SOUND_SLACK_S = Fraction(1, 10)  # sound frames are long, and their padding is counted by some and not by others
@@ -80,7 +80,7 @@ def read_index(file: BinaryIO, moov: Box) -> Index:
         tracks = [_track(file, box, timescale) for box in boxes if box.kind == "trak"]
     except (struct.error, ZeroDivisionError) as error:
         raise BoxError("its index is damaged") from error
-    if len(tracks) > _MOST_TRACKS:
+    if len(tracks) > MAX_TRACKS:
         raise BoxError(f"it has {len(tracks)} tracks")
     return Index(Fraction(shown, timescale), any(box.kind == "mvex" for box in boxes), tuple(tracks))
 

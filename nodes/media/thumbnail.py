@@ -6,10 +6,13 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 from PIL import Image
 
 from ..errors import VideoDecodeError
 from .container import opened, video_stream
+from .frames import upright_size, write_upright
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +22,7 @@ QUALITY = 82
 
 
 def write_thumbnail(clip: Path, target: Path, *, edge: int = EDGE) -> None:
-    """Write the first frame, its longer side `edge` pixels; the file gets its name when it is whole.
+    """Write the first frame, upright and in its colours, its longer side `edge` pixels; the file gets its name when it is whole.
 
     Raises:
         VideoDecodeError: The clip is missing, damaged or without a picture.
@@ -28,12 +31,14 @@ def write_thumbnail(clip: Path, target: Path, *, edge: int = EDGE) -> None:
         frame = next(container.decode(video_stream(container)), None)
         if frame is None:
             raise VideoDecodeError("The clip has no picture in it.", path=clip)
-        scale = min(1.0, edge / max(frame.width, frame.height))
-        width, height = (max(2, round(side * scale)) for side in (frame.width, frame.height))
-        small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-        picture = Image.fromarray(small.to_ndarray())
+        width, height = upright_size(frame)
+        picture = np.empty((height, width, 3), np.float32)
+        write_upright(frame, picture)
+    scale = min(1.0, edge / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
     with os.fdopen(descriptor, "wb") as file:
-        picture.save(file, "JPEG", quality=QUALITY)
+        Image.fromarray(np.rint(small * 255).astype(np.uint8)).save(file, "JPEG", quality=QUALITY)
     os.replace(part, target)  # noqa: PTH105 - `part` is a text

@@ -26,7 +26,7 @@ from sora2pro.nodes.media.memory import frames_bytes  # noqa: E402 - as above
 TESTS = Path(__file__).resolve().parent.parent
 SIZES = ((1280, 720), (1792, 1024))
 SECONDS = 4
-RUNS = 3
+RUNS = 5
 # way: (name, the tensor's size is needed so many times)
 WAYS = {
     "bare": ("bare decode, nothing kept", 0),
