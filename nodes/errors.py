@@ -6,18 +6,30 @@ No message holds a token, the query of a signed URL, or the raw body of an answe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typing_extensions import Unpack
+
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
+UNCHANGED = "Nothing was changed and nothing was charged."
 NOT_CHARGED = "RunComfy did not accept the request, so nothing was charged."
 SAFE_TO_RERUN = "Run the node again to go on with the same request: there is no new charge."
 
 
 class Stopped(Exception):  # noqa: N818 - the user's wish, not an error; the runtime turns it into ComfyUI's interruption
     """The user pressed Stop. ``str()`` says what became of the request."""
+
+
+class Details(TypedDict, total=False):
+    """What every error takes besides its first sentence; see `RunComfyError`."""
+
+    money: str | None
+    remedy: str | None
+    request_id: str | None
+    job_id: int | None
 
 
 class RunComfyError(Exception):
@@ -106,10 +118,7 @@ class APIError(RunComfyError):
         status_code: The HTTP status.
         error_code: RunComfy's numeric code, if the answer held one.
         retry_after_s: Seconds the server asked to wait, if it did.
-        money: See `RunComfyError`.
-        remedy: See `RunComfyError`.
-        request_id: See `RunComfyError`.
-        job_id: See `RunComfyError`.
+        details: See `RunComfyError`.
     """
 
     def __init__(
@@ -119,12 +128,9 @@ class APIError(RunComfyError):
         status_code: int,
         error_code: int | None = None,
         retry_after_s: float | None = None,
-        money: str | None = None,
-        remedy: str | None = None,
-        request_id: str | None = None,
-        job_id: int | None = None,
+        **details: Unpack[Details],
     ) -> None:
-        super().__init__(what, money=money, remedy=remedy, request_id=request_id, job_id=job_id)
+        super().__init__(what, **details)
         self.status_code = status_code
         self.error_code = error_code
         self.retry_after_s = retry_after_s
@@ -188,26 +194,13 @@ class APIConnectionError(RunComfyError):
         what: See `RunComfyError`.
         sent: Whether any of the request may have reached the server.
         is_permanent: Whether trying again is pointless (a refused certificate).
-        money: See `RunComfyError`.
-        remedy: See `RunComfyError`.
-        request_id: See `RunComfyError`.
-        job_id: See `RunComfyError`.
+        details: See `RunComfyError`.
     """
 
     remedy = "Check the connection (and the proxy, if there is one), then run the node again."
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        sent: bool,
-        is_permanent: bool = False,
-        money: str | None = None,
-        remedy: str | None = None,
-        request_id: str | None = None,
-        job_id: int | None = None,
-    ) -> None:
-        super().__init__(what, money=money, remedy=remedy, request_id=request_id, job_id=job_id)
+    def __init__(self, what: str, *, sent: bool, is_permanent: bool = False, **details: Unpack[Details]) -> None:
+        super().__init__(what, **details)
         self.sent = sent
         self.is_permanent = is_permanent
 
@@ -252,25 +245,12 @@ class VideoDecodeError(RunComfyError):
     Args:
         what: See `RunComfyError`.
         path: Where the clip is.
-        money: See `RunComfyError`.
-        remedy: See `RunComfyError`.
-        request_id: See `RunComfyError`.
-        job_id: See `RunComfyError`.
+        details: See `RunComfyError`.
     """
 
     money = "The clip is paid for and safe on this disk."
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        path: Path,
-        money: str | None = None,
-        remedy: str | None = None,
-        request_id: str | None = None,
-        job_id: int | None = None,
-    ) -> None:
-        super().__init__(
-            what, money=money, remedy=remedy or _AT_HAND.format(path=path), request_id=request_id, job_id=job_id
-        )
+    def __init__(self, what: str, *, path: Path, **details: Unpack[Details]) -> None:
+        details["remedy"] = details.get("remedy") or _AT_HAND.format(path=path)
+        super().__init__(what, **details)
         self.path = path

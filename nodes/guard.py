@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import InvalidInputError
+from .errors import UNCHANGED, InvalidInputError
 
 HEADER = "X-Sora2Pro"
 MAX_BODY_BYTES = 16 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 FOREIGN = "This request came from another site and was refused."
 NO_HEADER = f"A request that changes something needs the header {HEADER}."
-UNCHANGED = "Nothing was changed and nothing was charged."
 
 
 def refusal(method: str, headers: Mapping[str, str]) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import host, runtime
 from .configuration import current_model
 from .errors import InvalidInputError
-from .orders import MAX_CLIPS, Order
+from .orders import MAX_CLIPS, FrameChoice, Order
 from .runcomfy.jobs import MAX_SEED, check_image_url, check_prompt
 from .runcomfy.models import AUTO_SIZE, SORA_2_PRO
 
@@ -204,9 +204,7 @@ class Sora2ProImageToVideo:
                 fit=fit,
                 image_url=image_url,
                 max_clips=max_clips,
-                decode_frames=decode_frames,
-                select_every_nth=select_every_nth,
-                frame_load_cap=frame_load_cap,
+                frames=FrameChoice(decode_frames, select_every_nth, frame_load_cap),
                 rehearse=rehearse,
             )
         )

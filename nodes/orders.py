@@ -23,6 +23,15 @@ MIN_FREE_DISK_BYTES = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
+class FrameChoice:
+    """Which frames of a clip the graph gets; by default all of them."""
+
+    decode_frames: bool = True
+    select_every_nth: int = 1
+    frame_load_cap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """The inputs of `Sora2ProImageToVideo`, as the node got them."""
 
@@ -34,9 +43,7 @@ class Order:
     fit: str
     image_url: str
     max_clips: int
-    decode_frames: bool
-    select_every_nth: int
-    frame_load_cap: int
+    frames: FrameChoice
     rehearse: bool
 
 
@@ -62,7 +69,7 @@ def checked(order: Order, settings: Settings) -> Order:
         size = str(Size(*nearest_size(order.image, settings.model.sizes)))
     sound = replace(order, size=size, image_url=image_url)
     _request(sound, InputReference("", ""), settings).validated()
-    if order.decode_frames:
+    if order.frames.decode_frames:
         memory.check_room(clip_count * _frames_bytes(sound, settings))
     return sound
 
@@ -79,8 +86,8 @@ def _check_one_picture(image: torch.Tensor | None, image_url: str) -> None:
 def _check_counts(order: Order) -> None:
     for name, value, minimum in (
         ("max_clips", order.max_clips, 1),
-        ("select_every_nth", order.select_every_nth, 1),
-        ("frame_load_cap", order.frame_load_cap, 0),
+        ("select_every_nth", order.frames.select_every_nth, 1),
+        ("frame_load_cap", order.frames.frame_load_cap, 0),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
             raise InvalidInputError(f"'{name}' is {value!r}.", remedy=f"Use a whole number from {minimum} up.")
@@ -91,9 +98,9 @@ def _frames_bytes(order: Order, settings: Settings) -> int:
     from .media.memory import frames_bytes  # noqa: PLC0415
 
     size = Size.parse(order.size)
-    frame_count = math.ceil(order.seconds * settings.model.assumed_fps / order.select_every_nth)
-    if order.frame_load_cap:
-        frame_count = min(frame_count, order.frame_load_cap)
+    frame_count = math.ceil(order.seconds * settings.model.assumed_fps / order.frames.select_every_nth)
+    if order.frames.frame_load_cap:
+        frame_count = min(frame_count, order.frames.frame_load_cap)
     return frames_bytes(size.width, size.height, frame_count)
 
 

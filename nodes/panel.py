@@ -10,8 +10,7 @@ from pathlib import Path
 
 from .collecting import Collecting
 from .documents import Document, UnknownJobError, job_document, totals_document
-from .errors import InvalidInputError, RunComfyError
-from .guard import UNCHANGED
+from .errors import UNCHANGED, InvalidInputError, RunComfyError
 from .runcomfy.jobs import Job
 from .runcomfy.models import AUTO_SIZE, Size
 from .services import Services

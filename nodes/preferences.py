@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .documents import CHANGEABLE, Document, setting_documents, setting_source, token_document
-from .errors import ConfigurationError, InvalidInputError, MissingTokenError
-from .guard import UNCHANGED
+from .errors import UNCHANGED, ConfigurationError, InvalidInputError, MissingTokenError
 from .runcomfy.credentials import TOKEN_VARIABLES, find_token, forget_token, save_token, saved_token_path
 from .runcomfy.settings import VARIABLES, Settings, checked_settings, read_settings_file, write_settings_file
 

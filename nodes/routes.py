@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from . import host
 from .configuration import current_settings
 from .documents import error_document, status_of
-from .errors import InvalidInputError, RunComfyError
-from .guard import MAX_BODY_BYTES, UNCHANGED, parsed_body, refusal, text_of
+from .errors import UNCHANGED, InvalidInputError, RunComfyError
+from .guard import MAX_BODY_BYTES, parsed_body, refusal, text_of
 from .stage import STATES
 
 if TYPE_CHECKING:

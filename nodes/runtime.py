@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
 from .errors import InvalidInputError, RunComfyError
-from .orders import Order, check_folder, checked, pictures_of, request_for
+from .orders import FrameChoice, Order, check_folder, checked, pictures_of, request_for
 from .packages import packages_named
 from .progress_text import describe, listed
 from .runcomfy.jobs import Job, JobState, charge_sentence
@@ -92,7 +92,7 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
         job, clip = finding.job, None
         if job.has_whole_file:
             try:
-                clip = decode_clip(services, _file_of(job), job.request_id or "", stop=stop, report=report)
+                clip = decode_clip(services, _file_of(job), job.request_id or "", FrameChoice(), stop, report)
             except RunComfyError as error:
                 raise about(error, job) from error.__cause__
         report(Finished(job.request_id or "", finding.report))
@@ -114,7 +114,7 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
     def task(stop: StopSignal, report: Report) -> Clip:
         if order.rehearse:
             path, request_id = _rehearsal(order, picture, services.settings, stop, report)
-            clip = _decoded(services, order, path, request_id, stop, report)
+            clip = decode_clip(services, path, request_id, order.frames, stop, report)
             report(Finished(request_id, "Rehearsal: a free stand-in clip. Nothing was sent or charged."))
             return clip
         is_known = False
@@ -130,7 +130,7 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
         )
         request_id = job.request_id or ""
         try:
-            clip = _decoded(services, order, _file_of(job), request_id, stop, report)
+            clip = decode_clip(services, _file_of(job), request_id, order.frames, stop, report)
         except RunComfyError as error:
             raise about(error, job) from error.__cause__
         report(Finished(request_id, describe(FromJournal(request_id), 0.0) if is_known else charge_sentence(job)))
@@ -177,29 +177,8 @@ def _rehearsal(
     return path, f"rehearsal-{digest}"
 
 
-def _decoded(services: Services, order: Order, path: Path, request_id: str, stop: StopSignal, report: Report) -> Clip:
-    return decode_clip(
-        services,
-        path,
-        request_id,
-        stop=stop,
-        report=report,
-        with_frames=order.decode_frames,
-        select_every_nth=order.select_every_nth,
-        frame_load_cap=order.frame_load_cap,
-    )
-
-
 def decode_clip(
-    services: Services,
-    path: Path,
-    request_id: str,
-    *,
-    stop: StopSignal,
-    report: Report,
-    with_frames: bool = True,
-    select_every_nth: int = 1,
-    frame_load_cap: int = 0,
+    services: Services, path: Path, request_id: str, choice: FrameChoice, stop: StopSignal, report: Report
 ) -> Clip:
     """A file as what the graph gets.
 
@@ -212,13 +191,13 @@ def decode_clip(
     with services.decoding.held(stop, lambda: None):
         decoded = decode(
             path,
-            select_every_nth=select_every_nth,
-            frame_load_cap=frame_load_cap,
-            with_frames=with_frames,
+            select_every_nth=choice.select_every_nth,
+            frame_load_cap=choice.frame_load_cap,
+            with_frames=choice.decode_frames,
             progress=lambda done, total: report(Decoding(done, total)),
             checkpoint=stop.check,
         )
-    frames = decoded.frames if with_frames else host.blocked(NO_FRAMES)
+    frames = decoded.frames if choice.decode_frames else host.blocked(NO_FRAMES)
     return Clip(frames, decoded.audio, decoded.fps, host.video(path), request_id, path)
 
 

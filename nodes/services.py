@@ -15,11 +15,13 @@ from .runcomfy.download import Downloader
 from .runcomfy.generation import Generation
 from .runcomfy.history import History
 from .runcomfy.journal import Journal
+from .runcomfy.lookup import Lookup
 from .runcomfy.pricing import Pricing
 from .runcomfy.retry import RetryPolicy
 from .runcomfy.settings import Settings
 from .runcomfy.status_actions import StatusActions
 from .runcomfy.stopping import Slots
+from .runcomfy.waiting import Waiting
 
 RETRY_BASE_S = 1.0
 
@@ -53,7 +55,7 @@ def current_services() -> Services:
 
 @functools.lru_cache(maxsize=8)
 def _services(settings: Settings) -> Services:
-    from .media.probe import check_whole  # noqa: PLC0415 - PyAV is loaded when it is needed, and may be missing
+    from .media.probe import probe  # noqa: PLC0415 - PyAV is loaded when it is needed, and may be missing
 
     policy = RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
     journal = Journal(settings.state_dir)
@@ -69,13 +71,16 @@ def _services(settings: Settings) -> Services:
 
     collector = Collector(
         journal=journal,
-        history=history,
+        waiting=Waiting(
+            journal=journal,
+            history=history,
+            poll_interval_s=settings.poll_interval_s,
+            timeout_s=settings.timeout_s,
+            policy=policy,
+        ),
         connect=connect,
-        downloader=Downloader(allows=settings.allows_clip_url, verify=check_whole, policy=policy),
+        downloader=Downloader(allows=settings.allows_clip_url, verify=probe, policy=policy),
         output_dir=settings.output_dir,
-        poll_interval_s=settings.poll_interval_s,
-        timeout_s=settings.timeout_s,
-        policy=policy,
     )
     return Services(
         settings=settings,
@@ -92,6 +97,11 @@ def _services(settings: Settings) -> Services:
             max_usd_per_day=settings.max_usd_per_day,
             policy=policy,
         ),
-        actions=StatusActions(journal=journal, collector=collector, connect=connect, model_id=settings.model.model_id),
+        actions=StatusActions(
+            journal=journal,
+            collector=collector,
+            connect=connect,
+            lookup=Lookup(journal=journal, connect=connect, model_id=settings.model.model_id),
+        ),
         decoding=Slots(1),
     )

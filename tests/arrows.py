@@ -19,8 +19,8 @@ ROWS = (
     ("nodes.node_states",),
     ("nodes.configuration", "nodes.documents", "nodes.events", "nodes.guard", "nodes.packages", "nodes.progress_text"),
     ("nodes.runcomfy.generation", "nodes.runcomfy.status_actions"),
-    ("nodes.runcomfy.collect",),
-    ("nodes.runcomfy.pricing",),
+    ("nodes.runcomfy.collect", "nodes.runcomfy.lookup"),
+    ("nodes.runcomfy.pricing", "nodes.runcomfy.waiting"),
     ("nodes.runcomfy.history",),
     ("nodes.runcomfy.client", "nodes.runcomfy.journal", "nodes.runcomfy.download"),
     (
@@ -31,6 +31,7 @@ ROWS = (
         "nodes.runcomfy.outcomes",
         "nodes.runcomfy.polling",
         "nodes.runcomfy.retry",
+        "nodes.runcomfy.rows",
         "nodes.runcomfy.settings",
         "nodes.runcomfy.spending",
     ),
@@ -42,7 +43,8 @@ ROWS = (
         "nodes.runcomfy.schema",
         "nodes.runcomfy.stopping",
     ),
-    ("nodes.runcomfy.models",),
+    ("nodes.runcomfy.api_errors", "nodes.runcomfy.models"),
+    ("nodes.runcomfy.foreign_text",),
     ("nodes.host", "nodes.runcomfy"),
     ("nodes.errors",),
 )

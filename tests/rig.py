@@ -17,6 +17,7 @@ from sora2pro.nodes.runcomfy.generation import Generation  # noqa: E402
 from sora2pro.nodes.runcomfy.history import History  # noqa: E402
 from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference  # noqa: E402
 from sora2pro.nodes.runcomfy.journal import Journal  # noqa: E402
+from sora2pro.nodes.runcomfy.lookup import Lookup  # noqa: E402
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO  # noqa: E402
 from sora2pro.nodes.runcomfy.pricing import Pricing  # noqa: E402
 from sora2pro.nodes.runcomfy.progress import ignore  # noqa: E402
@@ -24,6 +25,7 @@ from sora2pro.nodes.runcomfy.retry import RetryPolicy  # noqa: E402
 from sora2pro.nodes.runcomfy.settings import Settings  # noqa: E402
 from sora2pro.nodes.runcomfy.status_actions import StatusActions  # noqa: E402
 from sora2pro.nodes.runcomfy.stopping import StopSignal  # noqa: E402
+from sora2pro.nodes.runcomfy.waiting import Waiting  # noqa: E402
 
 PICTURE_URL = "https://example.com/fox.png"
 MAX_CLIP_BYTES = 1 << 20
@@ -79,15 +81,18 @@ class Rig:
         )
         self.collector = Collector(
             journal=self.journal,
-            history=self.history,
+            waiting=Waiting(
+                journal=self.journal,
+                history=self.history,
+                poll_interval_s=self.settings.poll_interval_s,
+                timeout_s=self.settings.timeout_s,
+                policy=NO_WAITS,
+                clock=clock,
+                wall_clock=wall_clock,
+            ),
             connect=self.connect,
             downloader=self.downloader,
             output_dir=self.settings.output_dir,
-            poll_interval_s=self.settings.poll_interval_s,
-            timeout_s=self.settings.timeout_s,
-            policy=NO_WAITS,
-            clock=clock,
-            wall_clock=wall_clock,
         )
         self.generation = Generation(
             journal=self.journal,
@@ -100,7 +105,10 @@ class Rig:
             sleep=lambda _seconds: None,
         )
         self.actions = StatusActions(
-            journal=self.journal, collector=self.collector, connect=self.connect, model_id=SORA_2_PRO.model_id
+            journal=self.journal,
+            collector=self.collector,
+            connect=self.connect,
+            lookup=Lookup(journal=self.journal, connect=self.connect, model_id=SORA_2_PRO.model_id),
         )
 
     def run(self, request=None, *, stop=None, report=ignore):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .timeline import Timeline
 
 _CONVERTERS = 2
-_MOST_WAITING = 8  # decoded pictures that wait for a converter: each holds memory
+_MOST_WAITING = 6  # decoded pictures that wait for a converter: each holds memory
 
 
 def read_frames(

@@ -1,4 +1,4 @@
-"""RunComfy's JSON becomes our types here, and its two vocabularies of errors become ours. Pure.
+"""RunComfy's JSON becomes our types. Pure.
 
 What is known of the answers, and what is not, is tolerated in both directions: unknown words are kept as unknown, extra keys
 are ignored, and only `request_id` of a submit is relied on.
@@ -6,7 +6,6 @@ are ignored, and only `request_id` of a submit is relied on.
 
 from __future__ import annotations
 
-import email.utils
 import json
 import math
 import re
@@ -15,21 +14,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ..errors import (
-    APIError,
-    AuthenticationError,
-    InsufficientCreditsError,
-    InvalidRequestError,
-    ModelUnavailableError,
-    NotFoundError,
-    RateLimitError,
-    ResponseFormatError,
-    ServerError,
-)
+from ..errors import ResponseFormatError
+from .api_errors import Subject, api_error
+from .foreign_text import MAX_DEPTH, first_words, shown
 
-MAX_SHOWN_CHARS = 300
 NOT_READY_CODE = 400_005
-MAX_DEPTH = 6
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -51,14 +40,6 @@ PHASES: dict[str, Phase] = {
     **dict.fromkeys(("failed", "error"), Phase.FAILED),
     **dict.fromkeys(("cancelled", "canceled"), Phase.CANCELLED),
 }
-
-
-class Subject(Enum):
-    """What a call was about; the same code means another thing for a model than for a request."""
-
-    MODEL = "model"
-    REQUEST = "request"
-    ACCOUNT = "account"
 
 
 class CancelOutcome(Enum):
@@ -127,13 +108,13 @@ def checked_json(answer: Answer, subject: Subject) -> dict[str, Any]:
     """
     document = _json_object(answer.body)
     if not 200 <= answer.status_code < 300:  # noqa: PLR2004 - the successful HTTP statuses
-        raise api_error(answer, document or {}, subject)
+        raise api_error(answer.status_code, answer.headers, document or {}, subject)
     if document is None:
         raise ResponseFormatError(
             f"RunComfy's answer (HTTP {answer.status_code}) could not be read.", status_code=answer.status_code
         )
     if document.get("error_code") not in (None, 0, ""):
-        raise api_error(answer, document, subject)
+        raise api_error(answer.status_code, answer.headers, document, subject)
     return document
 
 
@@ -154,7 +135,7 @@ def parse_status(document: Mapping[str, Any]) -> RequestStatus:
     word = _text(document.get("status"))
     position = document.get("queue_position")
     is_count = isinstance(position, int) and not isinstance(position, bool) and position >= 0
-    return RequestStatus(phase=phase_of(word), word=_shown(word), queue_position=position if is_count else None)
+    return RequestStatus(phase=phase_of(word), word=shown(word), queue_position=position if is_count else None)
 
 
 def parse_result(document: Mapping[str, Any]) -> GenerationResult:
@@ -163,10 +144,10 @@ def parse_result(document: Mapping[str, Any]) -> GenerationResult:
     model_id = document.get("model_id")
     return GenerationResult(
         phase=phase_of(word),
-        word=_shown(word),
+        word=shown(word),
         video_url=_video_url(document.get("output")),
         cost_usd=amount(document.get("cost")),
-        reason=_reason(document),
+        reason=first_words(document, ("error", "error_message", "failure_reason", "message", "detail")),
         model_id=model_id if isinstance(model_id, str) else None,
     )
 
@@ -209,132 +190,12 @@ def signed_amount(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def api_error(answer: Answer, document: Mapping[str, Any], subject: Subject) -> APIError:
-    """RunComfy's error as one of ours."""
-    code = _error_code(document)
-    kind, sentence = _classify(answer.status_code, code, subject)
-    numbers = f"HTTP {answer.status_code}" + ("" if code is None else f", error {code}")
-    said = _error_text(document)
-    return kind(
-        f"{sentence} ({numbers})" + (f": {said.rstrip('.')}." if said else "."),
-        status_code=answer.status_code,
-        error_code=code,
-        retry_after_s=retry_after_s(answer.headers),
-    )
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header, in either of its forms; a date is measured against the answer's own Date."""
-    lowered = {name.lower(): value for name, value in headers.items()}
-    text = lowered.get("retry-after", "").strip()
-    if not text:
-        return None
-    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text):
-        return float(text)
-    until, now = _date(text), _date(lowered.get("date", ""))
-    if until is None or now is None:
-        return None
-    return max(0.0, until - now)
-
-
-def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[type[APIError], str]:
-    unknown = {
-        Subject.MODEL: (ModelUnavailableError, "RunComfy does not offer this model"),
-        Subject.REQUEST: (
-            NotFoundError,
-            "RunComfy does not know this request: it is gone, or belongs to another account",
-        ),
-        Subject.ACCOUNT: (NotFoundError, "RunComfy did not find the account"),
-    }[subject]
-    foreign = (AuthenticationError, "RunComfy does not allow this token to do that")
-    by_code: dict[int | None, tuple[type[APIError], str]] = {
-        400_001: unknown,
-        404_001: unknown,
-        400_002: (InsufficientCreditsError, "The RunComfy account has no balance left"),
-        400_004: (AuthenticationError, "RunComfy refused the token"),
-        401_001: (AuthenticationError, "RunComfy refused the token"),
-        403_001: unknown if subject is Subject.REQUEST else foreign,
-        403_003: foreign,
-        422_001: (InvalidRequestError, "RunComfy found the input wrong"),
-    }
-    by_status: dict[int, tuple[type[APIError], str]] = {
-        400: (InvalidRequestError, "RunComfy found the request wrong"),
-        401: (AuthenticationError, "RunComfy refused the token"),
-        402: (InsufficientCreditsError, "The RunComfy account has no balance left"),
-        403: foreign,
-        404: unknown,
-        422: (InvalidRequestError, "RunComfy found the input wrong"),
-        429: (RateLimitError, "RunComfy says that there are too many requests"),
-    }
-    if code in by_code:
-        return by_code[code]
-    family = (code or 0) // 1000
-    effective = family if status_code < 300 and family else status_code  # noqa: PLR2004 - an error in a 2xx answer
-    if effective in by_status:
-        return by_status[effective]
-    if effective >= 500:  # noqa: PLR2004 - the server's own errors
-        return ServerError, "RunComfy has trouble of its own"
-    return APIError, "RunComfy gave an unexpected answer"
-
-
 def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
-
-
-def _error_code(document: Mapping[str, Any]) -> int | None:
-    for key in ("error_code", "code"):
-        value = document.get(key)
-        if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
-            return int(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return None
-
-
-def _error_text(document: Mapping[str, Any]) -> str:
-    for key in ("error_message", "message", "error", "detail"):
-        text = _words(document.get(key))
-        if text:
-            return text
-    return ""
-
-
-def _reason(document: Mapping[str, Any]) -> str:
-    for key in ("error", "error_message", "failure_reason", "message", "detail"):
-        text = _words(document.get(key))
-        if text:
-            return text
-    return ""
-
-
-def _words(value: object, depth: int = 0) -> str:
-    """RunComfy's words in whatever form they come: text, an object with a message, a list of those."""
-    if isinstance(value, Mapping):
-        for key in ("message", "error_message", "msg", "detail", "error"):
-            if isinstance(value.get(key), str):
-                return _shown(value[key])
-    if depth == MAX_DEPTH or value in (None, "", {}, []):
-        return ""
-    if isinstance(value, list):
-        return _shown("; ".join(filter(None, (_words(item, depth + 1) for item in value[:5]))))
-    try:
-        return _shown(value if isinstance(value, str) else json.dumps(value, default=str))
-    except RecursionError:
-        return ""
-
-
-def _shown(text: str) -> str:
-    """Foreign text made fit for a message: one line, short, no data URI, no query of a link."""
-    text = " ".join(text.split())
-    text = re.sub(r"(?i)data:[\w/+.=;-]+,\S*", "(data URI)", text)
-    text = re.sub(r"(?i)(https?://)[^\s/?#\"'<>]*@", r"\1", text)
-    text = re.sub(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1", text)
-    text = "".join(character for character in text if character.isprintable())
-    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
 
 
 def _text(value: object) -> str:
@@ -350,10 +211,3 @@ def _video_url(output: object, depth: int = 0) -> str | None:
     elif depth < MAX_DEPTH and isinstance(output, Mapping):
         inner = [output.get(key) for key in ("video", "videos", "url")]
     return next(filter(None, (_video_url(item, depth + 1) for item in inner)), None)
-
-
-def _date(text: str) -> float | None:
-    try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None

@@ -32,7 +32,6 @@ from .answers import (
     GenerationResult,
     Phase,
     RequestStatus,
-    Subject,
     checked_json,
     parse_cancel,
     parse_catalogue,
@@ -41,6 +40,7 @@ from .answers import (
     parse_submit,
     signed_amount,
 )
+from .api_errors import Subject
 from .settings import is_loopback
 
 if TYPE_CHECKING:

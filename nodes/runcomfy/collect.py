@@ -3,52 +3,24 @@
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from ..errors import (
-    SAFE_TO_RERUN,
-    APIConnectionError,
-    APIError,
-    DownloadError,
-    GenerationTimeoutError,
-    NotFoundError,
-    ResponseFormatError,
-    RunComfyError,
-    Stopped,
-)
-from .answers import CancelOutcome, GenerationResult, Phase
+from ..errors import SAFE_TO_RERUN, DownloadError, NotFoundError, RunComfyError, Stopped
+from .answers import CancelOutcome, Phase
 from .client import Client, RequestHandle
 from .download import Downloader, UnusableLinkError
-from .history import History
 from .jobs import Job, JobState, charge_sentence
 from .journal import Journal
 from .outcomes import about, ended
-from .polling import Usual, next_poll_s, usual_times
-from .progress import Queued, Rendering, Report, Retrying
-from .retry import Call, RetryPolicy, Wait, decide
+from .progress import Report
 from .stopping import StopSignal
+from .waiting import Ending, Waiting, handle_of
 
 MAX_FRESH_LINKS = 3
-MAX_EMPTY_RESULTS = 5
 
-Result = TypeVar("Result")
 logger = logging.getLogger("runcomfy.sora2pro.collect")
-
-
-@dataclass(slots=True)
-class _Watch:
-    """The clock of one wait. The limit counts only while RunComfy does not say that the request is still queued."""
-
-    handle: RequestHandle
-    give_up_at: float
-    rendering_since: float | None
-    saw_queue: bool = False
 
 
 class Collector:
@@ -56,44 +28,26 @@ class Collector:
 
     Args:
         journal: Where every step is recorded.
-        history: How long the user's clips usually take.
+        waiting: Waits for requests.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
         downloader: Fetches the clip.
         output_dir: Where clips are kept.
-        poll_interval_s: The most often to ask.
-        timeout_s: How long a request may render.
-        policy: The figures of the backoff.
-        clock: Monotonic seconds.
-        wall_clock: Seconds since the epoch.
-        jitter: A random number from 0 to 1.
     """
 
     def __init__(
         self,
         *,
         journal: Journal,
-        history: History,
+        waiting: Waiting,
         connect: Callable[[], AbstractContextManager[Client]],
         downloader: Downloader,
         output_dir: Path,
-        poll_interval_s: float,
-        timeout_s: float,
-        policy: RetryPolicy,
-        clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
-        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._journal = journal
-        self._history = history
+        self._waiting = waiting
         self._connect = connect
         self._downloader = downloader
         self._output_dir = output_dir
-        self._poll_interval_s = poll_interval_s
-        self._timeout_s = timeout_s
-        self._policy = policy
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._jitter = jitter
 
     def collect(self, job: Job, *, stop: StopSignal, report: Report) -> Job:
         """Bring the clip of a submitted, completed or downloaded job home. The caller holds its lock.
@@ -112,7 +66,7 @@ class Collector:
         try:
             with self._connect() as client:
                 if job.state is JobState.SUBMITTED:
-                    job = self._wait(client, job, stop, report)
+                    job = self._record_end(self._waiting.until_ended(client, job, stop, report))
                 return self._bring_home(client, job, stop, report)
         except Stopped:
             raise Stopped(self._on_stop(job, stop)) from None
@@ -127,11 +81,9 @@ class Collector:
             GenerationCancelledError: It is still cancelled.
             RunComfyError: RunComfy could not be asked.
         """
-        handle = _handle(job)
         try:
             with self._connect() as client:
-                give_up_at = self._clock() + self._timeout_s
-                result = self._read(lambda: client.result(handle), give_up_at, stop, report)
+                result = self._waiting.result(client, job, stop, report)
             phase = result.phase
         except NotFoundError:
             phase = Phase.UNKNOWN
@@ -149,7 +101,7 @@ class Collector:
         """
         try:
             job = self._journal.record_cancel_requested(job)
-            return self._cancel(job, _handle(job))
+            return self._cancel(job, handle_of(job))
         except RunComfyError as error:
             return job, (
                 f"Whether it was cancelled is not certain ({error.what.rstrip('.')}). It may go on and be charged. "
@@ -174,70 +126,21 @@ class Collector:
             + SAFE_TO_RERUN
         )
 
-    def _wait(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
-        """Until the request is ready."""
-        watch = self._watch(job)
-        usual = self._usual(job)
-        empty_results = 0
-        while True:
-            status = self._read(lambda: client.status(watch.handle), watch.give_up_at, stop, report)
-            if status.phase is Phase.QUEUED:
-                watch.saw_queue = True
-                watch.give_up_at = self._clock() + self._timeout_s
-                report(Queued(watch.handle.request_id, status.queue_position))
-            elif status.phase in (Phase.FINISHED, Phase.FAILED, Phase.CANCELLED):
-                result = self._read(lambda: client.result(watch.handle), watch.give_up_at, stop, report)
-                if result.phase in (Phase.FAILED, Phase.CANCELLED):
-                    raise self._record_end(job, result)
-                if result.phase is Phase.FINISHED and result.video_url:
-                    return self._record_ready(job, watch, result)
-                empty_results += result.phase is Phase.FINISHED
-                if empty_results >= MAX_EMPTY_RESULTS:
-                    raise ResponseFormatError(
-                        "RunComfy says that the clip is ready, but not where it is.", status_code=200
-                    )
-            else:
-                job = self._note_rendering(job, watch, status.word if status.phase is Phase.UNKNOWN else "")
-            elapsed_s = None if watch.rendering_since is None else self._clock() - watch.rendering_since
-            if elapsed_s is not None and status.phase is not Phase.QUEUED:
-                report(Rendering(watch.handle.request_id, elapsed_s, usual.median_s if usual else None))
-            if self._clock() >= watch.give_up_at:
-                raise self._timed_out()
-            stop.sleep(next_poll_s(self._poll_interval_s, elapsed_s, usual))
+    def _record_end(self, ending: Ending) -> Job:
+        """The job of a request that finished.
 
-    def _watch(self, job: Job) -> _Watch:
-        now = self._clock()
-        since = None if job.started_at is None else now - max(0.0, self._wall_clock() - job.started_at)
-        return _Watch(_handle(job), give_up_at=now + self._timeout_s, rendering_since=since)
-
-    def _usual(self, job: Job) -> Usual | None:
-        if job.size is None:
-            return None
-        return usual_times(self._history.render_times_s(job.model_id, job.size, job.seconds))
-
-    def _note_rendering(self, job: Job, watch: _Watch, strange_word: str) -> Job:
-        if watch.rendering_since is not None:
-            return job
-        watch.rendering_since = self._clock()
-        if strange_word:
-            logger.warning(
-                "RunComfy calls the state of %s '%s', which is not known here; waiting on.", job.name, strange_word
-            )
-            return job
-        return self._journal.record_started(job)
-
-    def _record_ready(self, job: Job, watch: _Watch, result: GenerationResult) -> Job:
-        """Only a rendering that was seen from its beginning says how long one takes."""
-        is_timed = watch.saw_queue and watch.rendering_since is not None
-        render_s = self._clock() - watch.rendering_since if is_timed and watch.rendering_since is not None else None
-        return self._journal.record_completed(
-            job, video_url=result.video_url or "", cost_usd=result.cost_usd, render_s=render_s
-        )
-
-    def _record_end(self, job: Job, result: GenerationResult) -> RunComfyError:
+        Raises:
+            GenerationFailedError: It failed.
+            GenerationCancelledError: It was cancelled.
+        """
+        job, result = ending.job, ending.result
         if result.phase is Phase.FAILED:
-            return ended(self._journal.record_failed(job, result.reason, result.cost_usd))
-        return ended(self._cancelled(job, result.reason))
+            raise ended(self._journal.record_failed(job, result.reason, result.cost_usd))
+        if result.phase is Phase.CANCELLED:
+            raise ended(self._cancelled(job, result.reason))
+        return self._journal.record_completed(
+            job, video_url=result.video_url or "", cost_usd=result.cost_usd, render_s=ending.render_s
+        )
 
     def _cancelled(self, job: Job, reason: str) -> Job:
         """Record it, unless whoever asked RunComfy to cancel has recorded it already."""
@@ -246,7 +149,7 @@ class Collector:
 
     def _bring_home(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
         """Download the clip, with a fresh address where the old one is no good."""
-        handle = _handle(job)
+        handle = handle_of(job)
         path = self._output_dir / f"sora2pro_{handle.request_id}.mp4"
         for fresh_links in range(MAX_FRESH_LINKS + 1):
             try:
@@ -261,7 +164,7 @@ class Collector:
             except UnusableLinkError:
                 if fresh_links == MAX_FRESH_LINKS:
                     raise
-                result = self._read(lambda: client.result(handle), self._clock() + self._timeout_s, stop, report)
+                result = self._waiting.result(client, job, stop, report)
                 if not result.video_url:
                     raise DownloadError("RunComfy does not name the address of the clip any more.") from None
                 job = self._journal.record_completed(job, video_url=result.video_url, cost_usd=result.cost_usd)
@@ -273,37 +176,11 @@ class Collector:
         if job.cost_usd is not None:
             return job
         try:
-            cost_usd = client.result(_handle(job)).cost_usd
+            cost_usd = client.result(handle_of(job)).cost_usd
         except RunComfyError as error:
             logger.info("The cost of %s is not known yet: %s", job.name, error.what)
             return job
         return job if cost_usd is None else self._journal.record_cost(job, cost_usd)
-
-    def _read(self, call: Callable[[], Result], give_up_at: float, stop: StopSignal, report: Report) -> Result:
-        """Make a call that is safe to repeat until it succeeds, cannot succeed, or time is up."""
-        attempt = 0
-        while True:
-            stop.check()
-            try:
-                return call()
-            except (APIError, APIConnectionError) as error:
-                attempt += 1
-                decision = decide(self._policy, Call.READ, attempt, error, jitter=self._jitter())
-                if not isinstance(decision, Wait):
-                    raise
-                if self._clock() + decision.seconds > give_up_at:
-                    raise self._timed_out(error) from error
-                logger.info("%s Trying again in %.1f s.", error.what, decision.seconds)
-                report(Retrying(error.what, decision.seconds))
-                stop.sleep(decision.seconds)
-
-    def _timed_out(self, error: RunComfyError | None = None) -> GenerationTimeoutError:
-        minutes = self._timeout_s / 60
-        if error is not None:
-            return GenerationTimeoutError(
-                f"RunComfy gave no usable answer for {minutes:.3g} minutes. Last: {error.what}"
-            )
-        return GenerationTimeoutError(f"RunComfy has been rendering for more than {minutes:.3g} minutes.")
 
     def _on_stop(self, job: Job, stop: StopSignal) -> str:
         if job.state is JobState.SUBMITTED and stop.cancels_remotely:
@@ -313,12 +190,6 @@ class Collector:
         message = f"Stopped. {sentence} (request_id: {job.request_id}, job: {job.name})"
         logger.info("%s", message)
         return message
-
-
-def _handle(job: Job) -> RequestHandle:
-    if job.request_id is None:
-        raise ValueError(f"{job.name} has no request id")
-    return RequestHandle(job.request_id)
 
 
 def _is_cancelled(client: Client, handle: RequestHandle) -> bool:

@@ -17,7 +17,7 @@ import requests
 import urllib3
 
 from ..errors import APIConnectionError, APIError, DownloadError, RunComfyError, ServerError, VideoDecodeError
-from .answers import retry_after_s
+from .api_errors import retry_after_s
 from .exact_url import ExactTargetAdapter, NoCredentials
 from .private_files import give_name
 from .progress import Downloading, Report

@@ -148,7 +148,7 @@ class Generation:
         """Go on with a job that is under way or ended; None if it turns out to leave the way free for a new purchase."""
         if job.state is JobState.SUBMITTING:
             # We hold the lock, so whoever was submitting is dead.
-            job = self._journal.record_uncertain(job, "ComfyUI ended while the request was being sent.")
+            job = self._journal.record_abandoned(job)
         if job.state is JobState.UNCERTAIN:
             raise uncertain(job)
         try:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from .database import Database
 from .jobs import Job
-from .journal import job_of
 from .models import Size
+from .rows import job_of
 from .spending import day_start, spent_usd
 
 SAMPLES = 20

@@ -15,10 +15,11 @@ from ..errors import InvalidInputError, JournalUnavailableError, RunComfyError, 
 from .database import Database
 from .joblock import JobLock
 from .jobs import RELEASABLE, GenerationRequest, Job, JobState, is_legal
-from .models import Size
+from .rows import insert, job_of, select_one, update
 from .spending import day_start, spent_usd
 
 HOLDS_FINGERPRINT = "is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1)"
+OF_INPUTS = f"fingerprint = ? AND {HOLDS_FINGERPRINT}"
 
 
 class RequestTakenError(RunComfyError):
@@ -56,7 +57,7 @@ class Journal:
 
     def find(self, fingerprint: str) -> Job | None:
         """The job that the same inputs lead to."""
-        return self._one(f"fingerprint = ? AND {HOLDS_FINGERPRINT}", fingerprint)
+        return self._one(OF_INPUTS, fingerprint)
 
     def get(self, job_id: int) -> Job | None:
         """A job by its number."""
@@ -80,22 +81,21 @@ class Journal:
         """The job of these inputs: the one there is, or a new one in state `prepared`."""
         fingerprint, now = request.fingerprint(), self._clock()
         with self.database.writing() as connection:
-            query = f"SELECT * FROM jobs WHERE fingerprint = ? AND {HOLDS_FINGERPRINT}"  # noqa: S608 - a constant
-            row = connection.execute(query, (fingerprint,)).fetchone()
-            if row is None:
-                values = {
-                    "fingerprint": fingerprint,
-                    "state": JobState.PREPARED.value,
-                    "model_id": request.model.model_id,
-                    "prompt": request.prompt,
-                    "size": str(request.size),
-                    "seconds": request.seconds,
-                    "seed": str(request.seed),
-                    "created_at": now,
-                    "updated_at": now,
-                }
-                row = _insert(connection, values)
-            return job_of(row)
+            job = select_one(connection, OF_INPUTS, fingerprint)
+            if job is not None:
+                return job
+            values = {
+                "fingerprint": fingerprint,
+                "state": JobState.PREPARED.value,
+                "model_id": request.model.model_id,
+                "prompt": request.prompt,
+                "size": str(request.size),
+                "seconds": request.seconds,
+                "seed": str(request.seed),
+                "created_at": now,
+                "updated_at": now,
+            }
+            return insert(connection, values)
 
     def record_submitting(
         self, job: Job, *, expected_usd: float | None, max_usd_per_day: float | None, list_usd_per_second: float
@@ -132,6 +132,10 @@ class Journal:
     def record_uncertain(self, job: Job, reason: str) -> Job:
         """Nobody knows whether RunComfy accepted the request."""
         return self._move(job, JobState.UNCERTAIN, reason=reason)
+
+    def record_abandoned(self, job: Job) -> Job:
+        """Whoever was sending the request is dead; the caller holds the lock."""
+        return self.record_uncertain(job, "ComfyUI ended while the request was being sent.")
 
     def record_submitted(self, job: Job, request_id: str) -> Job:
         """RunComfy accepted the request.
@@ -241,13 +245,11 @@ class Journal:
             "may_be_charged": 1,
         }
         with self.database.writing() as connection:
-            row = connection.execute("SELECT * FROM jobs WHERE request_id = ?", (request_id,)).fetchone()
-            return job_of(row or _insert(connection, values))
+            return select_one(connection, "request_id = ?", request_id) or insert(connection, values)
 
     def _one(self, condition: str, *values: object) -> Job | None:
         with self.database.reading() as connection:
-            row = connection.execute(f"SELECT * FROM jobs WHERE {condition}", values).fetchone()  # noqa: S608 - constants
-            return None if row is None else job_of(row)
+            return select_one(connection, condition, *values)
 
     def _move(self, job: Job, target: JobState, **columns: object) -> Job:
         with self._moving(job, target) as connection:
@@ -275,9 +277,7 @@ class Journal:
         values = {**columns, "updated_at": self._clock()}
         if target is not None:
             values["state"] = target.value
-        assignments = ", ".join(f"{name} = :{name}" for name in values)
-        connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job.id})  # noqa: S608 - names are ours
-        return job_of(connection.execute("SELECT * FROM jobs WHERE id = ?", (job.id,)).fetchone())
+        return update(connection, job.id, values)
 
 
 def _check_known(connection: sqlite3.Connection, job: Job) -> JobState:
@@ -301,39 +301,3 @@ def _check_known(connection: sqlite3.Connection, job: Job) -> JobState:
 def _imported(request_id: str) -> str:
     """What stands in for a fingerprint where the inputs of a request are not known."""
     return f"request:{request_id}"
-
-
-def _insert(connection: sqlite3.Connection, values: dict[str, object]) -> sqlite3.Row:
-    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
-    cursor = connection.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", values)  # noqa: S608 - names are ours
-    row: sqlite3.Row = connection.execute("SELECT * FROM jobs WHERE id = ?", (cursor.lastrowid,)).fetchone()
-    return row
-
-
-def job_of(row: sqlite3.Row) -> Job:
-    """A row as a value."""
-    return Job(
-        id=row["id"],
-        fingerprint=row["fingerprint"],
-        state=JobState(row["state"]),
-        model_id=row["model_id"],
-        prompt=row["prompt"],
-        size=Size.parse(row["size"]) if row["size"] else None,
-        seconds=row["seconds"],
-        seed=int(row["seed"]),
-        request_id=row["request_id"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        submitted_at=row["submitted_at"],
-        started_at=row["started_at"],
-        completed_at=row["completed_at"],
-        expected_usd=row["expected_usd"],
-        cost_usd=row["cost_usd"],
-        may_be_charged=bool(row["may_be_charged"]),
-        is_released=bool(row["is_released"]),
-        cancel_requested=bool(row["cancel_requested"]),
-        video_url=row["video_url"],
-        path=Path(row["path"]) if row["path"] else None,
-        file_bytes=row["file_bytes"],
-        reason=row["reason"],
-    )

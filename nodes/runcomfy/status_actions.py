@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from ..errors import (
-    InvalidInputError,
-    NotFoundError,
-    RunComfyError,
-)
-from .answers import REQUEST_ID, GenerationResult, Phase
-from .client import Client, RequestHandle
+from ..errors import UNCHANGED, InvalidInputError, NotFoundError, RunComfyError
+from .answers import Phase
+from .client import Client
 from .collect import Collector
 from .jobs import Job, JobState, charge_sentence
 from .journal import Journal
+from .lookup import ELSEWHERE, Lookup, checked_request_id
 from .outcomes import uncertain
 from .progress import Following, Report
 from .stopping import StopSignal
+from .waiting import handle_of
 
 FOLLOW_INTERVAL_S = 0.25
-UNCHANGED = "Nothing was changed and nothing was charged."
-JOB_NAME = re.compile(r"job-(\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class StatusActions:
         journal: The record.
         collector: Brings clips home.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
-        model_id: The model that requests not in the journal must belong to.
+        lookup: Finds the job that is meant.
     """
 
     def __init__(
@@ -50,18 +45,16 @@ class StatusActions:
         journal: Journal,
         collector: Collector,
         connect: Callable[[], AbstractContextManager[Client]],
-        model_id: str,
+        lookup: Lookup,
     ) -> None:
         self._journal = journal
         self._collector = collector
         self._connect = connect
-        self._model_id = model_id
+        self._lookup = lookup
 
     def check(self, name: str) -> Finding:
         """Look at a job; asks RunComfy once where that can tell more."""
-        job = self._job(name) or self._foreign(name)
-        if job.state is JobState.SUBMITTING:
-            job = self._settled(job)
+        job = self._lookup.settled(self._lookup.known_or_foreign(name))
         if job.state is JobState.SUBMITTED:
             return Finding(job, f"{describe(job)} {self._live(job)}")
         if job.state in (JobState.COMPLETED, JobState.DOWNLOADED) and job.cost_usd is None:
@@ -70,14 +63,14 @@ class StatusActions:
 
     def collect(self, name: str, *, stop: StopSignal, report: Report) -> Finding:
         """Bring the clip of a job home, however far it has got."""
-        job = self._job(name) or self._foreign(name)
+        job = self._lookup.known_or_foreign(name)
         with self._working_on(job, stop, report) as current:
             collected = self._collect(current, stop, report)
         return Finding(collected, describe(collected))
 
     def cancel(self, name: str) -> Finding:
         """Ask RunComfy to cancel a request."""
-        job = self._job(name) or self._foreign(name)
+        job = self._lookup.known_or_foreign(name)
         if job.state is not JobState.SUBMITTED:
             return Finding(job, f"{describe(job)} There is nothing to cancel.")
         job, sentence = self._collector.cancel(job)
@@ -95,10 +88,10 @@ class StatusActions:
             raise InvalidInputError(
                 f"The request {request_id} belongs to {known.name} already.",
                 money=UNCHANGED,
-                remedy="Look for another id under Generations on runcomfy.com.",
+                remedy=ELSEWHERE,
             )
-        job = self._uncertain_job(job_name)
-        self._check_model(self._result(request_id), request_id)
+        job = self._lookup.uncertain(job_name)
+        self._lookup.checked_result(request_id)
         with self._alone_with(job) as current:
             if current.state is not JobState.UNCERTAIN or current.is_released:
                 condition = "released" if current.is_released else current.state.value
@@ -116,11 +109,10 @@ class StatusActions:
         Raises:
             InvalidInputError: RunComfy still knows the request, or the job needs no release.
         """
-        job = self._job(name)
+        job = self._lookup.known(name)
         if job is None:
             raise InvalidInputError("There is no such job in the journal.", money=UNCHANGED)
-        if job.state is JobState.SUBMITTING:
-            job = self._settled(job)
+        job = self._lookup.settled(job)
         if job.state in (JobState.SUBMITTED, JobState.COMPLETED):
             self._check_gone(job)
         with self._alone_with(job) as current:
@@ -135,6 +127,8 @@ class StatusActions:
             return self._collector.look_again(job, stop=stop, report=report)
         if job.state in (JobState.SUBMITTED, JobState.COMPLETED, JobState.DOWNLOADED):
             return self._collector.collect(job, stop=stop, report=report)
+        if job.state is JobState.SUBMITTING:
+            job = self._journal.record_abandoned(job)
         if job.state is JobState.UNCERTAIN:
             raise uncertain(job)
         raise InvalidInputError(
@@ -144,90 +138,9 @@ class StatusActions:
             job_id=job.id,
         )
 
-    def _job(self, name: str) -> Job | None:
-        """The job a user means: blank for the newest, `job-7`, or a request id; None for an id the journal does not know."""
-        name = name.strip()
-        if not name:
-            newest = self._journal.newest()
-            if newest is None:
-                raise InvalidInputError(
-                    "The journal is empty: nothing was generated with this node pack yet.",
-                    money=UNCHANGED,
-                    remedy="Type a request id from runcomfy.com, or run a generation first.",
-                )
-            return newest
-        match = JOB_NAME.fullmatch(name)
-        if match is None:
-            return self._journal.by_request_id(checked_request_id(name))
-        job = self._journal.get(int(match[1]))
-        if job is None:
-            raise InvalidInputError(f"There is no {name} in the journal.", money=UNCHANGED)
-        return job
-
-    def _foreign(self, name: str) -> Job:
-        """A request the journal does not know gets a row, once RunComfy has confirmed that it exists."""
-        request_id = name.strip()
-        result = self._result(request_id)
-        self._check_model(result, request_id)
-        return self._journal.import_request(request_id, result.model_id or self._model_id)
-
-    def _uncertain_job(self, job_name: str) -> Job:
-        if job_name:
-            job = self._job(job_name)
-            if job is None:
-                raise InvalidInputError(
-                    f"'{job_name}' is no job.", money=UNCHANGED, remedy="Write 'job-7 <request id>'."
-                )
-            return self._settled(job) if job.state is JobState.SUBMITTING else job
-        for job in self._journal.in_state(JobState.SUBMITTING):
-            self._settled(job)
-        candidates = self._journal.in_state(JobState.UNCERTAIN)
-        if len(candidates) == 1:
-            return candidates[0]
-        if not candidates:
-            raise InvalidInputError(
-                "No job is uncertain, so there is none to adopt a request for.",
-                money=UNCHANGED,
-                remedy="To fetch the clip of a request, choose 'collect'.",
-            )
-        names = ", ".join(f"{job.name} ('{job.prompt[:40]}')" for job in candidates[:5])
-        raise InvalidInputError(
-            f"{len(candidates)} jobs are uncertain: {names}.",
-            money=UNCHANGED,
-            remedy="Write which one the request is for: 'job-7 <request id>'.",
-        )
-
-    def _settled(self, job: Job) -> Job:
-        """A job found `submitting`: still being sent, or uncertain because whoever sent it is dead."""
-        with self._journal.lock(job.fingerprint) as lock:
-            if not lock.try_acquire():
-                return job
-            current = self._journal.get(job.id) or job
-            if current.state is not JobState.SUBMITTING:
-                return current
-            return self._journal.record_uncertain(current, "ComfyUI ended while the request was being sent.")
-
-    def _result(self, request_id: str) -> GenerationResult:
-        with self._connect() as client:
-            try:
-                return client.result(RequestHandle(request_id))
-            except NotFoundError as error:
-                error.money = UNCHANGED
-                error.remedy = "Compare the id with the one under Generations on runcomfy.com."
-                error.request_id = request_id
-                raise
-
-    def _check_model(self, result: GenerationResult, request_id: str) -> None:
-        if result.model_id not in (None, self._model_id):
-            raise InvalidInputError(
-                f"The request {request_id} belongs to the model {result.model_id}, not to {self._model_id}.",
-                money=UNCHANGED,
-                remedy="Look for another id under Generations on runcomfy.com.",
-            )
-
     def _check_gone(self, job: Job) -> None:
         try:
-            self._result(job.request_id or "")
+            self._lookup.result(job.request_id or "")
         except NotFoundError:
             return
         raise InvalidInputError(
@@ -240,7 +153,7 @@ class StatusActions:
 
     def _live(self, job: Job) -> str:
         """What RunComfy says of a request right now; a failure to ask changes nothing."""
-        handle = RequestHandle(job.request_id or "")
+        handle = handle_of(job)
         try:
             with self._connect() as client:
                 status = client.status(handle)
@@ -284,22 +197,6 @@ class StatusActions:
                     remedy="Stop it first, then try again.",
                 )
             yield self._journal.get(job.id) or job
-
-
-def checked_request_id(text: str) -> str:
-    """The text, if it has the form of a request id.
-
-    Raises:
-        InvalidInputError: It has not.
-    """
-    text = text.strip()
-    if REQUEST_ID.fullmatch(text) is None:
-        raise InvalidInputError(
-            "That is neither a request id nor a job such as job-7.",
-            money=UNCHANGED,
-            remedy="A request id has letters, digits, dashes and underscores; leave the field blank for the newest job.",
-        )
-    return text
 
 
 def describe(job: Job) -> str:

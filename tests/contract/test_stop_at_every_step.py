@@ -12,6 +12,7 @@ from emulator import Call, Fault, FaultKind, Timeline
 from emulator.wire import Delivery, Reply
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, RunComfyError, Stopped
+from sora2pro.nodes.orders import FrameChoice
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Decoding, Downloading, Following, Preparing, Queued, Rendering, Retrying
 from sora2pro.nodes.runcomfy.stopping import StopSignal
@@ -234,8 +235,9 @@ def test_stop_while_frames_are_made_keeps_the_clip(node_emulator, tmp_path):
             current_services(),
             path,
             "",
-            stop=stop,
-            report=lambda p: isinstance(p, Decoding) and stop.set(cancels_remotely=True),
+            FrameChoice(),
+            stop,
+            lambda p: isinstance(p, Decoding) and stop.set(cancels_remotely=True),
         )
     (output,) = node_runs.run_node()
     assert len(output.frames) == 8

@@ -11,14 +11,9 @@ from sora2pro.nodes.errors import (
     RateLimitError,
     ServerError,
 )
-from sora2pro.nodes.runcomfy.answers import (
-    MAX_SHOWN_CHARS,
-    NOT_READY_CODE,
-    Subject,
-    api_error,
-    checked_json,
-    parse_result,
-)
+from sora2pro.nodes.runcomfy.answers import NOT_READY_CODE, checked_json, parse_result
+from sora2pro.nodes.runcomfy.api_errors import Subject, api_error
+from sora2pro.nodes.runcomfy.foreign_text import MAX_SHOWN_CHARS
 from values import made_answer
 
 MODEL, REQUEST, ACCOUNT = Subject.MODEL, Subject.REQUEST, Subject.ACCOUNT
@@ -69,7 +64,7 @@ SIGNED = "https://storage.runcomfy.net/clip.mp4?X-Signature=deadbeef&X-Expires=6
 )
 def test_both_vocabularies_lead_to_the_same_errors(status, code, subject, kind):
     document = {} if code is None else {"error_code": code}
-    error = api_error(made_answer(status), document, subject)
+    error = api_error(status, {}, document, subject)
     assert type(error) is kind
     assert (error.status_code, error.error_code) == (status, code)
     assert f"HTTP {status}" in error.what
@@ -85,14 +80,14 @@ def test_both_vocabularies_lead_to_the_same_errors(status, code, subject, kind):
     ],
 )
 def test_a_code_is_found_in_every_form(document):
-    error = api_error(made_answer(400), document, MODEL)
+    error = api_error(400, {}, document, MODEL)
     assert isinstance(error, InsufficientCreditsError)
     assert error.error_code == 400_002
 
 
 @pytest.mark.parametrize("code", [True, 4.5, "4e5", "-1", "400002x", [400_002], {"code": 400_002}, "1" * 30])
 def test_a_code_that_is_no_number_is_none(code):
-    assert api_error(made_answer(500), {"error_code": code}, MODEL).error_code is None
+    assert api_error(500, {}, {"error_code": code}, MODEL).error_code is None
 
 
 @pytest.mark.parametrize("code", [400_002, "400002", 403_003, "a word", {"a": 1}])
@@ -121,7 +116,7 @@ def test_an_answer_with_an_error_code_is_an_error_whatever_its_status(code):
     ],
 )
 def test_the_words_of_an_error_are_found_in_every_form(document, words):
-    said = api_error(made_answer(422), document, MODEL).what
+    said = api_error(422, {}, document, MODEL).what
     assert said == "RunComfy found the input wrong (HTTP 422)" + (f": {words}" if words else ".")
 
 
@@ -162,7 +157,7 @@ def test_the_reason_of_a_failure_is_told_in_runcomfys_words(document, reason):
 )
 def test_pictures_and_signatures_stay_out_of_messages(said):
     texts = [
-        str(api_error(made_answer(422), {"error_message": said}, MODEL)),
+        str(api_error(422, {}, {"error_message": said}, MODEL)),
         parse_result({"status": "failed", "error": said}).reason,
     ]
     for text in texts:

@@ -7,7 +7,6 @@ from sora2pro.nodes.runcomfy.answers import (
     CatalogueEntry,
     Phase,
     RequestStatus,
-    Subject,
     checked_json,
     parse_cancel,
     parse_catalogue,
@@ -15,6 +14,7 @@ from sora2pro.nodes.runcomfy.answers import (
     parse_status,
     parse_submit,
 )
+from sora2pro.nodes.runcomfy.api_errors import Subject
 from values import made_answer
 
 CLIP = "https://playgrounds-storage-public.runcomfy.net/aB%3D/c%3d/output/Z-5_output.mp4"

@@ -12,6 +12,7 @@ from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying
 from sora2pro.nodes.runcomfy.retry import RetryPolicy
 from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.waiting import Waiting
 from values import made_request
 
 START = 1_763_800_000.0
@@ -42,16 +43,19 @@ class World:
         self.history = History(self.journal.database, clock=self.wall_clock)
         self.collector = Collector(
             journal=self.journal,
-            history=self.history,
+            waiting=Waiting(
+                journal=self.journal,
+                history=self.history,
+                poll_interval_s=interval_s,
+                timeout_s=timeout_s,
+                policy=RetryPolicy(),
+                clock=lambda: self.now,
+                wall_clock=self.wall_clock,
+                jitter=lambda: 1.0,
+            ),
             connect=lambda: contextlib.nullcontext(self),
             downloader=self,
             output_dir=folder / "output",
-            poll_interval_s=interval_s,
-            timeout_s=timeout_s,
-            policy=RetryPolicy(),
-            clock=lambda: self.now,
-            wall_clock=self.wall_clock,
-            jitter=lambda: 1.0,
         )
         self.stop = StopSignal()
         self.stop.sleep = self.wait

@@ -8,9 +8,8 @@ from sora2pro.nodes.errors import (
     GenerationFailedError,
     ResponseFormatError,
 )
-from sora2pro.nodes.runcomfy.answers import Subject, api_error
+from sora2pro.nodes.runcomfy.api_errors import Subject, api_error
 from sora2pro.nodes.runcomfy.retry import Call, GiveUp, RetryPolicy, Verdict, Wait, decide, submission_verdict
-from values import made_answer
 
 POLICY = RetryPolicy()
 ALL_STATUSES = range(100, 600)
@@ -25,7 +24,7 @@ def error_of(status, subject, **document):
     """The error that an answer with a status becomes; one that cannot be read where the status is a good one."""
     if 200 <= status < 300 and not document:
         return ResponseFormatError("no usable request id", status_code=status)
-    return api_error(made_answer(status), document, subject)
+    return api_error(status, {}, document, subject)
 
 
 def is_repeated(call, error):
@@ -128,22 +127,22 @@ def test_jitter_spreads_a_wait_between_its_half_and_its_whole(attempt):
 @pytest.mark.parametrize(
     ("headers", "wait_s"),
     [
-        pytest.param({"Retry_After": "7"}, 7.0, id="seconds"),
+        pytest.param({"Retry-After": "7"}, 7.0, id="seconds"),
         pytest.param({"retry_after": " 7 "}, 7.0, id="small letters and blanks"),
-        pytest.param({"Retry_After": "0.25"}, 0.25, id="parts of a second"),
-        pytest.param({"Retry_After": "0"}, 0.0, id="at once"),
-        pytest.param({"Retry_After": "86400"}, 120.0, id="a day: the ceiling"),
-        pytest.param({"Retry_After": "999999999999"}, 120.0, id="absurd: the ceiling"),
+        pytest.param({"Retry-After": "0.25"}, 0.25, id="parts of a second"),
+        pytest.param({"Retry-After": "0"}, 0.0, id="at once"),
+        pytest.param({"Retry-After": "86400"}, 120.0, id="a day: the ceiling"),
+        pytest.param({"Retry-After": "999999999999"}, 120.0, id="absurd: the ceiling"),
         pytest.param(
-            {"Retry_After": "Sun, 22 Nov 2026 12:00:30 GMT", "Date": "Sun, 22 Nov 2026 12:00:00 GMT"}, 30.0, id="a date"
+            {"Retry-After": "Sun, 22 Nov 2026 12:00:30 GMT", "Date": "Sun, 22 Nov 2026 12:00:00 GMT"}, 30.0, id="a date"
         ),
         pytest.param(
-            {"Retry_After": "Sun, 22 Nov 2026 11:00:00 GMT", "Date": "Sun, 22 Nov 2026 12:00:00 GMT"},
+            {"Retry-After": "Sun, 22 Nov 2026 11:00:00 GMT", "Date": "Sun, 22 Nov 2026 12:00:00 GMT"},
             0.0,
             id="a past date",
         ),
         pytest.param(
-            {"Retry_After": "Fri, 31 Dec 9999 23:59:59 GMT", "Date": "Sun, 22 Nov 2026 12:00:00 GMT"},
+            {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT", "Date": "Sun, 22 Nov 2026 12:00:00 GMT"},
             120.0,
             id="a date beyond all: the ceiling",
         ),
@@ -151,7 +150,7 @@ def test_jitter_spreads_a_wait_between_its_half_and_its_whole(attempt):
 )
 @pytest.mark.parametrize("call", Call)
 def test_the_wait_the_server_asks_for_is_kept_within_reason(headers, wait_s, call):
-    error = api_error(made_answer(429, **headers), {}, Subject.MODEL)
+    error = api_error(429, headers, {}, Subject.MODEL)
     assert decide(POLICY, call, 1, error, jitter=0.0) == Wait(wait_s)
 
 
@@ -159,15 +158,15 @@ def test_the_wait_the_server_asks_for_is_kept_within_reason(headers, wait_s, cal
     "headers",
     [
         pytest.param({}, id="none"),
-        pytest.param({"Retry_After": ""}, id="empty"),
-        pytest.param({"Retry_After": "soon"}, id="a word"),
-        pytest.param({"Retry_After": "-5"}, id="negative"),
-        pytest.param({"Retry_After": "1e3"}, id="a float in another form"),
-        pytest.param({"Retry_After": "inf"}, id="infinity"),
-        pytest.param({"Retry_After": "Sun, 22 Nov 2026 12:00:30 GMT"}, id="a date without the server's own"),
-        pytest.param({"Retry_After": "Sun, 99 Foo 2026 99:99:99 GMT", "Date": "now"}, id="a date that is none"),
+        pytest.param({"Retry-After": ""}, id="empty"),
+        pytest.param({"Retry-After": "soon"}, id="a word"),
+        pytest.param({"Retry-After": "-5"}, id="negative"),
+        pytest.param({"Retry-After": "1e3"}, id="a float in another form"),
+        pytest.param({"Retry-After": "inf"}, id="infinity"),
+        pytest.param({"Retry-After": "Sun, 22 Nov 2026 12:00:30 GMT"}, id="a date without the server's own"),
+        pytest.param({"Retry-After": "Sun, 99 Foo 2026 99:99:99 GMT", "Date": "now"}, id="a date that is none"),
     ],
 )
 def test_a_retry_after_that_says_nothing_leaves_the_wait_to_us(headers):
-    error = api_error(made_answer(429, **headers), {}, Subject.MODEL)
+    error = api_error(429, headers, {}, Subject.MODEL)
     assert decide(POLICY, Call.SUBMIT, 1, error, jitter=1.0) == Wait(POLICY.base_s)

@@ -1,0 +1,192 @@
+"""Asks RunComfy until a request has come to its end. Asking is free: whatever may pass is waited for, within the limit."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..errors import APIConnectionError, APIError, GenerationTimeoutError, ResponseFormatError, RunComfyError
+from .answers import GenerationResult, Phase
+from .client import Client, RequestHandle
+from .history import History
+from .jobs import Job
+from .journal import Journal
+from .polling import Usual, next_poll_s, usual_times
+from .progress import Queued, Rendering, Report, Retrying
+from .retry import Call, RetryPolicy, Wait, decide
+from .stopping import StopSignal
+
+MAX_EMPTY_RESULTS = 5
+ENDS = (Phase.FINISHED, Phase.FAILED, Phase.CANCELLED)
+
+Result = TypeVar("Result")
+logger = logging.getLogger("runcomfy.sora2pro.waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a request ended.
+
+    Attributes:
+        job: As recorded while it was waited for.
+        result: RunComfy's; one that finished names a clip.
+        render_s: Seconds from leaving the queue to the end, if both were seen.
+    """
+
+    job: Job
+    result: GenerationResult
+    render_s: float | None
+
+
+@dataclass(slots=True)
+class _Watch:
+    """The clock of one wait. The limit counts only while RunComfy does not say that the request is still queued."""
+
+    handle: RequestHandle
+    give_up_at: float
+    rendering_since: float | None
+    saw_queue: bool = False
+
+    def elapsed_s(self, now: float) -> float | None:
+        return None if self.rendering_since is None else now - self.rendering_since
+
+
+class Waiting:
+    """Waits for requests.
+
+    Args:
+        journal: Where it is recorded that a request left the queue.
+        history: How long the user's clips usually take.
+        poll_interval_s: The most often to ask.
+        timeout_s: How long a request may render, and how long RunComfy may give no usable answer.
+        policy: The figures of the backoff.
+        clock: Monotonic seconds.
+        wall_clock: Seconds since the epoch.
+        jitter: A random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        history: History,
+        poll_interval_s: float,
+        timeout_s: float,
+        policy: RetryPolicy,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._journal = journal
+        self._history = history
+        self._poll_interval_s = poll_interval_s
+        self._timeout_s = timeout_s
+        self._policy = policy
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._jitter = jitter
+
+    def until_ended(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Ending:
+        """Wait for a submitted request.
+
+        Raises:
+            GenerationTimeoutError: The limit is over; the request goes on.
+            RunComfyError: RunComfy cannot be asked, or does not say where the clip is.
+            Stopped: The run was asked to end.
+        """
+        watch = self._watch(job)
+        usual = self._usual(job)
+        empty_results = 0
+        while True:
+            status = self._read(lambda: client.status(watch.handle), watch.give_up_at, stop, report)
+            if status.phase in ENDS:
+                result = self._read(lambda: client.result(watch.handle), watch.give_up_at, stop, report)
+                if result.phase in (Phase.FAILED, Phase.CANCELLED) or (
+                    result.phase is Phase.FINISHED and result.video_url
+                ):
+                    return Ending(job, result, watch.elapsed_s(self._clock()) if watch.saw_queue else None)
+                empty_results += result.phase is Phase.FINISHED
+                if empty_results >= MAX_EMPTY_RESULTS:
+                    raise ResponseFormatError(
+                        "RunComfy says that the clip is ready, but not where it is.", status_code=200
+                    )
+            elif status.phase is Phase.QUEUED:
+                watch.saw_queue = True
+                watch.give_up_at = self._clock() + self._timeout_s
+                report(Queued(watch.handle.request_id, status.queue_position))
+            else:
+                job = self._note_rendering(job, watch, status.word if status.phase is Phase.UNKNOWN else "")
+            elapsed_s = watch.elapsed_s(self._clock())
+            if elapsed_s is not None and status.phase is not Phase.QUEUED:
+                report(Rendering(watch.handle.request_id, elapsed_s, usual.median_s if usual else None))
+            if self._clock() >= watch.give_up_at:
+                raise self._timed_out()
+            stop.sleep(next_poll_s(self._poll_interval_s, elapsed_s, usual))
+
+    def result(self, client: Client, job: Job, stop: StopSignal, report: Report) -> GenerationResult:
+        """Ask for the result of a request until there is an answer.
+
+        Raises:
+            RunComfyError: There is none within the limit, or RunComfy refuses to answer.
+            Stopped: The run was asked to end.
+        """
+        handle = handle_of(job)
+        return self._read(lambda: client.result(handle), self._clock() + self._timeout_s, stop, report)
+
+    def _watch(self, job: Job) -> _Watch:
+        now = self._clock()
+        since = None if job.started_at is None else now - max(0.0, self._wall_clock() - job.started_at)
+        return _Watch(handle_of(job), give_up_at=now + self._timeout_s, rendering_since=since)
+
+    def _usual(self, job: Job) -> Usual | None:
+        if job.size is None:
+            return None
+        return usual_times(self._history.render_times_s(job.model_id, job.size, job.seconds))
+
+    def _note_rendering(self, job: Job, watch: _Watch, strange_word: str) -> Job:
+        if watch.rendering_since is not None:
+            return job
+        watch.rendering_since = self._clock()
+        if strange_word:
+            logger.warning(
+                "RunComfy calls the state of %s '%s', which is not known here; waiting on.", job.name, strange_word
+            )
+            return job
+        return self._journal.record_started(job)
+
+    def _read(self, call: Callable[[], Result], give_up_at: float, stop: StopSignal, report: Report) -> Result:
+        """Make a call that is safe to repeat until it succeeds, cannot succeed, or time is up."""
+        attempt = 0
+        while True:
+            stop.check()
+            try:
+                return call()
+            except (APIError, APIConnectionError) as error:
+                attempt += 1
+                decision = decide(self._policy, Call.READ, attempt, error, jitter=self._jitter())
+                if not isinstance(decision, Wait):
+                    raise
+                if self._clock() + decision.seconds > give_up_at:
+                    raise self._timed_out(error) from error
+                logger.info("%s Trying again in %.1f s.", error.what, decision.seconds)
+                report(Retrying(error.what, decision.seconds))
+                stop.sleep(decision.seconds)
+
+    def _timed_out(self, error: RunComfyError | None = None) -> GenerationTimeoutError:
+        minutes = self._timeout_s / 60
+        if error is not None:
+            return GenerationTimeoutError(
+                f"RunComfy gave no usable answer for {minutes:.3g} minutes. Last: {error.what}"
+            )
+        return GenerationTimeoutError(f"RunComfy has been rendering for more than {minutes:.3g} minutes.")
+
+
+def handle_of(job: Job) -> RequestHandle:
+    """The request of a job that has one."""
+    if job.request_id is None:
+        raise ValueError(f"{job.name} has no request id")
+    return RequestHandle(job.request_id)
