@@ -8,7 +8,6 @@ from browser.desk import VIEW, Desk
 from browser.frontends import newest
 from browser.site import Site
 from clips import photo
-from comfyui.install import InstallError, ensure_installed
 from comfyui.server import ComfyUI
 from emulator import Emulator, Timeline
 from PIL import Image
@@ -16,16 +15,6 @@ from playwright.sync_api import sync_playwright
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="session")
-def installation():
-    try:
-        return ensure_installed()
-    except InstallError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"no ComfyUI to be had: {error}")
 
 
 @pytest.fixture(scope="session")

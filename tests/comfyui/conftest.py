@@ -5,7 +5,7 @@ import os
 import pytest
 from clips import photo
 from comfyui.graphs import PICTURE
-from comfyui.install import ROOT, InstallError, ensure_installed
+from comfyui.install import ROOT
 from comfyui.server import ComfyUI
 from comfyui.studio import Studio
 from emulator import Emulator, Timeline
@@ -15,16 +15,6 @@ from PIL import Image
 collect_ignore = [] if os.environ.get("VIDEOHELPERSUITE_PATH") else ["test_videohelpersuite.py"]
 
 PICTURE_SIZE = (1500, 900)  # none of the model's, so that it must be fitted
-
-
-@pytest.fixture(scope="session")
-def installation():
-    try:
-        return ensure_installed()
-    except InstallError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"no ComfyUI to be had: {error}")
 
 
 @pytest.fixture(scope="session")
