@@ -16,7 +16,7 @@ from pack import load_pack
 load_pack()
 from sora2pro.nodes.errors import VideoDecodeError  # noqa: E402 - the pack has to be loaded first
 from sora2pro.nodes.media.decode import decode  # noqa: E402 - as above
-from sora2pro.nodes.media.probe import check_whole  # noqa: E402 - as above
+from sora2pro.nodes.media.probe import probe  # noqa: E402 - as above
 
 MOST_SECONDS_EACH = 60
 NUMBERS = (0, 1, 2, 30, 1000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -86,7 +86,7 @@ def mutate(original, seed):
 def outcome(path):
     """("error", what it says) or ("clip", its shape)."""
     try:
-        check_whole(path, expected_seconds=1)
+        probe(path)
         return "clip", list(decode(path).frames.shape)
     except VideoDecodeError as error:
         return "error", str(error)

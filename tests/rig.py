@@ -8,7 +8,7 @@ from pack import load_pack
 
 load_pack()
 
-from sora2pro.nodes.media.probe import check_whole  # noqa: E402 - the pack is loaded by path, above
+from sora2pro.nodes.media.probe import probe  # noqa: E402 - the pack is loaded by path, above
 from sora2pro.nodes.runcomfy.client import Client, Timeouts  # noqa: E402
 from sora2pro.nodes.runcomfy.collect import Collector  # noqa: E402
 from sora2pro.nodes.runcomfy.credentials import Token  # noqa: E402
@@ -72,7 +72,7 @@ class Rig:
         self.downloader = Downloader(
             **{
                 "allows": self.settings.allows_clip_url,
-                "verify": check_whole,
+                "verify": probe,
                 "policy": NO_WAITS,
                 "max_bytes": MAX_CLIP_BYTES,
                 "read_timeout_s": timeouts.read_s,

@@ -17,6 +17,7 @@ _MOST_INDEX_BYTES = 64 * 1024**2
 MAX_TRACKS = 32
 PICTURES, SOUND = "vide", "soun"
 _SLACK_FRAMES = 3  # encoders do not agree whether the delay of reordered frames counts
+_LEAST_SHOWN = Fraction(1, 2)  # of a track: edit lists trim its ends, but nobody delivers a clip to hide most of it
 _SOUND_SLACK_S = Fraction(1, 10)  # sound frames are long, and their padding is counted by some and not by others
 
 
@@ -111,6 +112,10 @@ def _check_track(track: Track) -> None:
         lengths.append((track.media_s, track.timed_s, _SLACK_FRAMES * frame_s))
     if track.edited_s is not None:
         lengths.append((track.shown_s, track.edited_s, frame_s / 2))
+        if track.kind == PICTURES and track.edited_s < track.timed_s * _LEAST_SHOWN:
+            raise BoxError(
+                f"its picture track is {float(track.timed_s):.2f} s long, and only {float(track.edited_s):.2f} s would be shown"
+            )
     for said, found, slack in lengths:
         if abs(said - found) > max(slack, 0 if track.kind == PICTURES else _SOUND_SLACK_S):
             raise BoxError(f"its {name} track should be {float(said):.2f} s long and is {float(found):.2f} s")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import VideoDecodeError
 from .timeline import read_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-_LEAST_SHARE = 0.75  # of the seconds that were ordered: less is a part of the clip, not a clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class ClipFacts:
 
 
 def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFacts:
-    """Read the facts of a clip from its boxes and packets.
+    """Read the facts of a clip from its boxes and packets: cheap enough for every download, before the file gets its name.
 
     Raises:
         VideoDecodeError: It is not a clip, or not a whole one.
@@ -51,17 +48,3 @@ def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFa
         duration_s=timeline.duration_s,
         has_audio=timeline.has_sound,
     )
-
-
-def check_whole(path: Path, *, expected_seconds: float | None = None) -> ClipFacts:
-    """Make sure that a file is a complete clip: cheap enough for every download, before the file gets its name.
-
-    Raises:
-        VideoDecodeError: It is cut off, damaged, not a clip, or much shorter than was ordered.
-    """
-    facts = probe(path)
-    if expected_seconds is not None and facts.duration_s < expected_seconds * _LEAST_SHARE:
-        raise VideoDecodeError(
-            f"The clip is cut off: it has {facts.duration_s:.1f} of {expected_seconds:.1f} seconds.", path=path
-        )
-    return facts

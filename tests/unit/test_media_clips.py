@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.probe import check_whole, probe
+from sora2pro.nodes.media.probe import probe
 
 
 def numbers_of(frames):
@@ -34,7 +34,7 @@ def path(tmp_path):
 @pytest.mark.parametrize("fps", [24, 25, Fraction(30000, 1001), 30, 60])
 def test_every_usual_rate_is_read_as_it_is(path, fps):
     clips.write(path, clips.numbered(int(fps)), fps=fps)
-    decoded, facts = decode(path), check_whole(path)
+    decoded, facts = decode(path), probe(path)
     assert numbers_of(decoded.frames) == numbers_by_opencv(path) == list(range(int(fps)))
     assert decoded.fps == facts.fps == float(fps)
     assert facts.frame_count == int(fps)
@@ -73,14 +73,14 @@ def test_a_variable_rate_keeps_all_frames_and_says_that_fps_is_the_average(path,
     assert "variable frame rate" in caplog.text
 
 
-@pytest.mark.parametrize(("skip", "count"), [(0, 60), (10, 50), (0, 45), (7, 30), (31, 1)])
+@pytest.mark.parametrize(("skip", "count"), [(0, 60), (10, 50), (0, 45), (7, 30), (29, 31)])
 def test_an_edit_list_decides_which_frames_are_shown(path, skip, count):
     clips.write(path, clips.numbered(60), options={"bf": "3", "g": "30"})
     clips.set_edit(path, skip_s=skip / 30, seconds=count / 30)
     decoded = decode(path)
     assert numbers_of(decoded.frames) == list(range(skip, skip + count))
     assert decoded.fps == pytest.approx(30)
-    assert check_whole(path).frame_count == count
+    assert probe(path).frame_count == count
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -127,7 +127,7 @@ def test_the_index_may_be_in_front_behind_or_in_pieces(path, movflags):
     assert numbers_of(decoded.frames) == list(range(60))
     assert clips.heard(decoded.audio["waveform"], 48000) == pytest.approx([0.5], abs=0.022)
     assert decoded.audio["waveform"].shape[2] == pytest.approx(96000, abs=1024)
-    assert check_whole(path, expected_seconds=2).has_audio
+    assert probe(path).has_audio
 
 
 def test_a_clip_without_sound_gets_silence_of_its_length(path):

@@ -7,7 +7,7 @@ import clips
 import pytest
 from sora2pro.nodes.errors import Stopped, VideoDecodeError
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.probe import ClipFacts, check_whole, probe
+from sora2pro.nodes.media.probe import ClipFacts, probe
 from sora2pro.nodes.media.rehearsal import render
 
 TESTS = Path(clips.__file__).parent
@@ -59,7 +59,7 @@ def test_whole_clips_of_all_kinds_of_writers_are_whole(path, monkeypatch, option
     )
     sound = sound and ("aac", 48000, clips.beeps([0.7], sound[0]), sound[1])
     clips.write(path, clips.numbered(60), options={"bf": b_frames, "g": "20"}, sound=sound)
-    assert check_whole(path, expected_seconds=2).frame_count == 60
+    assert probe(path).frame_count == 60
     decoded = decode(path)
     assert [clips.read_frame_number(frame) for frame in decoded.frames] == list(range(60))
     if sound:
@@ -70,7 +70,7 @@ def test_a_variable_rate_is_whole_with_and_without_reordered_frames(path):
     starts = [0, 20, 90, 110, 170, 240, 300, 310, 400, 900]
     for b_frames in ("0", "3"):
         clips.write(path, clips.numbered(10), starts=starts, options={"bf": b_frames})
-        assert check_whole(path).frame_count == 10
+        assert probe(path).frame_count == 10
 
 
 def test_an_index_that_contradicts_itself_is_an_error_that_says_how(path):
