@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import host, runtime
 from .configuration import current_model
 from .errors import InvalidInputError
+from .media import FITS
 from .orders import MAX_CLIPS, FrameChoice, Order
 from .runcomfy.jobs import MAX_SEED, check_image_url, check_prompt
 from .runcomfy.models import AUTO_SIZE, SORA_2_PRO
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import torch
 
 CATEGORY = "RunComfy/Sora 2 Pro"
-FITS = ["crop", "pad", "blur pad", "stretch"]
 
 
 class Sora2ProImageToVideo:
@@ -61,7 +61,7 @@ class Sora2ProImageToVideo:
                     {
                         "default": str(model.default_size),
                         "tooltip": "Width x height of the clip. The picture is brought to exactly this size (see 'fit'). "
-                        "'auto' takes the size nearest to the picture's shape.",
+                        "'auto' takes the size nearest to the picture in shape, then in pixels; the larger sizes cost more.",
                     },
                 ),
                 "seconds": (
@@ -93,7 +93,7 @@ class Sora2ProImageToVideo:
                     },
                 ),
                 "fit": (
-                    FITS,
+                    list(FITS),
                     {
                         "default": FITS[0],
                         "advanced": True,

@@ -17,7 +17,6 @@ from .services import Services
 
 MAX_PAGE = 200
 MAX_SEARCH_CHARS = 200
-QUICK_ACTIONS = frozenset({"check", "cancel", "release"})
 
 
 class Panel:
@@ -75,10 +74,8 @@ class Panel:
             if not request_id:
                 raise InvalidInputError("There is no request id.", money=UNCHANGED, remedy="Paste the one you found.")
             finding = actions.adopt(f"{job.name} {request_id}")
-        elif action in QUICK_ACTIONS:
-            finding = getattr(actions, action)(job.name)
         else:
-            raise InvalidInputError(f"'{action}' is no action.", money=UNCHANGED)
+            finding = actions.at_once(action, job.name)
         return {"job": self._document(finding.job), "report": finding.report}
 
     def clip(self, name: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
-from .errors import InvalidInputError, RunComfyError
+from .errors import RunComfyError
 from .orders import FrameChoice, Order, check_folder, checked, pictures_of, request_for
 from .packages import packages_named
 from .progress_text import describe, listed
@@ -80,15 +80,10 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
 
     def task(stop: StopSignal, report: Report) -> tuple[Finding, Clip | None]:
         services = _services()
-        actions = services.actions
         if action == "collect":
-            finding = actions.collect(name, stop=stop, report=report)
-        elif action in ("check", "cancel", "adopt", "release"):
-            finding = getattr(actions, action)(name)
+            finding = services.actions.collect(name, stop=stop, report=report)
         else:
-            raise InvalidInputError(
-                f"'{action}' is no action.", remedy="Choose check, collect, cancel, adopt or release."
-            )
+            finding = services.actions.at_once(action, name)
         job, clip = finding.job, None
         if job.has_whole_file:
             try:

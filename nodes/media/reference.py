@@ -14,14 +14,13 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InvalidInputError
+from . import FITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
     from numpy.typing import NDArray
-
-FITS = ("crop", "pad", "blur pad", "stretch")
 
 MAX_REFERENCE_BYTES = 6 * 1024 * 1024
 _JPEG_QUALITY = 95

@@ -52,6 +52,21 @@ class StatusActions:
         self._connect = connect
         self._lookup = lookup
 
+    def at_once(self, action: str, name: str) -> Finding:
+        """Check, cancel, adopt or release: whatever takes no waiting.
+
+        Raises:
+            InvalidInputError: There is no such action.
+        """
+        actions = {"check": self.check, "cancel": self.cancel, "adopt": self.adopt, "release": self.release}
+        if action not in actions:
+            raise InvalidInputError(
+                f"'{action}' is no action.",
+                money=UNCHANGED,
+                remedy="Choose check, collect, cancel, adopt or release.",
+            )
+        return actions[action](name)
+
     def check(self, name: str) -> Finding:
         """Look at a job; asks RunComfy once where that can tell more."""
         job = self._lookup.settled(self._lookup.known_or_foreign(name))
