@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 from emulator.visitor import Visitor
 from sora2pro.nodes.errors import (
     NOT_CHARGED,
@@ -9,9 +10,11 @@ from sora2pro.nodes.errors import (
     GenerationCancelledError,
     GenerationFailedError,
     RunComfyError,
+    Stopped,
     SubmissionUncertainError,
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.stopping import StopSignal
 
 FREE = (
     NOTHING_SENT,
@@ -29,6 +32,23 @@ def attempt(rig, request=None, **options):
         return rig.run(request, **options)
     except RunComfyError as error:
         return error
+
+
+def stopped_at(kind, run, *, cancels_remotely=True, just_before=lambda: None):
+    """What the user reads who presses Stop as soon as a run reports a kind of progress.
+
+    run: called with `stop` and `report`.
+    """
+    stop = StopSignal()
+
+    def press(progress):
+        if isinstance(progress, kind):
+            just_before()
+            stop.set(cancels_remotely=cancels_remotely)
+
+    with pytest.raises(Stopped) as stopped:
+        run(stop=stop, report=press)
+    return str(stopped.value)
 
 
 def assert_paid_once_and_known(emulator, rig):

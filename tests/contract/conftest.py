@@ -66,6 +66,25 @@ def rig(rig_on, emulator):
 
 
 @pytest.fixture
+def point_to(monkeypatch, tmp_path):
+    """Points the node in this process to an emulator and to a folder; a variable that is None is not set.
+
+    Nothing that the person who runs the tests has set or saved is seen.
+    """
+
+    def point(emulator, root=tmp_path, **variables):
+        for name in [name for name in os.environ if name.startswith("RUNCOMFY_")]:
+            monkeypatch.delenv(name)
+        for name, value in (emulator.environment(root) | variables).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        for name in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(name, str(tmp_path))
+
+    return point
+
+
+@pytest.fixture
 def death_seed(capsys):
     """Where the random moments of kills come from; printed, so that the same ones can be tried again."""
     seed = int(os.environ.get("DEATH_SEED") or time.time_ns() % 1_000_000)

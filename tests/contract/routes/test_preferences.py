@@ -1,0 +1,115 @@
+"""Prices, settings and the token: they go in, and the token never comes out."""
+
+import pytest
+from contract.routes.page import buy
+from rights import is_its_owners_alone
+from sora2pro.nodes.errors import RunComfyError
+
+
+def test_the_price_is_that_of_the_catalogue_and_then_of_the_past(page, emulator):
+    assert page.get("/price?size=1280x720&seconds=8").json() == {"min_usd": 2.4, "max_usd": 2.4}
+    assert page.get("/price?size=auto&seconds=4").json() == {"min_usd": 1.2, "max_usd": 1.2}
+    emulator.configure(base_price_usd=0.5)
+    buy(seconds=4)
+    assert page.get("/price?size=auto&seconds=4").json() == {"min_usd": 1.2, "max_usd": 2.0}
+
+
+def test_a_price_nobody_can_say_is_null_and_nonsense_is_refused(page, emulator):
+    emulator.configure(base_price_usd=None)
+    assert page.get("/price?size=1280x720&seconds=4").json() == {"min_usd": None, "max_usd": None}
+    assert page.get("/price?size=big&seconds=4").status_code == 400
+    assert page.get("/price?size=1280x720&seconds=four").status_code == 400
+
+
+def test_without_a_token_the_price_is_unknown_and_no_error(page, emulator, point_to):
+    point_to(emulator, RUNCOMFY_API_TOKEN=None)
+    assert page.get("/price?size=1280x720&seconds=4").json() == {"min_usd": None, "max_usd": None}
+
+
+def test_a_token_is_kept_for_its_owner_alone_shown_by_four_characters_checked_and_forgotten(
+    page, emulator, point_to, state_dir
+):
+    point_to(emulator, RUNCOMFY_API_TOKEN=None)
+    assert page.get("/settings").json()["token"] == {
+        "origin": "none",
+        "variable": None,
+        "hint": "",
+        "has_saved": False,
+        "problem": "There is no RunComfy token.",
+    }
+    saved = page.ask("PUT", "/token", json={"token": f' "Bearer {emulator.token}" '}).json()
+    assert (saved["origin"], saved["hint"], saved["has_saved"]) == ("saved", emulator.token[-4:], True)
+    assert is_its_owners_alone(state_dir / "token")
+    assert page.ask("POST", "/token/check").json() == {"balance_usd": 1000.0}
+    buy()
+    page.jobs()
+    assert page.ask("DELETE", "/token").json()["origin"] == "none"
+    assert not (state_dir / "token").exists()
+    assert page.ask("POST", "/token/check").json()["error"].startswith("There is no RunComfy token. ")
+    assert not any(emulator.token in words for words in page.told)
+
+
+def test_a_token_runcomfy_refuses_is_answered_in_words(page, emulator, point_to):
+    point_to(emulator, RUNCOMFY_API_TOKEN=None)
+    page.ask("PUT", "/token", json={"token": "not-the-right-token-at-all"})
+    answer = page.ask("POST", "/token/check")
+    assert answer.status_code == 502
+    assert "Check the token on runcomfy.com" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "token", ["", "two words", "tökén", "x" * 9000, 17, None, ["a"]], ids=lambda value: str(value)[:9]
+)
+def test_what_cannot_be_a_token_is_refused_and_not_repeated(page, emulator, point_to, state_dir, token):
+    point_to(emulator, RUNCOMFY_API_TOKEN=None)
+    answer = page.ask("PUT", "/token", json={"token": token})
+    assert answer.status_code in (400, 409)
+    assert not (state_dir / "token").exists()
+    assert not (isinstance(token, str) and len(token) > 3 and token in answer.text)
+
+
+def test_a_token_of_the_environment_is_named_and_cannot_be_replaced_here(page, emulator, state_dir):
+    token = page.get("/settings").json()["token"]
+    assert (token["origin"], token["variable"], token["hint"]) == (
+        "environment",
+        "RUNCOMFY_API_TOKEN",
+        emulator.token[-4:],
+    )
+    answer = page.ask("PUT", "/token", json={"token": "another-token-entirely"})
+    assert (answer.status_code, "RUNCOMFY_API_TOKEN" in answer.json()["error"]) == (409, True)
+    assert not (state_dir / "token").exists()
+
+
+def test_settings_are_kept_taken_back_and_refused_in_words(page, emulator):
+    changed = page.ask("PUT", "/settings", json={"max_usd_per_day": 1, "max_parallel": 2}).json()["settings"]
+    assert changed["max_usd_per_day"] == {"value": 1.0, "source": "file", "variable": "RUNCOMFY_MAX_USD_PER_DAY"}
+    assert changed["max_parallel"]["value"] == 2
+    with pytest.raises(RunComfyError, match=r"would pass the limit of \$1\.00 a day"):
+        buy()
+    assert page.jobs()["totals"]["max_usd_per_day"] == 1.0
+    cleared = page.ask("PUT", "/settings", json={"max_usd_per_day": None}).json()["settings"]
+    assert cleared["max_usd_per_day"]["source"] == "default"
+    for wrong in ({"max_parallel": 0}, {"max_parallel": "many"}, {"model_id": "../x"}, {"max_usd_per_day": -1}):
+        answer = page.ask("PUT", "/settings", json=wrong)
+        assert (answer.status_code, "cannot be used" in answer.json()["error"]) == (409, True)
+    assert page.ask("PUT", "/settings", json={"api_base_url": "https://evil.example"}).status_code == 400
+    assert page.get("/settings").json()["settings"]["max_parallel"]["value"] == 2
+    assert emulator.charges == 0
+
+
+def test_a_setting_of_the_environment_is_read_only(page, emulator, point_to):
+    point_to(emulator, RUNCOMFY_MAX_PARALLEL="3")
+    assert page.get("/settings").json()["settings"]["max_parallel"] == {
+        "value": 3,
+        "source": "environment",
+        "variable": "RUNCOMFY_MAX_PARALLEL",
+    }
+    answer = page.ask("PUT", "/settings", json={"max_parallel": 9})
+    assert (answer.status_code, "RUNCOMFY_MAX_PARALLEL" in answer.json()["error"]) == (409, True)
+
+
+def test_a_settings_file_that_cannot_be_read_is_told_in_words(page, state_dir):
+    state_dir.mkdir(exist_ok=True)
+    (state_dir / "settings.json").write_text("{")
+    answer = page.get("/settings")
+    assert (answer.status_code, "cannot be read" in answer.json()["error"]) == (409, True)
