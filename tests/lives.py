@@ -109,14 +109,17 @@ class Nursery:
             return Life(_word(root, pid), None)
 
 
-def _live(url, token, root, *, commit=0, moment="", node=False):
-    """One generation; SIGKILL at the `commit`th commit (`before`, `within` or `after` it), or from outside."""
-    run = _node_life if node else _engine_life
+def _live(url, token, root, *, commit=0, moment="", environment=None):
+    """One generation; SIGKILL at the `commit`th commit (`before`, `within` or `after` it), or from outside.
+
+    With the variables of an `environment` it is the node that generates, else the engine alone.
+    """
+    root = Path(root)
     try:
-        text = json.dumps(run(url, token, Path(root), commit, moment))
+        text = json.dumps(_node_life(environment) if environment else _engine_life(url, token, root, commit, moment))
     except Exception as error:  # noqa: BLE001 - it travels to the test, which knows what it may be
         text = json.dumps({"error": str(error) or repr(error)})
-    word = _word(Path(root), os.getpid())
+    word = _word(root, os.getpid())
     word.with_suffix(".part").write_text(text, encoding="utf-8")
     word.with_suffix(".part").replace(word)
 
@@ -127,8 +130,8 @@ def _word(root, pid):
 
 def _engine_life(url, token, root, commit, moment):
     from promises import attempt  # noqa: PLC0415 - imported once, before the first fork
-    from rig import Rig  # noqa: PLC0415
-    from sora2pro.nodes.runcomfy.database import Database  # noqa: PLC0415
+    from rig import Rig  # noqa: PLC0415 - as above
+    from sora2pro.nodes.runcomfy.database import Database  # noqa: PLC0415 - as above
 
     class DoomedDatabase(Database):
         """Dies at one of its commits."""
@@ -153,10 +156,10 @@ def _engine_life(url, token, root, commit, moment):
     return {"commits": database.commits, "error": str(outcome) if isinstance(outcome, Exception) else None}
 
 
-def _node_life(url, token, root, _commit, _moment):
-    from node_runs import environment, run_node  # noqa: PLC0415
+def _node_life(environment):
+    from node_runs import run_node  # noqa: PLC0415 - as above; only some nurseries need it
 
-    os.environ.update(environment(url, token, root))
+    os.environ.update(environment)
     (clip,) = run_node()
     return {"frames": len(clip.frames), "error": None}
 

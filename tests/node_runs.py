@@ -19,17 +19,6 @@ class Output:
     request_id: str
 
 
-def environment(url, token, root):
-    """The variables that point the pack to an emulator and to folders of the test."""
-    return {
-        "RUNCOMFY_MODEL_API_BASE_URL": url,
-        "RUNCOMFY_API_TOKEN": token,
-        "RUNCOMFY_POLL_INTERVAL_S": "0.05",
-        "RUNCOMFY_STATE_DIR": str(root / "state"),
-        "RUNCOMFY_OUTPUT_DIR": str(root / "clips"),
-    }
-
-
 def pictures(*levels):
     """A batch of small grey pictures."""
     return torch.stack([torch.full((72, 128, 3), level) for level in levels])

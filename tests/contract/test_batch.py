@@ -11,15 +11,6 @@ from sora2pro.nodes.errors import GenerationFailedError, InsufficientCreditsErro
 AT_MOST_S = 60
 
 
-@pytest.fixture
-def point_to(monkeypatch, tmp_path):
-    def set_environment(emulator, **more):
-        for name, value in {**node_runs.environment(emulator.url, emulator.token, tmp_path), **more}.items():
-            monkeypatch.setenv(name, value)
-
-    return set_environment
-
-
 def busiest(requests):
     """How many requests were under way at once."""
     begins = [(request.accepted_at_s, 1) for request in requests]

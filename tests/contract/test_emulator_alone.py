@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 from emulator.visitor import submission
 
 TESTS = Path(__file__).resolve().parent.parent
+VARIABLES = 3  # address, token, interval
+ENDED = 0 if os.name == "posix" else 1  # Windows has no SIGTERM that a program could answer
 
 
 @contextmanager
@@ -19,16 +22,16 @@ def program(*arguments):
     command = [sys.executable, "-m", "emulator", *arguments]
     with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True) as process:
         try:
-            words = [shlex.split(process.stdout.readline()) for _ in range(4)]
+            words = [shlex.split(process.stdout.readline()) for _ in range(VARIABLES)]
             assert all(word[0] == "export" for word in words)
             yield dict(word[1].split("=", 1) for word in words)
         finally:
             process.terminate()
-    assert process.returncode == 0
+    assert process.returncode == ENDED
 
 
 def ask(environment, method, path, body=None):
-    connection = http.client.HTTPConnection(urlsplit(environment["RUNCOMFY_API_BASE_URL"]).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(environment["RUNCOMFY_MODEL_API_BASE_URL"]).netloc, timeout=10)
     token = environment["RUNCOMFY_API_TOKEN"]
     connection.request(method, path, json.dumps(body) if body else None, {"Authorization": f"Bearer {token}"})
     answer = json.loads(connection.getresponse().read())

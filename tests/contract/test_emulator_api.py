@@ -267,16 +267,6 @@ def test_what_was_said_is_recorded_byte_for_byte(start):
     assert (seen.call, seen.path, seen.headers["x-trace"]) == (Call.ELSEWHERE, "//v1/%7e?a=%2f", "1")
 
 
-def test_the_environment_points_the_pack_here(start):
-    emulator, _ = start()
-    assert emulator.environment() == {
-        "RUNCOMFY_MODEL_API_BASE_URL": emulator.url,
-        "RUNCOMFY_API_BASE_URL": emulator.url,
-        "RUNCOMFY_API_TOKEN": emulator.token,
-        "RUNCOMFY_POLL_INTERVAL_S": "0.05",
-    }
-
-
 def test_charges_survive_a_restart(start, tmp_path):
     first, visitor = start(state_path=tmp_path / "state.json", timeline=Timeline.by_hand())
     kept, dropped = visitor.accepted(), visitor.accepted(prompt="another")

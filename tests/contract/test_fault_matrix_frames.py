@@ -33,20 +33,8 @@ SAMPLE = (
 
 
 @pytest.fixture
-def point_to(monkeypatch):
-    """Points the node to an emulator and to folders of its own."""
-
-    def set_environment(emulator, root):
-        for name, value in node_runs.environment(emulator.url, emulator.token, root).items():
-            monkeypatch.setenv(name, value)
-
-    return set_environment
-
-
-@pytest.fixture
-def emulator(start_emulator, point_to, tmp_path):
-    emulator = start_emulator()
-    point_to(emulator, tmp_path)
+def emulator(emulator, point_to):
+    point_to(emulator)
     return emulator
 
 
@@ -89,7 +77,7 @@ def test_a_node_that_is_killed_at_any_moment_gives_every_frame_for_one_charge(
     for number in range(10 * KILLS):
         emulator, root = start_emulator(), tmp_path / str(number)
         point_to(emulator, root)
-        reaper.visit(lambda: nursery.begin(emulator, root, node=True))  # noqa: B023 - called at once
+        reaper.visit(lambda: nursery.begin(emulator, root, environment=emulator.environment(root)))  # noqa: B023 - called at once
         promises.settle(emulator)
         assert len(frames_after_trouble(emulator)) == 8
         assert emulator.charges == 1

@@ -47,16 +47,17 @@ def main() -> None:
                 clips_dir=CACHE / "emulator-clips",
             )
         )
-        environment = emulator.environment() | {"RUNCOMFY_POLL_INTERVAL_S": POLL_INTERVAL_S}
+        interval = {"RUNCOMFY_POLL_INTERVAL_S": POLL_INTERVAL_S}
         exhibits = Exhibits(OUTPUT)
         charges_before = emulator.charges
-        comfyui = _comfyui(environment)
+        comfyui = _comfyui(emulator.environment() | interval)
         if comfyui is not None:
             stack.enter_context(comfyui)
         ticker = Ticker()
         if comfyui is not None:
             in_comfyui.run(comfyui, picture, exhibits=exhibits, ticker=ticker)
         else:
+            environment = emulator.environment(CACHE) | interval
             in_process.run(picture, cache=CACHE, environment=environment, exhibits=exhibits, ticker=ticker)
         _report(exhibits, ticker, before=charges_before, after=emulator.charges)
         if chosen.serve and comfyui is not None:

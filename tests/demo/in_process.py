@@ -25,8 +25,7 @@ def run(
     picture: Image.Image, *, cache: Path, environment: Mapping[str, str], exhibits: Exhibits, ticker: Ticker
 ) -> None:
     """Calls the node with the widgets of the example workflow and lays out what it returns."""
-    folders = {"RUNCOMFY_STATE_DIR": str(cache / "state"), "RUNCOMFY_OUTPUT_DIR": str(cache / "clips")}
-    os.environ.update(environment, **folders)
+    os.environ.update(environment)
     node_class = load_pack().NODE_CLASS_MAPPINGS[GENERATOR]
     image = torch.from_numpy(np.asarray(picture, np.float32) / 255)[None]
     ticker.show("The node shows its progress only inside ComfyUI; this takes about half a minute")

@@ -103,14 +103,16 @@ class Emulator:
         """Stops serving; no thread is left."""
         self._listener.close()
 
-    def environment(self) -> dict[str, str]:
-        """The variables that point the pack here."""
-        return {
+    def environment(self, root: Path | None = None) -> dict[str, str]:
+        """The variables that point the pack here; with a folder, its state and its clips go there."""
+        here = {
             "RUNCOMFY_MODEL_API_BASE_URL": self.url,
-            "RUNCOMFY_API_BASE_URL": self.url,
             "RUNCOMFY_API_TOKEN": self.token,
             "RUNCOMFY_POLL_INTERVAL_S": "0.05",
         }
+        if root is None:
+            return here
+        return {**here, "RUNCOMFY_STATE_DIR": str(root / "state"), "RUNCOMFY_OUTPUT_DIR": str(root / "clips")}
 
     def configure(self, **changes: Any) -> None:
         """Changes options from the next call on."""
