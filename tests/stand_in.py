@@ -1,5 +1,6 @@
 """As much of ComfyUI as `nodes/host.py` knows, as modules for `sys.modules`: the same names, the same behaviour."""
 
+import sys
 import types
 
 
@@ -48,8 +49,13 @@ class ComfyUI:
             self.is_interrupted = False
             raise InterruptProcessingException
 
-    def modules(self):
-        """The modules by name."""
+    def installed(self, monkeypatch):
+        """This host, once the pack can import it."""
+        for name, module in self._modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+        return self
+
+    def _modules(self):
         comfyui = self
 
         class ProgressBar:

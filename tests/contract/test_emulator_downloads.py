@@ -1,11 +1,10 @@
 """Clips come from signed URLs that hold byte for byte, in parts, and are rendered once."""
 
 import pytest
+from clock import Clock
 from emulator import Emulator, Fault, State
 from emulator.calls import Call
-from emulator.visitor import Visitor
-
-CLIP = b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0\0\0\x08moov" + b"\0\0\x20\x08mdat" + bytes(range(256)) * 32
+from emulator.visitor import CLIP, Visitor
 
 
 class Renderer:
@@ -15,14 +14,6 @@ class Renderer:
     def __call__(self, picture, path, *, seconds):
         self.made.append((picture.shape, seconds, picture[0, 0].tolist()))
         path.write_bytes(CLIP)
-
-
-class Clock:
-    def __init__(self):
-        self.now_s = 1_800_000_000.0
-
-    def __call__(self):
-        return self.now_s
 
 
 @pytest.fixture

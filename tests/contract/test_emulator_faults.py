@@ -7,9 +7,8 @@ import time
 
 import pytest
 from emulator import FAULTS, Call, Emulator, Fault, State, Timeline, fault_matrix
-from emulator.visitor import Visitor
+from emulator.visitor import CLIP, Visitor
 
-CLIP = b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0\0\0\x08moov" + b"\0\0\x20\x08mdat" + bytes(range(256)) * 32
 CATALOGUE = "/v1/models/openai/sora-2/pro/image-to-video"
 NO_ANSWER = (http.client.HTTPException, OSError)
 SHORT_S = {

@@ -7,12 +7,12 @@ from itertools import count
 import promises
 import pytest
 import trouble
+from clock import Clock
 from emulator import Call, Fault, Timeline, fault_matrix
 from rig import Rig
-from sora2pro.nodes.errors import NOTHING_SENT, APIConnectionError, GenerationTimeoutError, RunComfyError, Stopped
+from sora2pro.nodes.errors import NOTHING_SENT, APIConnectionError, GenerationTimeoutError, RunComfyError
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued
-from sora2pro.nodes.runcomfy.stopping import StopSignal
 
 DURATIONS = pytest.mark.parametrize("times", [1, None], ids=["once", "persistent"])
 
@@ -35,42 +35,16 @@ def test_no_fault_of_a_resumed_download_costs_the_clip(emulator, rig_on, clip, f
 @DURATIONS
 @pytest.mark.parametrize("fault", fault_matrix(Call.CANCEL), ids=str)
 def test_no_fault_of_a_cancellation_costs_a_second_charge_or_the_clip(start_emulator, rig_on, clip, fault, times):
-    clock = StandingClock()
+    clock = Clock()
     emulator = start_emulator(Timeline.by_clock(queued_s=60, rendering_s=60), clock=clock)
     rig = rig_on(emulator, timeouts=trouble.hasty(fault))
-    said = stopped_in_the_queue(rig, just_before=lambda: emulator.inject(trouble.coming(fault, times)))
+    said = promises.stopped_at(Queued, rig.run, just_before=lambda: emulator.inject(trouble.coming(fault, times)))
     assert "request_id: req-" in said
     assert emulator.charges == 0 or not any(words in said for words in promises.FREE)
     promises.assert_paid_once_and_known(emulator, rig_on(emulator))
     emulator.clear_faults()
     clock.step_s = 60
     promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
-
-
-class StandingClock:
-    """The emulator's clock: it stands still until `step_s` lets each look at it move it on."""
-
-    def __init__(self):
-        self.now_s = 1_800_000_000.0
-        self.step_s = 0.0
-
-    def __call__(self):
-        self.now_s += self.step_s
-        return self.now_s
-
-
-def stopped_in_the_queue(rig, *, just_before):
-    """What the user reads who pressed Stop as soon as the request was queued."""
-    stop = StopSignal()
-
-    def press_stop(progress):
-        if isinstance(progress, Queued):
-            just_before()
-            stop.set(cancels_remotely=True)
-
-    with pytest.raises(Stopped) as stopped:
-        rig.run(stop=stop, report=press_stop)
-    return str(stopped.value)
 
 
 @pytest.mark.parametrize("fault", fault_matrix(Call.BALANCE), ids=str)

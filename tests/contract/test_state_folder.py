@@ -2,16 +2,15 @@
 
 import contextlib
 import errno
-import fcntl
 import shutil
 import sqlite3
-from pathlib import Path
 
 import promises
 import pytest
 from emulator import Call, State, Timeline
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, JournalUnavailableError, RunComfyError, Stopped
+from sora2pro.nodes.runcomfy import joblock
 from sora2pro.nodes.runcomfy.database import Database
 from sora2pro.nodes.runcomfy.progress import Queued, Rendering
 from sora2pro.nodes.runcomfy.stopping import StopSignal
@@ -76,6 +75,15 @@ def assert_refused_before_money(outcome, emulator):
     assert emulator.seen(Call.SUBMIT) == []
 
 
+def assert_nothing_is_lost_by(database, emulator, rig_on, clip):
+    outcome = promises.attempt(rig_on(emulator, database=database))
+    if isinstance(outcome, RunComfyError):
+        promises.assert_honest(outcome, emulator)
+    rig = rig_on(emulator)
+    promises.assert_paid_once_and_known(emulator, rig)
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+
+
 def test_a_state_folder_that_is_a_file_stops_before_money(emulator, rig, tmp_path, clip):
     (tmp_path / "state").write_text("not a folder", encoding="utf-8")
     assert_refused_before_money(promises.attempt(rig), emulator)
@@ -110,11 +118,11 @@ def test_a_journal_that_another_program_holds_stops_before_money(emulator, rig_o
 
 
 def test_a_file_system_that_refuses_locks_stops_before_money(emulator, rig, clip, monkeypatch):
-    def refuse(_descriptor, _operation):
+    def refuse(_descriptor):
         raise OSError(errno.ENOLCK, "No locks available")
 
     # The operating system is what misbehaves here, so that is where the test reaches in.
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(joblock, "_lock", refuse)
     outcome = promises.attempt(rig)
     assert_refused_before_money(outcome, emulator)
     assert "refuses locks" in str(outcome)
@@ -177,25 +185,13 @@ def test_a_clip_bought_before_the_damage_is_collected_by_its_id(emulator, rig_on
 @ACCESSES
 def test_a_journal_that_fails_at_any_access_loses_nothing(emulator, rig_on, journal_path, clip, access, is_lasting):
     rig_on(emulator).journal.check_writable()
-    rig = rig_on(emulator, database=TroubledDatabase(journal_path, access, is_lasting=is_lasting))
-    outcome = promises.attempt(rig)
-    if isinstance(outcome, RunComfyError):
-        promises.assert_honest(outcome, emulator)
-    rig = rig_on(emulator)
-    promises.assert_paid_once_and_known(emulator, rig)
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assert_nothing_is_lost_by(TroubledDatabase(journal_path, access, is_lasting=is_lasting), emulator, rig_on, clip)
 
 
 @pytest.mark.parametrize("is_made", [False, True])
 @pytest.mark.parametrize("commit", range(1, 8))
 def test_a_commit_that_fails_loses_nothing(emulator, rig_on, journal_path, clip, commit, is_made):
-    rig = rig_on(emulator, database=ForgetfulDatabase(journal_path, commit, is_made=is_made))
-    outcome = promises.attempt(rig)
-    if isinstance(outcome, RunComfyError):
-        promises.assert_honest(outcome, emulator)
-    rig = rig_on(emulator)
-    promises.assert_paid_once_and_known(emulator, rig)
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assert_nothing_is_lost_by(ForgetfulDatabase(journal_path, commit, is_made=is_made), emulator, rig_on, clip)
 
 
 def submitted(rig_on, emulator):
@@ -256,7 +252,8 @@ def test_a_journal_that_is_deleted_while_a_clip_is_made_is_told_with_the_id(
             remove(tmp_path / "state")
             emulator.release(progress.request_id, next_state)
 
-    error = _error_of(rig, delete)
+    error = promises.attempt(rig, report=delete)
+    assert isinstance(error, RunComfyError), error
     promises.assert_honest(error, emulator)
     assert emulator.requests[0].request_id in str(error)
     emulator.release(emulator.requests[0].request_id)
@@ -264,14 +261,8 @@ def test_a_journal_that_is_deleted_while_a_clip_is_made_is_told_with_the_id(
     assert emulator.charges == 1
 
 
-def _error_of(rig, report):
-    with pytest.raises(RunComfyError) as caught:
-        rig.run(report=report)
-    return caught.value
-
-
 def test_a_folder_for_clips_that_cannot_be_written_leaves_the_clip_at_runcomfy(emulator, rig, tmp_path, clip):
-    Path(tmp_path / "clips").write_text("not a folder", encoding="utf-8")
+    (tmp_path / "clips").write_text("not a folder", encoding="utf-8")
     error = promises.attempt(rig)
     promises.assert_honest(error, emulator)
     assert "The clip is paid for and still kept at RunComfy." in str(error)

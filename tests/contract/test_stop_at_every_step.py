@@ -1,7 +1,6 @@
 """Stop at every step, a sibling that fails, an eager queue: nothing is paid twice or lost, and it is told what became of it."""
 
 import asyncio
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -57,28 +56,15 @@ class Running:
         return str(stopped.value)
 
 
-def stopped_at(kind, rig, *, cancels_remotely=True):
-    """What the user reads who presses Stop as soon as a run reports something."""
-    stop = StopSignal()
-
-    def press(progress):
-        if isinstance(progress, kind):
-            stop.set(cancels_remotely=cancels_remotely)
-
-    with pytest.raises(Stopped) as stopped:
-        rig.run(stop=stop, report=press)
-    return str(stopped.value)
-
-
 def test_stop_before_the_submit_sends_nothing(emulator, rig, clip):
-    assert NOTHING_SENT in stopped_at(Preparing, rig)
+    assert NOTHING_SENT in promises.stopped_at(Preparing, rig.run)
     assert emulator.ledger == []
     promises.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_stop_between_two_attempts_to_submit_sends_nothing_more(emulator, rig, clip):
     emulator.inject(Fault(Call.SUBMIT, "429", times=None))
-    assert "nothing was charged" in stopped_at(Retrying, rig)
+    assert "nothing was charged" in promises.stopped_at(Retrying, rig.run)
     assert len(emulator.seen(Call.SUBMIT)) == 1
     emulator.clear_faults()
     promises.assert_clip_for_one_charge(rig, emulator, clip)
@@ -103,7 +89,7 @@ def test_a_submit_in_flight_is_finished_and_recorded_before_it_is_cancelled(star
 
 def test_stop_in_the_queue_costs_nothing_and_the_next_run_buys_once(start_emulator, rig_on, clip):
     emulator = start_emulator(Timeline.by_hand())
-    said = stopped_at(Queued, rig_on(emulator))
+    said = promises.stopped_at(Queued, rig_on(emulator).run)
     assert "cancelled at RunComfy. Nothing is charged for it." in said
     assert emulator.charges == 0
     running = Running(rig_on(emulator))
@@ -118,7 +104,7 @@ def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be
 ):
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
     rig = rig_on(emulator)
-    said = stopped_at(Rendering, rig)
+    said = promises.stopped_at(Rendering, rig.run)
     assert "RunComfy cannot cancel it any more: it is rendering or finished, goes on, and is charged." in said
     assert "Run the node again to go on with the same request: there is no new charge." in said
     emulator.release(emulator.requests[0].request_id)
@@ -128,7 +114,7 @@ def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be
 
 def test_stop_during_the_download_keeps_what_is_paid(emulator, rig, clip):
     emulator.inject(Fault(Call.DOWNLOAD, "drip", chunk_bytes=1024))
-    said = stopped_at(Downloading, rig)
+    said = promises.stopped_at(Downloading, rig.run)
     assert "RunComfy charged $1.20 for it. Run the node again" in said
     promises.assert_clip_for_one_charge(rig, emulator, clip)
 
@@ -136,7 +122,7 @@ def test_stop_during_the_download_keeps_what_is_paid(emulator, rig, clip):
 @pytest.mark.parametrize("kind", [Queued, Rendering, Downloading])
 def test_a_failing_sibling_stops_the_run_but_not_the_request(emulator, rig, clip, kind):
     emulator.inject(Fault(Call.DOWNLOAD, "drip", chunk_bytes=1024))
-    said = stopped_at(kind, rig, cancels_remotely=False)
+    said = promises.stopped_at(kind, rig.run, cancels_remotely=False)
     assert "there is no new charge" in said
     assert emulator.seen(Call.CANCEL) == []
     promises.assert_clip_for_one_charge(rig, emulator, clip)
@@ -146,7 +132,7 @@ def test_stop_of_a_follower_leaves_the_other_run_alone(start_emulator, rig_on, c
     emulator = start_emulator(Timeline.by_hand())
     leader = Running(rig_on(emulator))
     leader.until(Queued)
-    assert stopped_at(Following | Queued, rig_on(emulator)) == (
+    assert promises.stopped_at(Following | Queued, rig_on(emulator).run) == (
         "Stopped. Another run is getting this very clip and goes on; this one sent nothing."
     )
     assert emulator.charges == 1
@@ -162,36 +148,38 @@ def test_a_queue_that_runs_the_same_graph_all_the_time_buys_once_for_each_input(
     assert emulator.charges == 3
 
 
-@pytest.mark.parametrize("kind", ["submit-after-reset", "result-ends-failed", "submit-402"])
-def test_a_queue_that_runs_a_graph_in_trouble_all_the_time_does_not_buy_again(emulator, rig_on, kind):
-    call, _, trouble = kind.partition("-")
-    after = trouble.startswith("after-")
-    emulator.inject(Fault(Call(call), trouble.removeprefix("after-"), after_accept=after, times=None))
+@pytest.mark.parametrize(
+    ("fault", "charges"),
+    [
+        (Fault(Call.SUBMIT, "reset", after_accept=True, times=None), 1),
+        (Fault(Call.RESULT, "ends-failed", times=None), 1),
+        (Fault(Call.SUBMIT, "402", times=None), 0),
+    ],
+    ids=str,
+)
+def test_a_queue_that_runs_a_graph_in_trouble_all_the_time_does_not_buy_again(emulator, rig_on, fault, charges):
+    emulator.inject(fault)
     for _ in range(8):
         assert isinstance(promises.attempt(rig_on(emulator)), RunComfyError)
-    assert len(emulator.ledger) == (0 if kind == "submit-402" else 1)
+    assert len(emulator.ledger) == charges
 
 
 def test_a_queue_that_is_stopped_all_the_time_pays_nothing(start_emulator, rig_on):
     emulator = start_emulator(Timeline.by_hand())
     for _ in range(5):
-        stopped_at(Queued, rig_on(emulator))
+        promises.stopped_at(Queued, rig_on(emulator).run)
     assert emulator.charges == 0
 
 
 @pytest.fixture
 def comfyui(monkeypatch, tmp_path):
-    host = ComfyUI(tmp_path / "comfyui")
-    for name, module in host.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    return host
+    return ComfyUI(tmp_path / "comfyui").installed(monkeypatch)
 
 
 @pytest.fixture
-def node_emulator(start_emulator, comfyui, monkeypatch, tmp_path):  # noqa: ARG001 - the node is to find a ComfyUI
+def node_emulator(start_emulator, comfyui, point_to):  # noqa: ARG001 - the node is to find a ComfyUI
     emulator = start_emulator(Timeline.by_hand())
-    for name, value in node_runs.environment(emulator.url, emulator.token, tmp_path).items():
-        monkeypatch.setenv(name, value)
+    point_to(emulator)
     return emulator
 
 

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 
 import pytest
 from stand_in import ComfyUI
@@ -42,7 +41,4 @@ def _nothing_set(monkeypatch, empty_home):
 @pytest.fixture
 def comfyui(monkeypatch, tmp_path):
     """A stand-in for the ComfyUI around the pack."""
-    host = ComfyUI(tmp_path / "comfyui")
-    for name, module in host.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    return host
+    return ComfyUI(tmp_path / "comfyui").installed(monkeypatch)

@@ -1,16 +1,9 @@
 """The money and the states of the emulator, without a socket."""
 
 import pytest
+from clock import Clock
 from emulator import State, Timeline
 from emulator.backend import Backend, UnknownRequestError, body_fingerprint
-
-
-class Clock:
-    def __init__(self):
-        self.now_s = 1000.0
-
-    def __call__(self):
-        return self.now_s
 
 
 def accept(backend, **body):

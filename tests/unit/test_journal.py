@@ -4,6 +4,7 @@ import sqlite3
 import threading
 
 import pytest
+from clock import Clock
 from rights import is_its_owners_alone
 from sora2pro.nodes.errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState, is_legal
@@ -12,16 +13,6 @@ from values import made_request
 
 S = JobState
 ADDRESS = "https://storage.runcomfy.net/x"
-
-
-class Clock:
-    """Seconds since the epoch, moved by hand."""
-
-    def __init__(self, now=1_763_800_000.0):
-        self.now = now
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -119,7 +110,7 @@ def test_a_cancel_that_runcomfy_refused_counts_as_none(journal):
 def test_a_claim_holds_what_was_asked_for(journal, clock):
     job = journal.claim(made_request(prompt="a cat \U0001f408", seed=2**64 - 1))
     assert (job.prompt, job.seed, str(job.size), job.seconds) == ("a cat \U0001f408", 2**64 - 1, "1280x720", 4)
-    assert (job.state, job.created_at, job.may_be_charged, job.request_id) == (S.PREPARED, clock.now, False, None)
+    assert (job.state, job.created_at, job.may_be_charged, job.request_id) == (S.PREPARED, clock.now_s, False, None)
     assert journal.find(job.fingerprint) == journal.get(job.id) == journal.newest() == job
 
 
@@ -169,14 +160,14 @@ def test_a_failed_job_may_be_charged_unless_runcomfy_says_that_it_costs_nothing(
 def test_a_cost_is_kept_when_the_address_is_renewed_without_one(journal, clock):
     job = job_in(journal, S.SUBMITTED)
     job = journal.record_completed(job, video_url="https://a.runcomfy.net", cost_usd=2.4, render_s=60.0)
-    completed_at, clock.now = clock.now, clock.now + 100
+    completed_at, clock.now_s = clock.now_s, clock.now_s + 100
     job = journal.record_completed(job, video_url="https://b.runcomfy.net", cost_usd=None)
     assert (job.cost_usd, job.completed_at, job.video_url) == (2.4, completed_at, "https://b.runcomfy.net")
 
 
 def test_a_late_cost_and_a_late_start_leave_the_state_alone(journal, clock):
     job = journal.record_started(job_in(journal, S.SUBMITTED))
-    assert (job.state, job.started_at) == (S.SUBMITTED, clock.now)
+    assert (job.state, job.started_at) == (S.SUBMITTED, clock.now_s)
     job = job_in(journal, S.DOWNLOADED, prompt="another")
     assert (journal.record_cost(job, 2.4).state, journal.get(job.id).cost_usd) == (S.DOWNLOADED, 2.4)
 
@@ -273,7 +264,7 @@ def test_the_spend_cap_counts_what_is_spent_and_under_way(journal, cap_usd, expe
 
 def test_yesterdays_money_does_not_count_against_todays_cap(journal, clock):
     submitting(journal, journal.claim(made_request(prompt="yesterday")), expected_usd=5.0)
-    clock.now += 86_400
+    clock.now_s += 86_400
     job = journal.claim(made_request())
     assert submitting(journal, job, expected_usd=1.0, cap_usd=1.0).state is S.SUBMITTING
 

@@ -1,17 +1,11 @@
 import pytest
+from clock import Clock
 from sora2pro.nodes.errors import ServerError
 from sora2pro.nodes.runcomfy.answers import CatalogueEntry
 from sora2pro.nodes.runcomfy.models import Size
 from sora2pro.nodes.runcomfy.pricing import FAILURE_FRESH_S, FRESH_S, Pricing
 
 WIDE = Size(1280, 720)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 class Catalogue:
@@ -49,26 +43,26 @@ def test_what_the_user_last_paid_is_the_better_guide_and_saves_the_question():
 
 
 def test_the_catalogue_is_asked_once_an_hour_for_each_model():
-    clock, catalogue = Clock(), Catalogue(CatalogueEntry(0.3, "second"))
+    clock, catalogue = Clock(0.0), Catalogue(CatalogueEntry(0.3, "second"))
     pricing = Pricing(history=Purchases(), clock=clock)
     for now in (0.0, 1.0, FRESH_S - 1):
-        clock.now = now
+        clock.now_s = now
         assert price(pricing, catalogue) == pytest.approx(2.4)
     assert price(pricing, catalogue, "another/model") == pytest.approx(2.4)
-    clock.now = FRESH_S
+    clock.now_s = FRESH_S
     catalogue.answer = CatalogueEntry(0.5, "second")
     assert price(pricing, catalogue) == pytest.approx(4.0)
     assert catalogue.asked == ["a/model", "another/model", "a/model"]
 
 
 def test_a_price_that_cannot_be_read_blocks_nothing_and_is_asked_for_again_soon():
-    clock, catalogue = Clock(), Catalogue(ServerError("trouble", status_code=503))
+    clock, catalogue = Clock(0.0), Catalogue(ServerError("trouble", status_code=503))
     pricing = Pricing(history=Purchases(), clock=clock)
     assert price(pricing, catalogue) is None
     catalogue.answer = CatalogueEntry(0.3, "second")
-    clock.now = FAILURE_FRESH_S - 1
+    clock.now_s = FAILURE_FRESH_S - 1
     assert price(pricing, catalogue) is None
-    clock.now = FAILURE_FRESH_S
+    clock.now_s = FAILURE_FRESH_S
     assert price(pricing, catalogue) == pytest.approx(2.4)
 
 
