@@ -2,11 +2,10 @@ import datetime as dt
 import time
 
 import pytest
-from sora2pro.nodes.runcomfy.answers import CatalogueEntry
 from sora2pro.nodes.runcomfy.history import SAMPLES, History
 from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Size
-from sora2pro.nodes.runcomfy.spending import day_start, expected_usd
+from sora2pro.nodes.runcomfy.spending import day_start
 from values import made_request
 
 MODEL = SORA_2_PRO.model_id
@@ -107,6 +106,8 @@ def test_a_day_ends_at_the_users_own_midnight(desk):
 
 @pytest.fixture(params=["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])
 def zone(request, monkeypatch):
+    if not hasattr(time, "tzset"):
+        pytest.skip("Windows keeps one zone for all programs.")
     monkeypatch.setenv("TZ", request.param)
     time.tzset()
     yield request.param
@@ -162,21 +163,3 @@ def test_pages_follow_each_other_without_a_gap_though_jobs_are_added(desk):
     second = [job.id for job in desk.history.search("", limit=2, before_id=first[-1])]
     third = [job.id for job in desk.history.search("", limit=2, before_id=second[-1])]
     assert first + second + third == jobs[::-1]
-
-
-@pytest.mark.parametrize(
-    ("entry", "usd"),
-    [
-        (None, None),
-        (CatalogueEntry(None, None), None),
-        (CatalogueEntry(None, "second"), None),
-        (CatalogueEntry(0.3, "second"), 2.4),
-        (CatalogueEntry(2.0, "output"), 2.0),
-        (CatalogueEntry(2.0, "video"), 2.0),
-        (CatalogueEntry(2.0, "image"), None),
-        (CatalogueEntry(2.0, None), None),
-        (CatalogueEntry(0.0, "second"), 0.0),
-    ],
-)
-def test_a_price_is_only_expected_where_the_catalogue_says_what_it_is_for(entry, usd):
-    assert expected_usd(entry, 8) == (None if usd is None else pytest.approx(usd))

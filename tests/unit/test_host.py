@@ -138,14 +138,14 @@ class TestInsideOfComfyUI:
         assert host.workflow_id("prompt-9") is None
         assert host.workflow_id(None) is None
 
-    def test_a_blocked_output_is_comfyuis_own(self, comfyui):
-        assert comfyui
+    @pytest.mark.usefixtures("comfyui")
+    def test_a_blocked_output_is_comfyuis_own(self):
         blocker = host.blocked("not yet")
         assert isinstance(blocker, ExecutionBlocker)
         assert blocker.message == "not yet"
 
-    def test_a_video_is_comfyuis_own_and_reads_from_the_file(self, comfyui, tmp_path):
-        assert comfyui
+    @pytest.mark.usefixtures("comfyui")
+    def test_a_video_is_comfyuis_own_and_reads_from_the_file(self, tmp_path):
         video = host.video(tmp_path / "clip.mp4")
         assert isinstance(video, VideoFromFile)
         assert video.file == str(tmp_path / "clip.mp4")

@@ -88,15 +88,6 @@ def test_no_two_fields_of_a_request_can_flow_into_each_other():
     assert first.fingerprint() != second.fingerprint()
 
 
-def test_exactly_four_keys_are_sent_and_the_seconds_are_a_number():
-    assert made_request(seed=7).body() == {
-        "prompt": "a cat",
-        "input_reference": PICTURE.value,
-        "size": "1280x720",
-        "seconds": 4,
-    }
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pack import ROOT
 from sora2pro import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 
@@ -92,8 +93,8 @@ def test_only_what_a_first_time_user_needs_is_in_sight():
     assert sorted(in_sight) == ["image", "prompt", "seconds", "size"]
 
 
-def test_the_web_folder_is_where_comfyui_is_told_to_look():
-    assert WEB_DIRECTORY == "./web"
+def test_the_web_extension_is_where_comfyui_is_told_to_look():
+    assert (ROOT / WEB_DIRECTORY / "sora2pro.js").is_file()
 
 
 def test_the_model_is_the_one_of_the_api_page():

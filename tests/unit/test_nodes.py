@@ -50,8 +50,8 @@ def test_a_job_without_a_clip_is_told_in_words_and_its_media_are_blocked_with_th
         assert output == Blocked(f"The clip is not collected yet. {seen.report}")
 
 
-def test_inside_comfyui_the_missing_media_are_comfyuis_own_blockers(journal, comfyui):
-    assert comfyui
+@pytest.mark.usefixtures("comfyui")
+def test_inside_comfyui_the_missing_media_are_comfyuis_own_blockers(journal):
     journal.claim(made_request())
     seen, _shown = look()
     assert {type(output) for output in (seen.frames, seen.audio, seen.fps, seen.video)} == {ExecutionBlocker}

@@ -4,6 +4,7 @@ from sora2pro.nodes.errors import ServerError
 from sora2pro.nodes.runcomfy.answers import CatalogueEntry
 from sora2pro.nodes.runcomfy.models import Size
 from sora2pro.nodes.runcomfy.pricing import FAILURE_FRESH_S, FRESH_S, Pricing
+from sora2pro.nodes.runcomfy.spending import expected_usd
 
 WIDE = Size(1280, 720)
 
@@ -34,6 +35,24 @@ class Purchases:
 
 def price(pricing, catalogue, model_id="a/model"):
     return pricing.expected_usd(catalogue, model_id, WIDE, 8)
+
+
+@pytest.mark.parametrize(
+    ("entry", "usd"),
+    [
+        (None, None),
+        (CatalogueEntry(None, None), None),
+        (CatalogueEntry(None, "second"), None),
+        (CatalogueEntry(0.3, "second"), 2.4),
+        (CatalogueEntry(2.0, "output"), 2.0),
+        (CatalogueEntry(2.0, "video"), 2.0),
+        (CatalogueEntry(2.0, "image"), None),
+        (CatalogueEntry(2.0, None), None),
+        (CatalogueEntry(0.0, "second"), 0.0),
+    ],
+)
+def test_a_price_is_only_expected_where_the_catalogue_says_what_it_is_for(entry, usd):
+    assert expected_usd(entry, 8) == (None if usd is None else pytest.approx(usd))
 
 
 def test_what_the_user_last_paid_is_the_better_guide_and_saves_the_question():

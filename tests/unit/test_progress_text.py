@@ -70,7 +70,3 @@ def test_numbers_are_listed_as_people_say_them(numbers, text):
 )
 def test_the_clips_of_a_batch_are_told_apart(lines, text):
     assert summary(lines) == text
-
-
-def test_reporting_to_nobody_is_no_error():
-    assert p.ignore(p.Preparing()) is None

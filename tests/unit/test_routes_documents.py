@@ -15,33 +15,15 @@ from sora2pro.nodes.errors import (
 )
 from sora2pro.nodes.guard import refusal
 from sora2pro.nodes.runcomfy.credentials import Token
-from sora2pro.nodes.runcomfy.jobs import Job, JobState
-from sora2pro.nodes.runcomfy.models import Size
+from sora2pro.nodes.runcomfy.jobs import JobState
+from values import made_job
 
-JOB = Job(
-    id=7,
-    fingerprint="f",
-    state=JobState.SUBMITTED,
-    model_id="m",
-    prompt="A fox runs.",
-    size=Size(1280, 720),
-    seconds=4,
+JOB = made_job(
+    JobState.SUBMITTED,
     seed=2**64 - 1,
     request_id="r1",
-    created_at=1.0,
-    updated_at=1.0,
-    submitted_at=1.0,
-    started_at=None,
-    completed_at=None,
-    expected_usd=1.2,
-    cost_usd=None,
     may_be_charged=True,
-    is_released=False,
-    cancel_requested=False,
     video_url="https://storage.example/clip?signature=secret",
-    path=None,
-    file_bytes=None,
-    reason="",
 )
 OURS = {"X-Sora2Pro": "1"}
 

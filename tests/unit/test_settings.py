@@ -76,7 +76,8 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
 
 def test_folders_come_from_the_environment_and_are_made_absolute(load, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "me"))
     settings = load({"RUNCOMFY_STATE_DIR": " there/../state2 ", "RUNCOMFY_OUTPUT_DIR": "~/clips"})
     assert (settings.state_dir, settings.output_dir) == (tmp_path / "state2", tmp_path / "me" / "clips")
 

@@ -47,10 +47,10 @@ class Waiting:
             self.has_ended.set()
 
 
-async def once(event):
-    """Wait for an event of a thread, in small steps and not for ever."""
+async def until(is_so):
+    """Wait for what a thread does, in small steps and not for ever."""
     for _ in range(3000):
-        if event.is_set():
+        if is_so():
             return
         await asyncio.sleep(0.01)
     pytest.fail("it never happened")
@@ -121,7 +121,7 @@ def test_stop_ends_every_run_and_says_once_what_became_of_the_requests(comfyui):
     async def main():
         attending = asyncio.ensure_future(attend(waits))
         for wait in waits:
-            await once(wait.has_begun)
+            await until(wait.has_begun.is_set)
         comfyui.interrupt()
         return await outcome_of(attending)
 
@@ -139,7 +139,7 @@ def test_a_failing_sibling_stops_our_run_but_not_the_request_at_runcomfy(comfyui
 
     async def main():
         attending = asyncio.ensure_future(attend([wait]))
-        await once(wait.has_begun)
+        await until(wait.has_begun.is_set)
         attending.cancel()
         return await outcome_of(attending)
 
@@ -155,7 +155,7 @@ def test_a_cancel_that_comes_with_stop_cancels_at_runcomfy_too(comfyui):
 
     async def main():
         attending = asyncio.ensure_future(attend([wait]))
-        await once(wait.has_begun)
+        await until(wait.has_begun.is_set)
         comfyui.interrupt()
         attending.cancel()
         return await outcome_of(attending)
@@ -196,7 +196,7 @@ def test_what_cannot_end_at_once_is_brought_to_a_safe_end_in_the_background(comf
 
     async def main():
         attending = asyncio.ensure_future(attend([submitting]))
-        await once(has_begun)
+        await until(has_begun.is_set)
         comfyui.interrupt()
         return await outcome_of(attending)
 
@@ -220,10 +220,7 @@ def test_what_a_run_reports_is_shown_on_the_node_for_each_clip(comfyui):
 
     async def main():
         attending = asyncio.ensure_future(attend([task(Decoding(30, 120)), task(Queued("request-2", 3))]))
-        for _ in range(3000):
-            if any("position 3" in text for text, _node, _sid in comfyui.texts):
-                break
-            await asyncio.sleep(0.01)
+        await until(lambda: any("position 3" in text for text, _node, _sid in comfyui.texts))
         may_end.set()
         await attending
 
@@ -246,17 +243,15 @@ def test_a_display_that_breaks_leaves_no_thread_waiting_and_cancels_nothing(comf
 
 
 def test_elapsed_time_goes_on_between_two_reports():
-    go_on = threading.Event()
+    has_reported, go_on = threading.Event(), threading.Event()
 
     def task(_stop, report):
         report(Rendering("request-1", 100.0, None))
+        has_reported.set()
         go_on.wait(LONG_S)
 
     entry = worker.Run(task)
-    for _ in range(3000):
-        if isinstance(entry.state, Rendering):
-            break
-        threading.Event().wait(0.001)
+    assert has_reported.wait(LONG_S)
     progress, at = entry._latest
     entry._latest = (progress, at - 60)
     assert entry.line().startswith("Rendering for 2:4")
