@@ -5,8 +5,6 @@ import threading
 
 import pytest
 from sora2pro.nodes.errors import (
-    NOT_CHARGED,
-    NOTHING_SENT,
     APIConnectionError,
     APIError,
     APITimeoutError,
@@ -35,6 +33,8 @@ from sora2pro.nodes.runcomfy.retry import RetryPolicy
 from sora2pro.nodes.runcomfy.stopping import StopSignal
 from values import made_request
 
+NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
+NOT_CHARGED = "RunComfy did not accept the request, so nothing was charged."
 PERHAPS = "It may have been charged, so it is not sent again by itself."
 UNSENT = APIConnectionError("Port closed.", sent=False)
 
