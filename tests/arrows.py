@@ -31,10 +31,11 @@ ROWS = (
         "nodes.runcomfy.outcomes",
         "nodes.runcomfy.polling",
         "nodes.runcomfy.retry",
-        "nodes.runcomfy.rows",
         "nodes.runcomfy.settings",
         "nodes.runcomfy.spending",
     ),
+    ("nodes.runcomfy.salvage",),
+    ("nodes.runcomfy.rows",),
     (
         "nodes.runcomfy.answers",
         "nodes.runcomfy.jobs",

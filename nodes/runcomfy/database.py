@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import JournalUnavailableError
-from .private_files import make_private_dir
+from .private_files import give_name, make_private_dir
+from .salvage import salvage
 from .schema import VERSION, migrate
 
 BUSY_TIMEOUT_S = 10.0
@@ -116,29 +119,65 @@ class Database:
             raise self._set_aside(error) from error
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> JournalUnavailableError:
-        name = f"{self.path.stem}.damaged-{int(self._clock())}"
         with self._check_lock:
             self._is_checked = False
-            number = sum(1 for _ in self.path.parent.glob(f"{name}*{self.path.suffix}"))
-            aside = self.path.with_name(f"{name}{f'-{number}' if number else ''}{self.path.suffix}")
             try:
                 # Another thread may have met the same damage and begun a new journal already.
-                if self._is_damaged():
-                    for suffix in ("-journal", ""):
-                        source = self.path.with_name(self.path.name + suffix)
-                        if source.exists():
-                            source.rename(aside.with_name(aside.name + suffix))
-            except OSError as rename_error:
+                if not self._is_damaged():
+                    return JournalUnavailableError(
+                        f"The journal was found damaged ({error}), and another run has begun a new one.",
+                        remedy="Run the node again.",
+                    )
+                aside = self._copy_aside()
+                kept = self._begin_anew()
+            except OSError as copy_error:
                 return JournalUnavailableError(
-                    f"The journal {self.path} is damaged ({error}) and could not be set aside ({rename_error.strerror}).",
+                    f"The journal {self.path} is damaged ({error}) and could not be set aside ({copy_error.strerror}).",
                     remedy="Move the file away by hand. Clips bought before are in the output folder and on runcomfy.com.",
                 )
-        return JournalUnavailableError(
-            f"The journal was damaged ({error}) and was set aside as {aside}.",
-            money="Nothing was sent in this run. The next run starts an empty journal, which does not know earlier purchases.",
-            remedy="Before you run a graph again, look in the output folder and under Generations on runcomfy.com: a clip "
-            "that is there need not be bought again; Sora2ProStatus collects it by its request id.",
+        look = (
+            "look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; "
+            "Sora2ProStatus collects it by its request id."
         )
+        if kept == 0:
+            return JournalUnavailableError(
+                f"The journal was damaged ({error}) and was set aside as {aside}.",
+                money="Nothing was sent in this run. The next run starts an empty journal, which does not know earlier "
+                "purchases.",
+                remedy=f"Before you run a graph again, {look}",
+            )
+        return JournalUnavailableError(
+            f"The journal was damaged ({error}) and was set aside as {aside}. What could be read of it, "
+            f"{kept} job{'' if kept == 1 else 's'}, is in a new one.",
+            money="Nothing was sent in this run. The jobs that could be read are not bought again; others are not known any "
+            "more.",
+            remedy=f"Look at the list of jobs. Before you run a graph whose job is missing there, {look}",
+        )
+
+    def _copy_aside(self) -> Path:
+        name = f"{self.path.stem}.damaged-{int(self._clock())}"
+        number = sum(1 for _ in self.path.parent.glob(f"{name}*{self.path.suffix}"))
+        aside = self.path.with_name(f"{name}{f'-{number}' if number else ''}{self.path.suffix}")
+        for suffix in ("", "-journal"):
+            source = self.path.with_name(self.path.name + suffix)
+            if source.exists():
+                shutil.copy2(source, aside.with_name(aside.name + suffix))
+        return aside
+
+    def _begin_anew(self) -> int:
+        """Put a new journal into the place of the damaged one, in one step: nobody ever meets an empty one in between.
+
+        Returns:
+            How many jobs could be taken over.
+        """
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".new-") as folder:
+            new = Database(Path(folder) / self.path.name)
+            with new.writing() as connection:
+                kept = salvage(self.path, connection)
+            # SQLite would roll it back into the new file.
+            self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
+            give_name(new.path, self.path)
+        return kept
 
     def _is_damaged(self) -> bool:
         try:

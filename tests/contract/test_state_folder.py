@@ -181,6 +181,23 @@ def test_a_clip_bought_before_the_damage_is_collected_by_its_id(emulator, rig_on
     assert emulator.charges == 1
 
 
+@pytest.mark.parametrize(("page", "is_restarted"), [(3, False), (3, True), (4, True)])
+def test_a_job_that_can_be_read_in_a_damaged_journal_is_not_bought_again(
+    emulator, rig_on, journal_path, clip, page, is_restarted
+):
+    rig = rig_on(emulator)
+    bought = rig.run()
+    content = bytearray(journal_path.read_bytes())
+    content[page * PAGE_BYTES : (page + 1) * PAGE_BYTES] = noise(bytes(PAGE_BYTES))
+    journal_path.write_bytes(content)
+    rig = rig_on(emulator) if is_restarted else rig
+    outcome = promises.attempt(rig)
+    assert isinstance(outcome, JournalUnavailableError), outcome
+    assert "1 job, is in a new one" in str(outcome)
+    assert rig.run().id == bought.id
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+
+
 @DURATIONS
 @ACCESSES
 def test_a_journal_that_fails_at_any_access_loses_nothing(emulator, rig_on, journal_path, clip, access, is_lasting):

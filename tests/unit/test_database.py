@@ -4,6 +4,7 @@ import pytest
 from sora2pro.nodes.errors import JournalUnavailableError
 from sora2pro.nodes.runcomfy import schema
 from sora2pro.nodes.runcomfy.database import Database
+from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.journal import HOLDS_FINGERPRINT, Journal
 from values import made_request
 
@@ -98,7 +99,6 @@ def test_a_damaged_journal_is_set_aside_whole_and_nothing_is_bought_blindly(tmp_
         pass
     aside = tmp_path / "journal.damaged-1234.sqlite3"
     assert aside.read_bytes() == junk
-    assert not database.path.exists()
     text = str(raised.value)
     assert str(aside) in text
     assert "does not know earlier purchases" in text
@@ -116,6 +116,30 @@ def test_a_journal_damaged_in_its_middle_is_found_out_at_the_first_look(tmp_path
     journal.database.path.write_bytes(content)
     with pytest.raises(JournalUnavailableError, match="set aside"):
         Journal(tmp_path).newest()
+    kept = Journal(tmp_path).in_state(JobState.PREPARED)
+    assert len(kept) > 150
+    assert {job.seed + 1 for job in kept} == {job.id for job in kept}
+    assert all(job.prompt == "a long prompt " * 20 for job in kept)
+
+
+@pytest.mark.parametrize("page", range(12))
+def test_a_damaged_page_costs_only_the_jobs_on_it(tmp_path, page):
+    journal = Journal(tmp_path)
+    for seed in range(60):
+        journal.claim(made_request(seed=seed, prompt="a long prompt " * 20))
+    content = bytearray(journal.database.path.read_bytes())
+    content[page * 4096 : (page + 1) * 4096] = b"\xaa" * 4096
+    journal.database.path.write_bytes(content)
+    with pytest.raises(JournalUnavailableError) as raised:
+        Journal(tmp_path).newest()
+    again = Journal(tmp_path)
+    kept = again.in_state(JobState.PREPARED)
+    assert f"{len(kept)} job" in str(raised.value) or (not kept and "empty journal" in str(raised.value))
+    for seed in range(60):
+        again.claim(made_request(seed=seed, prompt="a long prompt " * 20))
+    assert len(again.in_state(JobState.PREPARED)) == 60
+    assert page in (0, 1) or len(kept) >= 45
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".new")] == []
 
 
 def test_a_second_damaged_journal_of_the_same_second_does_not_overwrite_the_first(database):

@@ -1,0 +1,65 @@
+"""What can still be read of a damaged journal goes into a new one: a purchase that is known is not made again."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import InvalidInputError
+from .rows import job_of
+
+LEAST_ROW_BYTES = 64
+
+
+def salvage(damaged: Path, into: sqlite3.Connection) -> int:
+    """Copy every job that can be read, with its number.
+
+    Args:
+        damaged: The file; it is not changed.
+        into: A new journal.
+
+    Returns:
+        How many jobs were copied.
+    """
+    copied = 0
+    for row in _readable_rows(damaged):
+        names, places = ", ".join(row.keys()), ", ".join("?" * len(row))
+        with contextlib.suppress(sqlite3.OperationalError):  # a column that no journal has
+            query = f"INSERT OR IGNORE INTO jobs ({names}) VALUES ({places})"  # noqa: S608 - SQLite took the names itself
+            copied += into.execute(query, tuple(row)).rowcount
+    return copied
+
+
+def _readable_rows(damaged: Path) -> Iterator[sqlite3.Row]:
+    with contextlib.closing(_opened(damaged)) as connection:
+        for job_id in range(1, _last_id(connection, damaged) + 1):
+            # One by one: a walk through the table ends at its first damaged page.
+            with contextlib.suppress(sqlite3.DatabaseError):
+                row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+                if row is not None and _is_sound(row):
+                    yield row
+
+
+def _opened(damaged: Path) -> sqlite3.Connection:
+    # `immutable`: read as it lies there. A half-finished transaction beside it must not be rolled back into it.
+    connection = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _last_id(connection: sqlite3.Connection, damaged: Path) -> int:
+    most = damaged.stat().st_size // LEAST_ROW_BYTES
+    with contextlib.suppress(sqlite3.DatabaseError):
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
+        if row is not None and isinstance(row["seq"], int):
+            return min(row["seq"], most)
+    return most
+
+
+def _is_sound(row: sqlite3.Row) -> bool:
+    try:
+        return isinstance(job_of(row).fingerprint, str)
+    except (ValueError, TypeError, IndexError, InvalidInputError):
+        return False
