@@ -4,55 +4,31 @@ A new input or output goes to the end of its list there. To change an entry is t
 """
 
 import inspect
-import json
-from pathlib import Path
 
 import pytest
+from locked import NODES, inputs_of, outputs_of
 from pack import ROOT
 from sora2pro import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 
-LOCKED = json.loads(Path(__file__).with_name("locked_nodes.json").read_text(encoding="utf-8"))
-
-
-def declared_inputs(node):
-    """Each input in the order in which the front end lays the widgets out."""
-    return [
-        {
-            "name": name,
-            "section": section,
-            "type": kind if isinstance(kind, str) else "COMBO",
-            **({} if isinstance(kind, str) else {"choices": kind}),
-            **({"default": options["default"]} if "default" in options else {}),
-        }
-        for section, inputs in node.INPUT_TYPES().items()
-        for name, (kind, options) in inputs.items()
-    ]
-
-
-def declared_outputs(node):
-    lists = getattr(node, "OUTPUT_IS_LIST", (False,) * len(node.RETURN_TYPES))
-    return [
-        {"name": name, "type": kind, "is_list": is_list}
-        for name, kind, is_list in zip(node.RETURN_NAMES, node.RETURN_TYPES, lists, strict=True)
-    ]
-
 
 def test_the_node_ids_are_those_that_saved_workflows_hold():
-    assert set(NODE_CLASS_MAPPINGS) == set(LOCKED) == set(NODE_DISPLAY_NAME_MAPPINGS)
+    assert set(NODE_CLASS_MAPPINGS) == set(NODES) == set(NODE_DISPLAY_NAME_MAPPINGS)
 
 
-@pytest.mark.parametrize("node_id", LOCKED)
+@pytest.mark.parametrize("node_id", NODES)
 def test_the_inputs_keep_their_names_order_types_choices_and_defaults(node_id):
-    assert declared_inputs(NODE_CLASS_MAPPINGS[node_id]) == LOCKED[node_id]["inputs"]
+    assert inputs_of(NODE_CLASS_MAPPINGS[node_id].INPUT_TYPES()) == NODES[node_id]["inputs"]
 
 
-@pytest.mark.parametrize("node_id", LOCKED)
+@pytest.mark.parametrize("node_id", NODES)
 def test_the_outputs_keep_their_names_order_and_types(node_id):
-    assert declared_outputs(NODE_CLASS_MAPPINGS[node_id]) == LOCKED[node_id]["outputs"]
+    node = NODE_CLASS_MAPPINGS[node_id]
+    are_lists = getattr(node, "OUTPUT_IS_LIST", (False,) * len(node.RETURN_TYPES))
+    assert outputs_of(node.RETURN_NAMES, node.RETURN_TYPES, are_lists) == NODES[node_id]["outputs"]
 
 
-@pytest.mark.parametrize("node_id", LOCKED)
+@pytest.mark.parametrize("node_id", NODES)
 def test_every_input_and_every_output_explains_itself(node_id):
     node = NODE_CLASS_MAPPINGS[node_id]
     inputs = [options for section in node.INPUT_TYPES().values() for _kind, options in section.values()]
@@ -62,17 +38,18 @@ def test_every_input_and_every_output_explains_itself(node_id):
     assert node.DESCRIPTION
 
 
-@pytest.mark.parametrize("node_id", LOCKED)
+@pytest.mark.parametrize("node_id", NODES)
 def test_a_graph_without_an_optional_widget_gets_the_default_the_widget_shows(node_id):
     """A graph saved before an input existed runs as if the input stood at its default."""
     node = NODE_CLASS_MAPPINGS[node_id]
     parameters = inspect.signature(getattr(node, node.FUNCTION)).parameters
-    shown = {entry["name"]: entry["default"] for entry in declared_inputs(node) if "default" in entry}
+    declared = inputs_of(node.INPUT_TYPES())
+    shown = {entry["name"]: entry["default"] for entry in declared if "default" in entry}
     assert {name: parameters[name].default for name in shown} == shown
-    assert set(parameters) - {"self"} == {entry["name"] for entry in declared_inputs(node)}
+    assert set(parameters) - {"self"} == {entry["name"] for entry in declared}
 
 
-@pytest.mark.parametrize("node_id", LOCKED)
+@pytest.mark.parametrize("node_id", NODES)
 def test_no_node_is_taken_for_a_paid_partner_node(node_id):
     """ComfyUI's front end locks the Run button behind an account for those."""
     node = NODE_CLASS_MAPPINGS[node_id]
