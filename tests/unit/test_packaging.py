@@ -5,9 +5,9 @@
 
 import ast
 import re
-import subprocess
 
 import pytest
+from archive import names, tracked
 from pack import ROOT
 
 try:
@@ -26,16 +26,9 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen"}
 LIKE_A_TOKEN = re.compile(r"\b(?:sk-|ghp_|hf_|eyJ|AKIA)[A-Za-z0-9_-]{12,}|\b[0-9a-f]{40,}\b")
 
 
-def tracked(*narrowed):
-    command = ["git", "ls-files", "-z", "--cached", *narrowed]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
-    return {name for name in listed.stdout.decode().split("\0") if name}
-
-
 @pytest.fixture(scope="module")
 def archive():
-    """The names of the files that an artist gets: what git knows, without what .comfyignore leaves out."""
-    return sorted(tracked() - tracked("--ignored", "--exclude-from=.comfyignore"))
+    return names()
 
 
 def modules(archive):
@@ -49,15 +42,23 @@ def test_nothing_of_the_workshop_is_in_it(archive):
     assert [name for name in archive if WORKSHOP.search(name)] == []
 
 
-def test_everything_that_works_is_in_it(archive):
+def test_everything_that_works_is_in_it_and_nothing_else(archive):
     parts = ("__init__.py", "nodes/", "web/", "locales/", "example_workflows/")
     wanted = {name for name in tracked() if name.startswith(parts)}
     wanted |= {"pyproject.toml", "requirements.txt", "README.md", "CHANGELOG.md", "LICENSE"}
-    assert wanted - set(archive) == set()
+    assert set(archive) == wanted
     assert {"nodes/image_to_video.py", "web/sora2pro.js", "example_workflows/image-to-video.jpg"} <= set(archive)
 
 
 def test_every_module_that_is_imported_is_in_it(archive):
+    constants = {
+        f"{name.removesuffix('__init__.py')}{target.id}"
+        for name, tree in modules(archive)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if name.endswith("__init__.py") and isinstance(target, ast.Name)
+    }
     for name, tree in modules(archive):
         folder = name.split("/")[:-1]
         for node in ast.walk(tree):
@@ -66,7 +67,7 @@ def test_every_module_that_is_imported_is_in_it(archive):
             base = [*folder[: len(folder) - node.level + 1], *(node.module or "").split(".")]
             path = "/".join(part for part in base if part)
             for target in [path] if node.module else [f"{path}/{alias.name}".strip("/") for alias in node.names]:
-                assert {f"{target}.py", f"{target}/__init__.py"} & set(archive), (name, target)
+                assert {f"{target}.py", f"{target}/__init__.py", target} & {*archive, *constants}, (name, target)
 
 
 def test_it_is_small_enough_to_install_on_any_line(archive):
