@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import websocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 CONNECT_TIMEOUT_S = 30.0
 TEXT_EVENT = 3  # the number of the binary message that carries progress text
@@ -56,34 +56,10 @@ class Events:
             events._reader.join()
             connection.close()
 
-    def heard(self, name: str | None = None) -> list[Event]:
-        """All messages so far, or those of one name."""
+    def heard(self) -> list[Event]:
+        """All messages so far."""
         with self._news:
-            return [event for event in self._heard if name in (None, event.name)]
-
-    def texts(self, node: str | None = None) -> list[str]:
-        """The progress texts shown so far on all nodes, or on one."""
-        said = [event.data for event in self.heard("progress_text")]
-        return [data["text"] for data in said if node in (None, data["node"])]
-
-    def wait_for(self, is_it: Callable[[Event], bool], *, timeout_s: float = 60.0) -> Event:
-        """The first message, already here or to come, of which `is_it` is true.
-
-        Raises:
-            TimeoutError: it did not come, with all that did.
-        """
-        deadline = time.monotonic() + timeout_s
-        looked_at = 0
-        with self._news:
-            while True:
-                for event in self._heard[looked_at:]:
-                    if is_it(event):
-                        return event
-                looked_at = len(self._heard)
-                remaining_s = deadline - time.monotonic()
-                if remaining_s <= 0 or not self._is_open:
-                    raise TimeoutError(f"It was not among these: {self._heard}")
-                self._news.wait(remaining_s)
+            return list(self._heard)
 
     def follow(self, prompt_id: str, *, timeout_s: float) -> Iterator[Event]:
         """Yields every message as it comes, up to the end of one prompt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 PICTURE = "picture.png"
+GENERATOR = "Sora2ProImageToVideo"
 GENERATE = "generate"  # the id of the generation node in every graph of one clip
 
 Graph = dict[str, dict[str, Any]]
@@ -18,7 +19,7 @@ def node(class_type: str, **inputs: Any) -> dict[str, Any]:
 def generation(prompt: str, **widgets: Any) -> dict[str, Any]:
     """The generation node on the picture that `loaded` loads."""
     chosen = {"size": "1280x720", "seconds": 4} | widgets
-    return node("Sora2ProImageToVideo", image=["picture", 0], prompt=prompt, **chosen)
+    return node(GENERATOR, image=["picture", 0], prompt=prompt, **chosen)
 
 
 def loaded() -> Graph:

@@ -17,6 +17,21 @@ def frames(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
+def kind(path: Path) -> tuple[int, int, int, float]:
+    """Width and height, how many frames, and seconds of sound: each 0 where the file has none."""
+    width = height = frame_count = 0
+    sound_s = 0.0
+    with av.open(str(path)) as container:
+        if container.streams.audio:
+            sound = container.streams.audio[0]
+            sound_s = round(float(sound.duration * sound.time_base), 1)
+        if container.streams.video:
+            video = container.streams.video[0]
+            width, height = video.width, video.height
+            frame_count = sum(packet.size > 0 for packet in container.demux(video))
+    return width, height, frame_count, sound_s
+
+
 def duration_s(path: Path) -> float:
     """The length that the container states."""
     with av.open(str(path)) as container:

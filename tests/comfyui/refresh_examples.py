@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import av
-from comfyui.examples import NAMES, Example, as_text, converted
+from comfyui.examples import NAMES, RECOVERY, Example, as_text, converted
 from comfyui.install import ROOT, ensure_installed
 from comfyui.server import ComfyUI
 from emulator import Emulator
@@ -31,7 +31,6 @@ Item = TypeVar("Item")
 
 LANDSCAPE = ROOT / "tests" / "demo" / "landscape.jpg"
 PICTURE, SECOND_PICTURE = "example.png", "second.png"
-RECOVERY = "recover-a-job"
 
 WIDTH, HEIGHT, GAP = 640, 360, 4
 GROUND = (24, 24, 27)
@@ -56,7 +55,7 @@ SHOTS = {
     "batch-of-pictures": Shot(tiles=2),
     "continue-from-last-frame": Shot(view=(640, 160, 1280, 520), tiles=4),
     "image-to-video": Shot(),
-    "recover-a-job": Shot(view=(0, 140, 900, 646)),
+    RECOVERY: Shot(view=(0, 140, 900, 646)),
     "rehearse-for-free": Shot(view=(420, 120, 1020, 720), tiles=2),
     "two-sizes": Shot(view=(240, 0, 1280, 720)),
     "upscale": Shot(view=(240, 180, 720, 450)),

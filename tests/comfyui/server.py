@@ -123,11 +123,6 @@ class ComfyUI:
         self.start()
 
     @property
-    def is_running(self) -> bool:
-        """Whether the process is there."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
     def log(self) -> str:
         """Everything it has printed since the first start."""
         return self._log_path.read_text("utf-8", errors="replace") if self._log_path.exists() else ""

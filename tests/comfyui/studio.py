@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from emulator import Call, Emulator, Recorded, Request
 
 WAIT_S = 60.0
-POLL_S = 0.02
 
 Found = TypeVar("Found")
 
@@ -67,9 +65,9 @@ class Studio:
         return self.comfyui.wait(prompt_id)
 
     def _at_least(self, count: int, find: Callable[[], list[Found]]) -> list[Found]:
-        deadline = time.monotonic() + WAIT_S
-        while time.monotonic() < deadline:
-            if len(found := find()) >= count:
-                return found
-            time.sleep(POLL_S)
-        raise TimeoutError(f"Not {count} of them in {WAIT_S:.0f} s. The log:\n{self.comfyui.log[-3000:]}")
+        try:
+            self.emulator.wait_until(lambda: len(find()) >= count, WAIT_S)
+        except TimeoutError as error:
+            message = f"Not {count} of them in {WAIT_S:.0f} s. {error} The log:\n{self.comfyui.log[-3000:]}"
+            raise TimeoutError(message) from error
+        return find()

@@ -4,19 +4,17 @@ import io
 import json
 from base64 import b64decode
 
-import av
 import numpy as np
 import pytest
 import requests
 import torch
 from clips import read_frame_number
-from comfyui.examples import NAMES, NOTES, Example, converted
-from comfyui.graphs import generation, loaded, node
+from comfyui import measured
+from comfyui.examples import NAMES, NOTES, RECOVERY, Example, converted
+from comfyui.graphs import GENERATOR, generation, loaded, node
 from emulator import Call, State
 from PIL import Image
 
-GENERATOR = "Sora2ProImageToVideo"
-RECOVERY = "recover-a-job"
 TITLE_HEIGHT = 30
 MAX_THUMBNAIL_BYTES = 60_000
 LAST_FRAME, EVERY_NTH = 119, 7  # of 4 seconds at 30 frames a second; a part of the frames that ends with the last
@@ -250,16 +248,4 @@ def savers(graph):
 
 def seen(outcome, graph, title):
     """(width, height, frames, seconds of sound) of every file that a node has left."""
-    return [measured(path) for path in outcome.files(titled(graph, title))]
-
-
-def measured(path):
-    with av.open(str(path)) as container:
-        width = height = frames = sound_s = 0
-        if container.streams.audio:
-            sound_s = round(float(container.streams.audio[0].duration * container.streams.audio[0].time_base), 1)
-        if container.streams.video:
-            video = container.streams.video[0]
-            width, height = video.width, video.height
-            frames = sum(packet.size > 0 for packet in container.demux(video))
-    return width, height, frames, sound_s
+    return [measured.kind(path) for path in outcome.files(titled(graph, title))]

@@ -6,6 +6,7 @@ import json
 import webbrowser
 from typing import TYPE_CHECKING, Any
 
+from comfyui.graphs import GENERATOR
 from comfyui.install import ROOT
 from comfyui.server import ComfyUI
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 WORKFLOW = "image-to-video"
 PACK = "sora2pro"
-GENERATOR = "Sora2ProImageToVideo"
 PROMPT_TIMEOUT_S = 900.0
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from demo.in_comfyui import GENERATOR, generation_widgets
+from comfyui.graphs import GENERATOR
+from demo.in_comfyui import generation_widgets
 from pack import load_pack
 from PIL import Image
 
@@ -29,9 +30,8 @@ def run(
     node_class = load_pack().NODE_CLASS_MAPPINGS[GENERATOR]
     image = torch.from_numpy(np.asarray(picture, np.float32) / 255)[None]
     ticker.show("The node shows its progress only inside ComfyUI; this takes about half a minute")
-    returned = asyncio.run(getattr(node_class(), node_class.FUNCTION)(image=image, **generation_widgets()))
+    outputs = asyncio.run(node_class().generate(image=image, **generation_widgets()))["result"]
     ticker.close()
-    outputs = returned["result"] if isinstance(returned, dict) else returned
     frames, audio, _, video, _ = (clips[0] for clips in outputs)
     _save(cache, frames=frames, audio=audio, video=video, exhibits=exhibits)
 
