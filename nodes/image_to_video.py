@@ -9,7 +9,7 @@ from .configuration import current_model
 from .errors import InvalidInputError
 from .media import FITS
 from .orders import MAX_CLIPS, FrameChoice, Order
-from .runcomfy.jobs import MAX_SEED, check_image_url, check_prompt
+from .runcomfy.jobs import MAX_SEED, check_prompt
 from .runcomfy.models import AUTO_SIZE, SORA_2_PRO
 
 if TYPE_CHECKING:
@@ -163,13 +163,14 @@ class Sora2ProImageToVideo:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, prompt: str | None = None, image_url: str | None = None) -> bool | str:  # noqa: N802 - ComfyUI's name
-        """What can be said before the graph runs; a linked input is not there yet and comes as None."""
+    def VALIDATE_INPUTS(cls, prompt: str | None = None) -> bool | str:  # noqa: N802 - ComfyUI's name
+        """What can be said before the graph runs; a linked prompt is not there yet and comes as None.
+
+        Of one input only: ComfyUI repeats the sentence for every argument of this function.
+        """
         try:
             if prompt is not None:
                 check_prompt(prompt, SORA_2_PRO)
-            if image_url:
-                check_image_url(image_url.strip())
         except InvalidInputError as error:
             return str(error)
         return True

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .collecting import Collecting
 from .documents import Document, UnknownJobError, job_document, totals_document
-from .errors import UNCHANGED, InvalidInputError, RunComfyError
+from .errors import UNCHANGED, RunComfyError
 from .runcomfy.jobs import Job
 from .runcomfy.models import AUTO_SIZE, Size
 from .services import Services
@@ -70,12 +70,7 @@ class Panel:
         if action == "collect":
             self._collecting.start(job.id, actions)
             return {"job": self._document(job), "report": ""}
-        if action == "adopt":
-            if not request_id:
-                raise InvalidInputError("There is no request id.", money=UNCHANGED, remedy="Paste the one you found.")
-            finding = actions.adopt(f"{job.name} {request_id}")
-        else:
-            finding = actions.at_once(action, job.name)
+        finding = actions.at_once(action, f"{job.name} {request_id}" if action == "adopt" else job.name)
         return {"job": self._document(finding.job), "report": finding.report}
 
     def clip(self, name: str) -> Path:

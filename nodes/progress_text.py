@@ -44,6 +44,17 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
             return summary
 
 
+def logged(progress: p.Progress) -> str:
+    """One line for the log, which tells of a kind of state once: where one counts, only how far it will."""
+    match progress:
+        case p.Decoding(_, total):
+            return f"Decoding {total} frames"
+        case p.Rehearsing(_, total):
+            return f"Rehearsal (free, not sent): {total} frames"
+        case _:
+            return describe(progress, 0.0)
+
+
 def local_fraction(progress: p.Progress) -> float:
     """How much of the work on this machine is done, 0 to 1. What RunComfy does has no measure, so it counts nothing."""
     match progress:

@@ -15,7 +15,7 @@ from .errors import RunComfyError
 from .orders import FrameChoice, Order, check_folder, checked, pictures_of, request_for
 from .packages import packages_named
 from .progress_text import describe, listed
-from .runcomfy.jobs import Job, JobState, charge_sentence
+from .runcomfy.jobs import REHEARSAL, Job, JobState, charge_sentence
 from .runcomfy.models import Size
 from .runcomfy.outcomes import about
 from .runcomfy.private_files import give_name
@@ -155,7 +155,7 @@ def _rehearsal(
     pixels = grey if picture is None else fit(picture, size, order.fit)
     digest = hashlib.sha256(pixels.tobytes() + f"{size} {order.seconds}".encode()).hexdigest()[:16]
     folder = settings.output_dir / "rehearsal"
-    path = folder / f"rehearsal-{digest}.mp4"
+    path = folder / f"{REHEARSAL}{digest}.mp4"
     if not path.exists():
         check_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -169,7 +169,7 @@ def _rehearsal(
                 progress=lambda done, total: report(Rehearsing(done, total)),
             )
             give_name(part, path)
-    return path, f"rehearsal-{digest}"
+    return path, path.stem
 
 
 def decode_clip(

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from . import host
 from .errors import Stopped
 from .events import clip_document
-from .progress_text import describe, local_fraction, summary
+from .progress_text import describe, local_fraction, logged, summary
 from .runcomfy.progress import Preparing, Progress, Report
 from .runcomfy.stopping import StopSignal
 from .stage import Stage
@@ -87,7 +87,7 @@ class Run(Generic[Result]):
         kind = type(progress).__name__
         if kind != self._logged:
             self._logged = kind
-            logger.info("%s", describe(progress, 0.0))
+            logger.info("Sora 2 Pro: %s", logged(progress))
 
 
 async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:

@@ -87,8 +87,9 @@ def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
         )
     if shape[0] > max_clips:
         raise InvalidInputError(
-            f"The input 'image' holds {shape[0]} pictures, each would be a paid clip, and 'max_clips' is {max_clips}.",
-            remedy="Raise 'max_clips' to buy one clip for each, or pick one picture from the batch.",
+            f"The input 'image' holds {shape[0]} pictures, each a clip (and, unless you rehearse, a charge) of its own, and "
+            f"'max_clips' is {max_clips}.",
+            remedy="Raise 'max_clips' to have one clip of each, or pick one picture from the batch.",
         )
     return int(shape[0])
 

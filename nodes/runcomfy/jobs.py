@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_URL_CHARS = 8192
 MAX_SEED = 2**64 - 1
+REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
 
 
 class JobState(str, Enum):

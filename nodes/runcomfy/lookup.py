@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager
 from ..errors import UNCHANGED, InvalidInputError, NotFoundError
 from .answers import REQUEST_ID, GenerationResult
 from .client import Client, RequestHandle
-from .jobs import Job, JobState
+from .jobs import REHEARSAL, Job, JobState
 from .journal import Journal
 
 JOB_NAME = re.compile(r"job-(\d{1,15})")
+LISTED = "The Sora 2 Pro tab of the sidebar lists all jobs."
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."
 
 
@@ -43,7 +44,7 @@ class Lookup:
             newest = self._journal.newest()
             if newest is None:
                 raise InvalidInputError(
-                    "The journal is empty: nothing was generated with this node pack yet.",
+                    "The journal is empty: no clip was bought with this node pack yet (rehearsals are not listed).",
                     money=UNCHANGED,
                     remedy="Type a request id from runcomfy.com, or run a generation first.",
                 )
@@ -53,7 +54,7 @@ class Lookup:
             return self._journal.by_request_id(checked_request_id(name))
         job = self._journal.get(int(match[1]))
         if job is None:
-            raise InvalidInputError(f"There is no {name} in the journal.", money=UNCHANGED)
+            raise InvalidInputError(f"There is no {name} in the journal.", money=UNCHANGED, remedy=LISTED)
         return job
 
     def known_or_foreign(self, name: str) -> Job:
@@ -150,6 +151,12 @@ def checked_request_id(text: str) -> str:
         InvalidInputError: It has not.
     """
     text = text.strip()
+    if text.startswith(REHEARSAL):
+        raise InvalidInputError(
+            "That is a rehearsal: it was made on this machine, and RunComfy knows nothing of it.",
+            money=UNCHANGED,
+            remedy="Its file is in the folder 'rehearsal' beside your clips.",
+        )
     if REQUEST_ID.fullmatch(text) is None:
         raise InvalidInputError(
             "That is neither a request id nor a job such as job-7.",

@@ -12,7 +12,7 @@ from .client import Client
 from .collect import Collector
 from .jobs import Job, JobState, charge_sentence
 from .journal import Journal
-from .lookup import ELSEWHERE, Lookup, checked_request_id
+from .lookup import ELSEWHERE, JOB_NAME, LISTED, Lookup, checked_request_id
 from .outcomes import uncertain
 from .progress import Following, Report
 from .stopping import StopSignal
@@ -98,6 +98,12 @@ class StatusActions:
             InvalidInputError: The id is in use, unknown to RunComfy or of another model, or the job is not uncertain.
         """
         job_name, _, request_id = name.strip().rpartition(" ")
+        if not request_id or JOB_NAME.fullmatch(request_id):
+            raise InvalidInputError(
+                "'adopt' needs the request id that you found under Generations on runcomfy.com.",
+                money=UNCHANGED,
+                remedy="Type it into 'request_id'; where several jobs are uncertain, as 'job-7 <request id>'.",
+            )
         known = self._journal.by_request_id(checked_request_id(request_id))
         if known is not None and known.size is not None:
             raise InvalidInputError(
@@ -126,7 +132,7 @@ class StatusActions:
         """
         job = self._lookup.known(name)
         if job is None:
-            raise InvalidInputError("There is no such job in the journal.", money=UNCHANGED)
+            raise InvalidInputError("There is no such job in the journal.", money=UNCHANGED, remedy=LISTED)
         job = self._lookup.settled(job)
         if job.state in (JobState.SUBMITTED, JobState.COMPLETED):
             self._check_gone(job)

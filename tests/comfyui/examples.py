@@ -109,6 +109,8 @@ def _widget_values(node: Mapping[str, Any], described: Mapping[str, Any]) -> dic
     values = list(node["widgets_values"])
     named = {}
     for name, options in _widgets(described):
+        if not values:
+            break  # widgets that a newer ComfyUI has added to the node: they keep their defaults
         named[name] = values.pop(0)
         if options.get("control_after_generate") or options.get("image_upload"):
             values.pop(0)  # the browser keeps the choice or the button that stands behind such a widget
