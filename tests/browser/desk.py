@@ -131,6 +131,13 @@ class Desk:
         """Presses Run."""
         self.page.evaluate("() => window.app.queuePrompt(0, 1)")
 
+    def buy(self) -> Request:
+        """Presses Run; returns the request that RunComfy has accepted."""
+        known = len(self.site.emulator.requests)
+        self.run()
+        self.site.emulator.wait_until(lambda: len(self.site.emulator.requests) > known)
+        return self.site.emulator.requests[known]
+
     def stop(self) -> None:
         """Presses Stop."""
         self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Interrupt')")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfyui.server import ComfyUI
-    from emulator import Emulator, Request
+    from emulator import Emulator
 
 IDLE_TIMEOUT_S = 60.0
 POLL_S = 0.05
@@ -36,12 +36,7 @@ class Site:
         """Journal, settings file and saved token."""
         return self.comfyui.base / "user" / "__sora2pro"
 
-    def next_request(self, known: int) -> Request:
-        """The request that RunComfy accepts after it had accepted so many."""
-        self.emulator.wait_until(lambda: len(self.emulator.requests) > known)
-        return self.emulator.requests[known]
-
-    def comfyui_is_idle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Waits until no prompt is running or waiting."""
         give_up_at = time.monotonic() + IDLE_TIMEOUT_S
         while time.monotonic() < give_up_at:

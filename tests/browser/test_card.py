@@ -3,30 +3,23 @@
 import uuid
 
 import pytest
+from browser.places import EVERYWHERE, ONE_OF_EACH, THE_OTHERS, on
 from emulator import State
 
-EVERYWHERE = [(site, renderer) for site in ("bundled", "latest") for renderer in ("litegraph", "vue")]
-ONE_OF_EACH = [("bundled", "litegraph"), ("latest", "vue")]
-THE_OTHERS = [("bundled", "vue"), ("latest", "litegraph")]
 IS_COPIED = "(id) => navigator.clipboard.readText().then((text) => text === id)"
 CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
 
 
-def on(*places):
-    return pytest.mark.parametrize("desk", places, indirect=True, ids="-".join)
-
-
 @on(*EVERYWHERE)
 def test_a_run_shows_each_state_without_a_jump_and_ends_with_a_clip_that_has_sound(desk):
-    emulator, known, charges = desk.site.emulator, len(desk.site.emulator.requests), desk.site.emulator.charges
+    emulator, charges = desk.site.emulator, desk.site.emulator.charges
     desk.build(f"A fox on {desk.name}.")
     desk.wait_for_card("No clip yet")
     desk.wait_for_badge("$1.20")
     desk.snap("1-idle")
     size = desk.node_size()
 
-    desk.run()
-    request = desk.site.next_request(known)
+    request = desk.buy()
     desk.wait_for_card("Queued at RunComfy, position 1")
     desk.snap("2-queued")
     emulator.release(request.request_id, State.RENDERING)
@@ -63,8 +56,7 @@ def test_a_new_node_keeps_its_seed_and_the_card_is_saved_neither_with_the_workfl
 def test_a_page_reloaded_in_mid_run_and_after_it_shows_the_same_again_and_a_second_run_is_free(desk):
     known = len(desk.site.emulator.requests)
     desk.build(f"A page is reloaded on {desk.name}.")
-    desk.run()
-    request = desk.site.next_request(known)
+    request = desk.buy()
     desk.wait_for_card("Queued at RunComfy")
     desk.reload()
     desk.wait_for_card("Queued at RunComfy")
@@ -84,16 +76,14 @@ def test_a_page_reloaded_in_mid_run_and_after_it_shows_the_same_again_and_a_seco
 
 @on(*THE_OTHERS)
 def test_another_workflow_with_the_same_node_ids_shows_nothing_of_it(desk):
-    known = len(desk.site.emulator.requests)
     desk.build(f"Mine on {desk.name}.")
     mine = desk.serialized()
-    desk.run()
-    request = desk.site.next_request(known)
+    request = desk.buy()
     desk.wait_for_card("Queued at RunComfy")
     desk.load({**mine, "id": str(uuid.uuid4())})
     desk.wait_for_card("No clip yet")
     desk.site.emulator.release(request.request_id)
-    desk.site.comfyui_is_idle()
+    desk.site.wait_until_idle()
     desk.wait_for_phase("idle")
     desk.load(mine)
     desk.wait_for_phase("done")
@@ -102,11 +92,9 @@ def test_another_workflow_with_the_same_node_ids_shows_nothing_of_it(desk):
 
 @on(*ONE_OF_EACH)
 def test_inside_of_a_subgraph_the_state_follows_the_node(desk):
-    known = len(desk.site.emulator.requests)
     desk.build(f"Within a subgraph on {desk.name}.")
     desk.page.evaluate(f"() => {{ window.outer = window.app.graph.convertToSubgraph(new Set([{CLIP_NODE}])).node; }}")
-    desk.run()
-    request = desk.site.next_request(known)
+    request = desk.buy()
     desk.site.emulator.release(request.request_id)
     desk.page.evaluate("() => window.app.canvas.openSubgraph(window.outer.subgraph, window.outer)")
     desk.wait_for_phase("done")
@@ -117,26 +105,23 @@ def test_inside_of_a_subgraph_the_state_follows_the_node(desk):
 
 @on(*ONE_OF_EACH)
 def test_stop_says_that_nothing_is_charged_and_the_ledger_agrees(desk):
-    known, charges = len(desk.site.emulator.requests), desk.site.emulator.charges
+    charges = desk.site.emulator.charges
     desk.build(f"To be stopped on {desk.name}.")
-    desk.run()
-    request = desk.site.next_request(known)
+    request = desk.buy()
     desk.wait_for_card("Queued at RunComfy")
     desk.stop()
     desk.wait_for_phase("stopped")
     desk.wait_for_card("Nothing is charged for it.")
     desk.snap("stopped")
-    assert desk.site.emulator.requests[known].state is State.CANCELLED
+    assert desk.state_of(request) is State.CANCELLED
     assert request.request_id in desk.card.inner_text()
     assert desk.site.emulator.charges == charges
 
 
 @on(*ONE_OF_EACH)
 def test_an_error_is_readable_on_the_node_to_its_last_word(desk):
-    known = len(desk.site.emulator.requests)
     desk.build(f"To be refused on {desk.name}.")
-    desk.run()
-    request = desk.site.next_request(known)
+    request = desk.buy()
     desk.site.emulator.release(request.request_id, State.FAILED, "The moderation system rejected the picture.")
     desk.wait_for_phase("failed")
     desk.close_dialogs()

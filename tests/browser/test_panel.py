@@ -4,22 +4,16 @@ import sqlite3
 
 import pytest
 from browser.desk import ANY_JOBS
+from browser.places import ONE_OF_EACH, on
 from emulator import Call, Fault, State
 
 FOCUSED = "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
-ONE_OF_EACH = [("bundled", "litegraph"), ("latest", "vue")]
-
-
-def on(*places):
-    return pytest.mark.parametrize("desk", places, indirect=True, ids="-".join)
 
 
 def leave(desk, prompt):
     """A clip that is bought and waits at RunComfy."""
-    known = len(desk.site.emulator.requests)
     desk.build(prompt)
-    desk.run()
-    request = desk.site.next_request(known)
+    request = desk.buy()
     desk.wait_for_card("Queued at RunComfy")
     return request
 
@@ -137,7 +131,7 @@ def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(d
 def test_two_tabs_collect_the_same_job_once(desk):
     desk.open_panel()
     request = leave(desk, "For two tabs.")
-    (desk.site.comfyui).restart()
+    desk.site.comfyui.restart()
     desk.reload()
     desk.open_panel()
     downloads = len(desk.site.emulator.seen(Call.DOWNLOAD))
@@ -161,9 +155,10 @@ def test_a_status_node_for_a_job_is_put_on_the_canvas_and_its_run_costs_nothing(
     desk.open_panel()
     request = leave(desk, f"To be looked at on {desk.name}.")
     desk.site.emulator.release(request.request_id)
-    desk.wait_for_phase("done")
+    row = desk.row("To be looked at")
+    row.get_by_text("downloaded").wait_for()
     charges = desk.site.emulator.charges
-    desk.row("To be looked at").get_by_role("button", name="Put a status node").click()
+    row.get_by_role("button", name="Put a status node").click()
     values = desk.page.evaluate(
         "() => window.app.graph.nodes.find((n) => n.comfyClass === 'Sora2ProStatus').widgets.slice(0, 2).map((w) => w.value)"
     )
@@ -212,7 +207,7 @@ def test_a_panel_without_its_server_says_why_and_comes_back_by_itself(desk, answ
     desk.forgive()
 
 
-@pytest.mark.parametrize("desk", [("latest", "vue", "light")], indirect=True, ids=["light"])
+@on(("latest", "vue", "light"))
 def test_the_panel_is_walked_with_the_keyboard_and_readable_at_200_percent_in_light(desk):
     empty(desk)
     panel = desk.open_panel()

@@ -3,14 +3,10 @@
 import json
 import stat
 
-import pytest
 import requests
+from browser.places import on
 
 EVIL = "http://evil.example/"
-
-
-def on(*places):
-    return pytest.mark.parametrize("desk", places, indirect=True, ids="-".join)
 
 
 @on(("latest", "vue"))
@@ -44,10 +40,8 @@ def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     assert json.loads((desk.site.state_dir / "settings.json").read_text()) == {"max_usd_per_day": 500}
     desk.close_dialogs()
 
-    known = len(desk.site.emulator.requests)
     desk.build("With a token that was typed in.")
-    desk.run()
-    desk.site.emulator.release(desk.site.next_request(known).request_id)
+    desk.site.emulator.release(desk.buy().request_id)
     desk.wait_for_phase("done")
     desk.reload()
     kept = desk.everything_kept()
@@ -114,7 +108,5 @@ def test_another_site_open_in_the_same_browser_can_neither_change_nor_read_anyth
     stranger.close()
     assert outcome == ["refused"] * 5
     assert token_file.read_text() == desk.site.emulator.token
-    simple = requests.post(
-        f"{desk.site.url}/sora2pro/token/check", headers={"Origin": "http://evil.example"}, timeout=30
-    )
+    simple = requests.post(f"{desk.site.url}/sora2pro/token/check", headers={"Origin": EVIL.rstrip("/")}, timeout=30)
     assert simple.status_code == 403
