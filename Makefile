@@ -31,6 +31,7 @@ venv: .venv/ready ## .venv alone: all that the pack and its tests import [PYTHON
 
 .venv/ready: requirements.txt requirements-test.txt
 	@.ci/system-packages python
+	@echo "Installing what the pack and its tests need into .venv; the first time takes some minutes ..."
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@.ci/system-packages opencv

@@ -94,7 +94,7 @@ def _report(exhibits: Exhibits, ticker: Ticker, *, before: int, after: int) -> N
         f"\nIts {count} frames     {_shown(exhibits.frames)}"
         f"\nIts sound          {_shown(exhibits.sound)}"
         f"\nTwelve of them     {_shown(exhibits.contact_sheet)}"
-        f"\n\nIn {ticker.elapsed_s:.0f} s. Charges on the emulator: {before} before, {after} after."
+        f"\n\nIn {ticker.elapsed_s:.0f} s. Charges on the emulator (no real money): {before} before, {after} after."
         f"\nNew charges: {after - before}"
     )
 

@@ -69,7 +69,7 @@ def test_a_command_is_one_that_there_is(words):
 
 def test_the_readme_has_commands_to_try():
     assert ["make", "demo"] in commands()
-    assert ["pip", "install", "-r", "requirements.txt"] in commands()
+    assert ["python", "-m", "pip", "install", "-r", "requirements.txt"] in commands()
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", TEXT))
