@@ -44,7 +44,7 @@ def made_job(state=JobState.PREPARED, **changes):
     return dataclasses.replace(usual, **changes)
 
 
-def made_answer(status_code, document=None, *, body=None, **headers):
+def made_answer(status_code, document=None, *, body=None):
     """An answer with a JSON document, or with the bytes of `body` as they are."""
     sent = json.dumps(document).encode() if body is None else body
-    return Answer(status_code, {name.replace("_", "-"): value for name, value in headers.items()}, sent)
+    return Answer(status_code, {}, sent)

@@ -128,7 +128,7 @@ def test_jitter_spreads_a_wait_between_its_half_and_its_whole(attempt):
     ("headers", "wait_s"),
     [
         pytest.param({"Retry-After": "7"}, 7.0, id="seconds"),
-        pytest.param({"retry_after": " 7 "}, 7.0, id="small letters and blanks"),
+        pytest.param({"retry-after": " 7 "}, 7.0, id="small letters and blanks"),
         pytest.param({"Retry-After": "0.25"}, 0.25, id="parts of a second"),
         pytest.param({"Retry-After": "0"}, 0.0, id="at once"),
         pytest.param({"Retry-After": "86400"}, 120.0, id="a day: the ceiling"),

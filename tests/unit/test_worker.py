@@ -268,7 +268,10 @@ def test_each_kind_of_state_is_logged_once(caplog):
         report(Finished("r", "Done."))
 
     run([task])
-    assert [record.getMessage() for record in caplog.records] == ["Decoding frame 0 of 50", "Done."]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Sora 2 Pro: Decoding 50 frames",
+        "Sora 2 Pro: Done.",
+    ]
 
 
 def test_the_end_of_the_process_stops_every_run_without_cancelling_at_runcomfy():
