@@ -5,8 +5,6 @@ import threading
 import pytest
 from emulator.visitor import Visitor
 from sora2pro.nodes.errors import (
-    NOT_CHARGED,
-    NOTHING_SENT,
     GenerationCancelledError,
     GenerationFailedError,
     RunComfyError,
@@ -16,14 +14,7 @@ from sora2pro.nodes.errors import (
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.stopping import StopSignal
 
-FREE = (
-    NOTHING_SENT,
-    NOT_CHARGED,
-    "Nothing was charged",
-    "nothing was charged",
-    "nothing is charged",
-    "Nothing was sent",
-)
+FREE = ("nothing was charged", "nothing is charged", "nothing was sent")
 
 
 def attempt(rig, request=None, **options):
@@ -51,6 +42,11 @@ def stopped_at(kind, run, *, cancels_remotely=True, just_before=lambda: None):
     return str(stopped.value)
 
 
+def is_called_free(text):
+    """Whether the user reads that he pays nothing."""
+    return any(words in text.casefold() for words in FREE)
+
+
 def assert_paid_once_and_known(emulator, rig):
     """No fingerprint is charged twice, and every charge has a row of the journal that leads to it."""
     assert all(count == 1 for count in emulator.charges_by_body().values())
@@ -66,7 +62,7 @@ def assert_honest(error, emulator):
     assert error.remedy, text
     assert emulator.token not in text
     if emulator.ledger and not isinstance(error, GenerationCancelledError):
-        assert not any(words in text for words in FREE), text
+        assert not is_called_free(text), text
 
 
 def settle(emulator):
