@@ -1,5 +1,6 @@
 """Clips come from signed URLs that hold byte for byte, in parts, and are rendered once."""
 
+import av
 import pytest
 from clock import Clock
 from emulator import Emulator, Fault, State
@@ -113,7 +114,6 @@ def test_a_part_of_another_version_is_the_whole(visitor):
 
 
 def test_the_pack_s_own_clip_has_the_size_and_length_that_were_bought(tmp_path):
-    av = pytest.importorskip("av", reason="The clip is opened with PyAV.")
     with Emulator(clips_dir=tmp_path) as emulator:
         visitor = Visitor(emulator)
         body = visitor.fetch(visitor.clip_target(visitor.accepted(size="1280x720"))).body

@@ -11,7 +11,10 @@ from emulator.visitor import CLIP, Visitor
 
 CATALOGUE = "/v1/models/openai/sora-2/pro/image-to-video"
 NO_ANSWER = (http.client.HTTPException, OSError)
-SHORT_S = {
+NEW_EACH_TIME = re.compile(rb"req-[0-9a-f-]{36}|AbC%2d[^\"]*")
+ANOTHER_WAY_TO_THE_SAME = {"no-ranges", "shifted-range", "drip", "no-length"}
+FORERUNNER = {Call.STATUS: Call.SUBMIT, Call.RESULT: Call.STATUS, Call.DOWNLOAD: Call.RESULT}
+BRIEF = {
     "hang": {"seconds": 0.05},
     "stall": {"seconds": 0.05},
     "endless": {"limit_bytes": 1 << 20},
@@ -69,11 +72,6 @@ class Journey:
         return seen.status, NEW_EACH_TIME.sub(b"new", seen.body), headers
 
 
-NEW_EACH_TIME = re.compile(rb"req-[0-9a-f-]{36}|AbC%2d[^\"]*")
-ANOTHER_WAY_TO_THE_SAME = {"no-ranges", "shifted-range", "drip", "no-length"}
-FORERUNNER = {Call.STATUS: Call.SUBMIT, Call.RESULT: Call.STATUS, Call.DOWNLOAD: Call.RESULT}
-
-
 @pytest.mark.parametrize("fault", fault_matrix(), ids=str)
 def test_a_fault_strikes_once_and_charges_only_after_acceptance(lasting_emulator, fault):
     emulator = lasting_emulator
@@ -82,7 +80,7 @@ def test_a_fault_strikes_once_and_charges_only_after_acceptance(lasting_emulator
     charges = emulator.charges
     args = {
         **fault.args,
-        **SHORT_S.get(fault.kind.id, {}),
+        **BRIEF.get(fault.kind.id, {}),
         **({"closed_s": None} if fault.kind.id == "refused" else {}),
     }
     emulator.inject(Fault(fault.call, fault.kind, after_accept=fault.after_accept, **args))

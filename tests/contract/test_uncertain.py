@@ -92,7 +92,9 @@ def test_an_adopted_request_that_failed_says_so(emulator, rig):
 def test_collecting_what_was_being_sent_when_comfyui_died_says_that_it_is_uncertain(emulator, rig):
     job = rig.journal.claim(request_of())
     rig.journal.record_submitting(job, expected_usd=None, max_usd_per_day=None, list_usd_per_second=0.5)
-    with pytest.raises(SubmissionUncertainError, match=r"ComfyUI ended while the request was being sent.*choose 'adopt'"):
+    with pytest.raises(
+        SubmissionUncertainError, match=r"ComfyUI ended while the request was being sent.*choose 'adopt'"
+    ):
         rig.collect(job.name)
     assert rig.journal.get(job.id).state is JobState.UNCERTAIN
     assert emulator.charges == 0
