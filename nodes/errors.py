@@ -84,7 +84,8 @@ class MissingTokenError(ConfigurationError):
 
     remedy = (
         "Create a token on runcomfy.com (Profile, API Token) and set it in ComfyUI's Settings under RunComfy, or in the "
-        "environment variable RUNCOMFY_API_TOKEN. To try a graph without one, turn on 'rehearse' (an advanced input of Sora2ProImageToVideo)."
+        "environment variable RUNCOMFY_API_TOKEN. To try a graph without one, turn on 'rehearse', an advanced input of "
+        "Sora2ProImageToVideo."
     )
 
 

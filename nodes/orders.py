@@ -55,7 +55,7 @@ def checked(order: Order, settings: Settings) -> Order:
     """
     with packages_named():
         from .media import memory  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts
-        from .media.reference import check_batch, nearest_size  # noqa: PLC0415
+        from .media.reference import check_batch, nearest_size  # noqa: PLC0415 - as above
 
     check_prompt(order.prompt, settings.model)
     image_url = order.image_url.strip()
@@ -95,7 +95,7 @@ def _check_counts(order: Order) -> None:
 
 def _frames_bytes(order: Order, settings: Settings) -> int:
     """Memory for the frames of one clip, as far as it can be known before the clip is there."""
-    from .media.memory import frames_bytes  # noqa: PLC0415
+    from .media.memory import frames_bytes  # noqa: PLC0415 - as in `checked`
 
     size = Size.parse(order.size)
     frame_count = math.ceil(order.seconds * settings.model.assumed_fps / order.frames.select_every_nth)
@@ -127,7 +127,7 @@ def _request(order: Order, reference: InputReference, settings: Settings) -> Gen
 
 
 def _encoded(order: Order, picture: torch.Tensor) -> InputReference:
-    from .media.reference import fit_and_encode  # noqa: PLC0415
+    from .media.reference import fit_and_encode  # noqa: PLC0415 - as in `checked`
 
     encoded = fit_and_encode(picture, size=Size.parse(order.size), fit=order.fit)
     return InputReference(value=encoded.data_uri(), identity=encoded.pixels_sha256)

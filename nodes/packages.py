@@ -13,11 +13,16 @@ def packages_named() -> Iterator[None]:
     """Say which package is missing, and how to get it, where an import fails.
 
     Raises:
-        MissingDependencyError: A package is not there or cannot be loaded.
+        MissingDependencyError: A package, or a file of this pack, is not there or cannot be loaded.
     """
     try:
         yield
     except ImportError as error:
+        if (error.name or "").startswith(f"{__package__}."):
+            raise MissingDependencyError(
+                f"A file of this node pack is missing: {error}.",
+                remedy="An update may have been cut off: install the pack anew, then restart ComfyUI.",
+            ) from error
         raise MissingDependencyError(
             f"A Python package that this node pack needs cannot be loaded: {error}.",
             remedy="Install the packages of requirements.txt in the pack's folder into ComfyUI's Python, with "

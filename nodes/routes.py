@@ -49,8 +49,8 @@ def _threads() -> ThreadPoolExecutor:
 @cache
 def _panel() -> Panel:
     from .collecting import Collecting  # noqa: PLC0415 - requests and sqlite3 are loaded when somebody asks
-    from .panel import Panel  # noqa: PLC0415
-    from .services import current_services  # noqa: PLC0415
+    from .panel import Panel  # noqa: PLC0415 - as above
+    from .services import current_services  # noqa: PLC0415 - as above
 
     return Panel(current_services, Collecting())
 
@@ -58,8 +58,8 @@ def _panel() -> Panel:
 @cache
 def _preferences() -> Preferences:
     from .preferences import Preferences  # noqa: PLC0415 - as above
-    from .runcomfy.settings import resolve_state_dir  # noqa: PLC0415
-    from .services import current_services  # noqa: PLC0415
+    from .runcomfy.settings import resolve_state_dir  # noqa: PLC0415 - as above
+    from .services import current_services  # noqa: PLC0415 - as above
 
     return Preferences(
         environ=os.environ,

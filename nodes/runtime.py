@@ -144,10 +144,10 @@ def _rehearsal(
     order: Order, picture: torch.Tensor | None, settings: Settings, stop: StopSignal, report: Report
 ) -> tuple[Path, str]:
     """A free stand-in clip, kept by its content; the journal knows nothing of it."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415 - like all that is heavy, it is loaded when a node runs
 
-    from .media.reference import fit  # noqa: PLC0415
-    from .media.rehearsal import render  # noqa: PLC0415
+    from .media.reference import fit  # noqa: PLC0415 - as above
+    from .media.rehearsal import render  # noqa: PLC0415 - as above
 
     size = Size.parse(order.size)
     # A hosted picture is not fetched for a rehearsal.
@@ -181,7 +181,7 @@ def decode_clip(
         VideoDecodeError: The file is damaged.
         NotEnoughRoomError: Its frames do not fit into memory.
     """
-    from .media.decode import decode  # noqa: PLC0415
+    from .media.decode import decode  # noqa: PLC0415 - PyAV is loaded when a node runs
 
     with services.decoding.held(stop, lambda: None):
         decoded = decode(

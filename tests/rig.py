@@ -9,23 +9,23 @@ from pack import load_pack
 load_pack()
 
 from sora2pro.nodes.media.probe import probe  # noqa: E402 - the pack is loaded by path, above
-from sora2pro.nodes.runcomfy.client import Client, Timeouts  # noqa: E402
-from sora2pro.nodes.runcomfy.collect import Collector  # noqa: E402
-from sora2pro.nodes.runcomfy.credentials import Token  # noqa: E402
-from sora2pro.nodes.runcomfy.download import Downloader  # noqa: E402
-from sora2pro.nodes.runcomfy.generation import Generation  # noqa: E402
-from sora2pro.nodes.runcomfy.history import History  # noqa: E402
-from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference  # noqa: E402
-from sora2pro.nodes.runcomfy.journal import Journal  # noqa: E402
-from sora2pro.nodes.runcomfy.lookup import Lookup  # noqa: E402
-from sora2pro.nodes.runcomfy.models import SORA_2_PRO  # noqa: E402
-from sora2pro.nodes.runcomfy.pricing import Pricing  # noqa: E402
-from sora2pro.nodes.runcomfy.progress import ignore  # noqa: E402
-from sora2pro.nodes.runcomfy.retry import RetryPolicy  # noqa: E402
-from sora2pro.nodes.runcomfy.settings import Settings  # noqa: E402
-from sora2pro.nodes.runcomfy.status_actions import StatusActions  # noqa: E402
-from sora2pro.nodes.runcomfy.stopping import StopSignal  # noqa: E402
-from sora2pro.nodes.runcomfy.waiting import Waiting  # noqa: E402
+from sora2pro.nodes.runcomfy.client import Client, Timeouts  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.collect import Collector  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.credentials import Token  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.download import Downloader  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.generation import Generation  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.history import History  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.journal import Journal  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.lookup import Lookup  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.pricing import Pricing  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.progress import ignore  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.retry import RetryPolicy  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.settings import Settings  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.status_actions import StatusActions  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.stopping import StopSignal  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.waiting import Waiting  # noqa: E402 - as above
 
 PICTURE_URL = "https://example.com/fox.png"
 MAX_CLIP_BYTES = 1 << 20

@@ -19,14 +19,14 @@ from pack import load_pack
 
 load_pack()
 import promises  # noqa: E402 - the pack has to be loaded first
-import trouble  # noqa: E402
-from emulator import Call, Emulator, Fault, Timeline, fault_matrix  # noqa: E402
-from emulator.visitor import Visitor  # noqa: E402
-from lives import Nursery, Reaper  # noqa: E402
-from rig import Rig, request_of  # noqa: E402
-from sora2pro.nodes.media.rehearsal import render  # noqa: E402
-from sora2pro.nodes.runcomfy.progress import Downloading  # noqa: E402
-from sora2pro.nodes.runcomfy.stopping import StopSignal  # noqa: E402
+import trouble  # noqa: E402 - as above
+from emulator import Call, Emulator, Fault, Timeline, fault_matrix  # noqa: E402 - as above
+from emulator.visitor import Visitor  # noqa: E402 - as above
+from lives import Nursery, Reaper  # noqa: E402 - as above
+from rig import Rig, request_of  # noqa: E402 - as above
+from sora2pro.nodes.media.rehearsal import render  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.progress import Downloading  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.stopping import StopSignal  # noqa: E402 - as above
 
 KILLS = 100
 SEED = 3

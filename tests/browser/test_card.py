@@ -7,6 +7,15 @@ from browser.places import EVERYWHERE, ONE_OF_EACH, THE_OTHERS, on
 from emulator import State
 
 IS_COPIED = "(id) => navigator.clipboard.readText().then((text) => text === id)"
+ANOTHER_PICTURE = """() => {
+  const graph = window.app.graph, load = graph.nodes.find((node) => node.comfyClass === 'LoadImage');
+  const clip = graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo');
+  const make = (kind, at) => { const node = window.LiteGraph.createNode(kind); node.pos = at; graph.add(node); return node; };
+  const plain = make('EmptyImage', [40, 420]), batch = make('ImageBatch', [40, 640]);
+  load.connect(0, batch, 0);
+  plain.connect(0, batch, 1);
+  batch.connect(0, clip, clip.inputs.findIndex((input) => input.name === 'image'));
+}"""
 CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
 
 
@@ -14,7 +23,7 @@ CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2Pro
 def test_a_run_shows_each_state_without_a_jump_and_ends_with_a_clip_that_has_sound(desk):
     emulator, charges = desk.site.emulator, desk.site.emulator.charges
     desk.build(f"A fox on {desk.name}.")
-    desk.wait_for_card("No clip yet")
+    desk.wait_for_card("The clip plays here")
     desk.wait_for_badge("$1.20")
     desk.snap("1-idle")
     size = desk.node_size()
@@ -81,13 +90,36 @@ def test_another_workflow_with_the_same_node_ids_shows_nothing_of_it(desk):
     request = desk.buy()
     desk.wait_for_card("Queued at RunComfy")
     desk.load({**mine, "id": str(uuid.uuid4())})
-    desk.wait_for_card("No clip yet")
+    desk.wait_for_card("The clip plays here")
     desk.site.emulator.release(request.request_id)
     desk.site.wait_until_idle()
     desk.wait_for_phase("idle")
     desk.load(mine)
     desk.wait_for_phase("done")
     assert desk.clip()["duration"] == 4
+
+
+@on(*ONE_OF_EACH)
+def test_the_clips_of_a_batch_are_paged_through_each_with_its_own_id(desk):
+    known = len(desk.site.emulator.requests)
+    desk.build(f"Two pictures on {desk.name}.", max_clips=2)
+    desk.page.evaluate(ANOTHER_PICTURE)
+    desk.run()
+    desk.site.emulator.wait_until(lambda: len(desk.site.emulator.requests) == known + 2)
+    desk.wait_for_card("Clip 2: ")
+    bought = {request.request_id for request in desk.site.emulator.requests[known:]}
+    for request_id in bought:
+        desk.site.emulator.release(request_id)
+    desk.wait_for_phase("done")
+    desk.wait_for_card("1 / 2")
+    first, first_id = desk.clip()["src"], desk.card.locator("code").inner_text()
+    desk.card.get_by_role("button", name="Next clip").click()
+    desk.wait_for_card("2 / 2")
+    desk.page.wait_for_function("([v, src]) => v.src !== src", arg=[desk.card.locator("video").element_handle(), first])
+    assert {first_id, desk.card.locator("code").inner_text()} == bought
+    desk.snap("batch")
+    desk.card.get_by_role("button", name="Next clip").click()
+    desk.wait_for_card("1 / 2")
 
 
 @on(*ONE_OF_EACH)

@@ -257,8 +257,14 @@ except Exception as error:
 
 
 @pytest.mark.usefixtures("folders")
-@pytest.mark.parametrize("module", ["av", "cv2", "PIL", "requests"])
-def test_a_missing_package_is_named_with_the_way_to_get_it(module):
+@pytest.mark.parametrize(
+    ("module", "remedy"),
+    [
+        *((package, "pip install") for package in ("av", "cv2", "PIL", "requests")),
+        ("sora2pro.nodes.services", "install the pack anew"),
+    ],
+)
+def test_a_missing_package_or_file_is_named_with_the_way_to_get_it(module, remedy):
     said = subprocess.run(
         [sys.executable, "-c", WITHOUT, str(ROOT / "tests"), module],
         capture_output=True,
@@ -268,6 +274,6 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(module):
     ).stdout
     assert said.startswith("MissingDependencyError: ")
     assert module in said
-    assert "pip install" in said
+    assert remedy in said
     assert NOTHING_SPENT in said
     assert "a socket was opened" not in said

@@ -6,7 +6,7 @@ import { copyButton, h, setText } from "./dom.js";
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
 
-const IDLE = "No clip yet: it plays here after a run. What was bought before is in the Sora 2 Pro tab.";
+const IDLE = "The clip plays here after a run. What was bought before is in the Sora 2 Pro tab.";
 const REHEARSAL = "rehearsal-";
 const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
 
