@@ -68,14 +68,16 @@ class Settings:
         """Whether a clip may be fetched from this address: RunComfy's hosts, and loopback where the API is there too."""
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
+            host, _port = parts.hostname or "", parts.port
         except ValueError:
             return False
         if "@" in parts.netloc or PLAIN_URL.fullmatch(url) is None:
             return False
         if is_loopback(host):
             return parts.scheme in ("http", "https") and is_loopback(urlsplit(self.api_base_url).hostname or "")
-        return parts.scheme == "https" and port in (None, 443) and CLIP_HOST.fullmatch(host) is not None
+        # The whole authority, not what urlsplit calls the host: before Python 3.11 it takes the brackets off any name.
+        authority = parts.netloc.lower().removesuffix(":443")
+        return parts.scheme == "https" and CLIP_HOST.fullmatch(authority) is not None
 
 
 def is_loopback(host: str) -> bool:
