@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VideoDecodeError
 from .boxes import Box, BoxError, walk
-from .index import MAX_TRACKS, Index, check_index, read_index
+from .index import Index, check_index, read_index
 from .pyav import av
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ KEPT = VideoDecodeError.money
 MAX_EDGE = 8192
 _CONTENT = {"mdat", "moof"}
 # Opening decodes the first frames to guess what the index says anyway. It costs more than reading all packets.
-_UNPROBED: list[Any] = [{"skip_frame": "all"}] * MAX_TRACKS  # PyAV takes dicts, its annotation says str
+_UNPROBED = {"skip_frame": "all"}
+# A title that is no UTF-8 is no damage. PyAV 19 forgives it by itself, and does not know the argument.
+_TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}  # noqa: PLR2004 - see above
 
 
 def inspect(path: Path) -> Index:
@@ -61,7 +63,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """
     try:
         # The demuxer is named: a playlist that pretends to be a clip could make FFmpeg open other files.
-        with av.open(str(path), format="mp4", metadata_errors="ignore", stream_options=_UNPROBED) as container:
+        with av.open(str(path), format="mp4", options=_UNPROBED, **_TOLERANT) as container:
             _check_pictures(container, path)
             yield container
     except (av.FFmpegError, ValueError) as error:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from .boxes import Box, BoxError, walk
 
 _MOST_INDEX_BYTES = 64 * 1024**2
-MAX_TRACKS = 32
+_MOST_TRACKS = 32
 PICTURES, SOUND = "vide", "soun"
 _SLACK_FRAMES = 3  # encoders do not agree whether the delay of reordered frames counts
 _LEAST_SHOWN = Fraction(1, 2)  # of a track: edit lists trim its ends, but nobody delivers a clip to hide most of it
@@ -81,7 +81,7 @@ def read_index(file: BinaryIO, moov: Box) -> Index:
         tracks = [_track(file, box, timescale) for box in boxes if box.kind == "trak"]
     except (struct.error, ZeroDivisionError) as error:
         raise BoxError("its index is damaged") from error
-    if len(tracks) > MAX_TRACKS:
+    if len(tracks) > _MOST_TRACKS:
         raise BoxError(f"it has {len(tracks)} tracks")
     return Index(Fraction(shown, timescale), any(box.kind == "mvex" for box in boxes), tuple(tracks))
 

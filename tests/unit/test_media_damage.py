@@ -86,7 +86,8 @@ def test_a_stretch_of_zeros_in_the_content_is_an_error_before_anything_is_decode
 def test_an_index_that_would_hide_most_of_the_clip_is_an_error(clip, tmp_path):
     content = bytearray(clip.read_bytes())
     place = content.index(b"mvhd") + 16
-    content[place : place + 4] = (525_288).to_bytes(4, "big")  # the timescale of the edit lists, which was 1000
+    timescale = int.from_bytes(content[place : place + 4], "big")  # of the edit lists
+    content[place : place + 4] = (525 * timescale).to_bytes(4, "big")
     hidden = tmp_path / "hidden.mp4"
     hidden.write_bytes(content)
     with pytest.raises(VideoDecodeError, match=r"1\.00 s long, and only 0\.00 s would be shown"):
