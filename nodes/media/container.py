@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 KEPT = VideoDecodeError.money
 MAX_EDGE = 8192
 _CONTENT = {"mdat", "moof"}
-# Opening decodes the first frames to guess what the index says anyway. It costs more than reading all packets.
-_UNPROBED = {"skip_frame": "all"}
 # A title that is no UTF-8 is no damage. PyAV 19 forgives it by itself, and does not know the argument.
 _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}  # noqa: PLR2004 - see above
 
@@ -63,7 +61,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """
     try:
         # The demuxer is named: a playlist that pretends to be a clip could make FFmpeg open other files.
-        with av.open(str(path), format="mp4", options=_UNPROBED, **_TOLERANT) as container:
+        with av.open(str(path), format="mp4", **_TOLERANT) as container:
             _check_pictures(container, path)
             yield container
     except (av.FFmpegError, ValueError) as error:
