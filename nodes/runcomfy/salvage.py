@@ -34,8 +34,9 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
 
 def _readable_rows(damaged: Path) -> Iterator[sqlite3.Row]:
     with contextlib.closing(_opened(damaged)) as connection:
-        for job_id in range(1, _last_id(connection, damaged) + 1):
-            # One by one: a walk through the table ends at its first damaged page.
+        # One by one: a walk through the table ends at its first damaged page. And up to as many as the file has room for: what
+        # SQLite keeps as the last number may be damaged too, and too low.
+        for job_id in range(1, damaged.stat().st_size // LEAST_ROW_BYTES + 1):
             with contextlib.suppress(sqlite3.DatabaseError):
                 row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
                 if row is not None and _is_sound(row):
@@ -47,15 +48,6 @@ def _opened(damaged: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     connection.row_factory = sqlite3.Row
     return connection
-
-
-def _last_id(connection: sqlite3.Connection, damaged: Path) -> int:
-    most = damaged.stat().st_size // LEAST_ROW_BYTES
-    with contextlib.suppress(sqlite3.DatabaseError):
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
-        if row is not None and isinstance(row["seq"], int):
-            return min(row["seq"], most)
-    return most
 
 
 def _is_sound(row: sqlite3.Row) -> bool:
