@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEPT = VideoDecodeError.money
 MAX_EDGE = 8192
 _CONTENT = {"mdat", "moof"}
+_BEFORE_ALL = -(2**40)  # microseconds; the first packets may have times below zero
 # A title that is no UTF-8 is no damage. PyAV 19 forgives it by itself, and does not know the argument.
 _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}  # noqa: PLR2004 - see above
 
@@ -67,6 +68,11 @@ def opened(path: Path) -> Iterator[InputContainer]:
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise VideoDecodeError(f"The clip is damaged: {reason}.", path=path) from error
+
+
+def rewind(container: InputContainer) -> None:
+    """Go back to the first packet: to open a file costs FFmpeg more than to read its packets again."""
+    container.seek(_BEFORE_ALL)
 
 
 def video_stream(container: InputContainer) -> VideoStream:

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import NotEnoughRoomError
 from . import memory
-from .container import KEPT
+from .container import KEPT, inspect, opened, rewind
 from .frames import read_frames
 from .sound import read_sound
 from .timeline import read_timeline
@@ -67,19 +67,24 @@ def decode(
         NotEnoughRoomError: The frames would not fit into memory.
     """
     look = checkpoint or (lambda: None)
-    timeline = read_timeline(path, look)
-    if not timeline.is_steady:
-        _log.info("%s has a variable frame rate: %.3f frames per second on average.", path.name, timeline.fps)
-    wanted = range(0, len(timeline.starts), select_every_nth)
-    end_s = None
-    if with_frames and 0 < frame_load_cap < len(wanted):
-        wanted = wanted[:frame_load_cap]
-        end_s = timeline.end_s(wanted[-1] + select_every_nth - 1)
-    frames = None
-    if with_frames:
-        _check_room(timeline.width, timeline.height, len(wanted), path)
-        frames = torch.from_numpy(read_frames(path, timeline, wanted, progress or (lambda _done, _all: None), look))
-    audio = read_sound(path, timeline, end_s, look)
+    index = inspect(path)
+    with opened(path) as container:
+        timeline = read_timeline(container, index, path, look)
+        if not timeline.is_steady:
+            _log.info("%s has a variable frame rate: %.3f frames per second on average.", path.name, timeline.fps)
+        wanted = range(0, len(timeline.starts), select_every_nth)
+        end_s = None
+        if with_frames and 0 < frame_load_cap < len(wanted):
+            wanted = wanted[:frame_load_cap]
+            end_s = timeline.end_s(wanted[-1] + select_every_nth - 1)
+        frames = None
+        if with_frames:
+            _check_room(timeline.width, timeline.height, len(wanted), path)
+            rewind(container)
+            report = progress or (lambda _done, _all: None)
+            frames = torch.from_numpy(read_frames(container, path, timeline, wanted, report, look))
+        rewind(container)
+        audio = read_sound(container, path, timeline, end_s, look)
     return DecodedClip(
         frames=frames,
         audio=audio,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import NotEnoughRoomError, VideoDecodeError
 from .colour import write_rgb
-from .container import KEPT, opened, video_stream
+from .container import KEPT, video_stream
 from .memory import WAYS_OUT
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _MOST_WAITING = 6  # decoded pictures that wait for a converter: each holds memo
 
 
 def read_frames(
+    container: InputContainer,
     path: Path,
     timeline: Timeline,
     wanted: range,
@@ -41,7 +42,8 @@ def read_frames(
     decoding ends.
 
     Args:
-        path: The clip.
+        container: The clip, at its beginning.
+        path: The clip, for errors.
         timeline: When its frames are shown.
         wanted: Numbers of the frames to return.
         progress: Called with (frames done, frames wanted).
@@ -53,7 +55,7 @@ def read_frames(
     """
     block = _block(len(wanted), timeline)
     running: deque[Future[None]] = deque()
-    with opened(path) as container, ThreadPoolExecutor(_CONVERTERS, "sora2pro-colour") as pool:
+    with ThreadPoolExecutor(_CONVERTERS, "sora2pro-colour") as pool:
         pictures = _pictures(container, timeline, path, checkpoint)
         for place, picture in enumerate(_only(pictures, wanted)):
             running.append(pool.submit(write_upright, picture, block[place]))

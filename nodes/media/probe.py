@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .container import inspect, opened
 from .timeline import read_timeline
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFa
     Raises:
         VideoDecodeError: It is not a clip, or not a whole one.
     """
-    timeline = read_timeline(path, checkpoint or (lambda: None))
+    index = inspect(path)
+    with opened(path) as container:
+        timeline = read_timeline(container, index, path, checkpoint or (lambda: None))
     return ClipFacts(
         width=timeline.width,
         height=timeline.height,

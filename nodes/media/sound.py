@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ..errors import VideoDecodeError
-from .container import opened
 from .pyav import av
 from .timeline import MAX_SECONDS
 
@@ -28,14 +27,19 @@ _SLACK_S = 0.1  # between the length in the index and the sound that comes out: 
 
 
 def read_sound(
-    path: Path, timeline: Timeline, end_s: float | None, checkpoint: Callable[[], None]
+    container: InputContainer,
+    path: Path,
+    timeline: Timeline,
+    end_s: float | None,
+    checkpoint: Callable[[], None],
 ) -> dict[str, object]:
     """Return ComfyUI's AUDIO: {"waveform": float32 [1, channels, samples], "sample_rate": Hz}.
 
     Its first sample belongs to the beginning of the first frame. A clip without sound gets silence of its own length.
 
     Args:
-        path: The clip.
+        container: The clip, at its beginning.
+        path: The clip, for errors.
         timeline: When its frames are shown and its sound is over.
         end_s: Where to cut the sound off; None for all of it.
         checkpoint: Called per packet; may raise.
@@ -48,11 +52,10 @@ def read_sound(
         silence = torch.zeros(1, _SILENCE_CHANNELS, round(seconds * _SILENCE_RATE))
         return {"waveform": silence, "sample_rate": _SILENCE_RATE}
     until_s = min(seconds for seconds in (timeline.sound_end_s, end_s, MAX_SECONDS) if seconds is not None)
-    with opened(path) as container:
-        if not container.streams.audio or container.streams.audio[0].codec_context is None:
-            raise VideoDecodeError("The sound of the clip is in a format that PyAV does not know.", path=path)
-        rate = container.streams.audio[0].rate
-        samples = _joined(_pieces(container, path, timeline.start_s, until_s, checkpoint), rate, path)
+    if not container.streams.audio or container.streams.audio[0].codec_context is None:
+        raise VideoDecodeError("The sound of the clip is in a format that PyAV does not know.", path=path)
+    rate = container.streams.audio[0].rate
+    samples = _joined(_pieces(container, path, timeline.start_s, until_s, checkpoint), rate, path)
     if timeline.sound_end_s is not None and samples.shape[1] < (until_s - timeline.start_s - _SLACK_S) * rate:
         raise VideoDecodeError(
             f"The clip is damaged: {samples.shape[1] / rate:.2f} of {until_s:.2f} seconds of its sound are there.",

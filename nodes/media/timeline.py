@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import VideoDecodeError
-from .container import inspect, opened, video_stream
+from .container import video_stream
 from .index import PICTURES, SOUND
 
 if TYPE_CHECKING:
@@ -69,20 +69,20 @@ class Timeline:
         return float((self.end if is_last else self.starts[(number or 0) + 1]) * self.time_base)
 
 
-def read_timeline(path: Path, checkpoint: Callable[[], None]) -> Timeline:
-    """Read the index and all packets of the picture track once. Edit lists are honoured.
+def read_timeline(container: InputContainer, index: Index, path: Path, checkpoint: Callable[[], None]) -> Timeline:
+    """Read all packets of the picture track once, and hold them against the index. Edit lists are honoured.
 
     Args:
-        path: The clip.
+        container: The clip, at its beginning.
+        index: What its index says.
+        path: The clip, for errors.
         checkpoint: Called now and then; may raise.
 
     Raises:
-        VideoDecodeError: The file is not a clip, or not a whole one, or absurd.
+        VideoDecodeError: It is not a whole clip, or absurd.
     """
-    index = inspect(path)
-    with opened(path) as container:
-        shown, count = _packets(container, path, checkpoint)
-        timeline = _timeline(shown, container, index, path)
+    shown, count = _packets(container, path, checkpoint)
+    timeline = _timeline(shown, container, index, path)
     track = index.first(PICTURES)
     if track is not None and not index.is_fragmented:
         _check_complete(timeline, count, track, path)
