@@ -1,4 +1,4 @@
-"""Decoded pictures to RGB: by the matrix and range of the clip, in floating point, chroma where H.264 puts it.
+"""Decoded pictures to RGB: by the matrix and range of the clip, to 16 bits, chroma where H.264 puts it.
 
 FFmpeg's own converter is not used for YUV. What it makes of matrix and range depends on its version, and it rounds.
 """
@@ -23,6 +23,8 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _PLANAR_YUV = re.compile(r"yuvj?4(?:20|22|44)p(?:9|10|12|14|16)?(?:le)?")
 _BYTE = 8  # bits
+_MOST_BITS = 13  # of a code value that is reckoned with: eight times it has to fit into 16 bits
+_WHITE = 65535  # RGB passes through 16 bits: half a step is 0.002 of a level, and floats take a fifth longer
 _BAND_ROWS = 64  # converted at a time, so that what lies between stays in the processor's cache; even
 
 
@@ -69,47 +71,75 @@ def write_rgb(frame: VideoFrame, out: NDArray[np.float32]) -> None:
         _write_other(frame, out)
         return
     bits = frame.format.components[0].bits
-    matrix = rgb_matrix(weights_of(frame), bits, full_range=is_full_range(frame))
-    luma, blue, red = (_samples(plane, "u1" if bits == _BYTE else "<u2") for plane in frame.planes)
+    luma, blue, red = (_samples(plane, bits) for plane in frame.planes)
     chroma = (_Chroma(blue, luma.shape), _Chroma(red, luma.shape))
+    matrix = rgb_matrix(weights_of(frame), min(bits, _MOST_BITS), full_range=is_full_range(frame)) * _WHITE
+    matrix[:, 1:3] /= [plane.unit for plane in chroma]
+    full_luma, full_yuv, full_rgb = _scratch(frame.width), _scratch(frame.width, 3), _scratch(frame.width, 3)
     for top in range(0, frame.height, _BAND_ROWS):
         rows = slice(top, min(top + _BAND_ROWS, frame.height))
-        parts = [luma[rows].astype(np.float32), *(plane.band(rows) for plane in chroma)]
-        cv2.transform(cv2.merge(parts), matrix, dst=out[rows])
-        np.clip(out[rows], 0, 1, out=out[rows])
+        band, yuv, rgb = (scratch[: rows.stop - top] for scratch in (full_luma, full_yuv, full_rgb))
+        np.copyto(band, luma[rows])
+        cv2.merge([band, *(plane.band(rows) for plane in chroma)], dst=yuv)
+        cv2.transform(yuv, matrix, dst=rgb)  # in floating point, then rounded and cut off to 16 bits
+        np.copyto(out[rows], rgb)
+        np.multiply(out[rows], np.float32(1 / _WHITE), out=out[rows])
 
 
-def _samples(plane: VideoPlane, kind: str) -> NDArray[np.unsignedinteger]:
-    values = np.frombuffer(memoryview(plane), kind)
-    return values.reshape(plane.height, plane.line_size // values.itemsize)[:, : plane.width]
+def _samples(plane: VideoPlane, bits: int) -> NDArray[np.unsignedinteger]:
+    values: NDArray[np.unsignedinteger] = np.frombuffer(memoryview(plane), "u1" if bits == _BYTE else "<u2")
+    samples = values.reshape(plane.height, plane.line_size // values.itemsize)[:, : plane.width]
+    return np.right_shift(samples, bits - _MOST_BITS, dtype=np.uint16) if bits > _MOST_BITS else samples
+
+
+def _scratch(width: int, *channels: int) -> NDArray[np.uint16]:
+    """Return room for a band: made once per picture, for memory that is fresh for every band costs as much as the sums."""
+    return np.empty((_BAND_ROWS, width, *channels), np.uint16)
 
 
 class _Chroma:
-    """A chroma plane that can be asked for at the full size: sited left, bilinear in between."""
+    """A chroma plane that can be asked for at the full size: sited left, bilinear in between, in whole numbers.
+
+    Attributes:
+        unit: What is 1 in the plane is so much in a band.
+    """
 
     def __init__(self, plane: NDArray[np.unsignedinteger], luma_shape: tuple[int, ...]) -> None:
-        self._height, self._width = luma_shape
-        self._has_half_rows = plane.shape[0] < self._height
+        height, self._width = luma_shape
+        self._has_half_rows = plane.shape[0] < height
         self._has_half_columns = plane.shape[1] < self._width
+        self.unit = (4 if self._has_half_rows else 1) * (2 if self._has_half_columns else 1)
         # A border, so that the outermost samples have neighbours too: a row above and below, a column on the right.
         self._plane = cv2.copyMakeBorder(plane, 1, 1, 0, 1, cv2.BORDER_REPLICATE)
+        width = plane.shape[1]
+        self._samples, self._weighted, self._rows = (_scratch(width + 1) for _ in range(3))
+        self._here, self._between, self._band = _scratch(width), _scratch(width), _scratch(width, 2)
 
-    def band(self, rows: slice) -> NDArray[np.float32]:
-        """Return some rows, in the units of the plane."""
-        if self._has_half_rows:
-            half = self._plane[rows.start // 2 : (rows.stop + 1) // 2 + 2].astype(np.float32)
-            above, near, below = half[:-2], half[1:-1], half[2:]
-            band = np.empty((2 * len(near), near.shape[1]), np.float32)
-            cv2.addWeighted(near, 0.75, above, 0.25, 0, dst=band[0::2])
-            cv2.addWeighted(near, 0.75, below, 0.25, 0, dst=band[1::2])
-            band = band[: rows.stop - rows.start]
-        else:
-            band = self._plane[rows.start + 1 : rows.stop + 1].astype(np.float32)
-        here, right = band[:, :-1], band[:, 1:]
+    def band(self, rows: slice) -> NDArray[np.uint16]:
+        """Return some rows; they hold until the next call."""
+        all_rows = self._all_rows(rows)
+        here, right = all_rows[:, :-1], all_rows[:, 1:]
         if not self._has_half_columns:
             return here
-        between = cv2.addWeighted(here, 0.5, right, 0.5, 0)
-        return np.asarray(cv2.merge([here, between]), np.float32).reshape(len(here), -1)[:, : self._width]
+        count = len(here)
+        cv2.add(here, here, dst=self._here[:count])
+        cv2.add(here, right, dst=self._between[:count])
+        cv2.merge([self._here[:count], self._between[:count]], dst=self._band[:count])
+        return self._band[:count].reshape(count, -1)[:, : self._width]
+
+    def _all_rows(self, rows: slice) -> NDArray[np.uint16]:
+        if not self._has_half_rows:
+            samples = self._samples[: rows.stop - rows.start]
+            np.copyto(samples, self._plane[rows.start + 1 : rows.stop + 1])
+            return samples
+        source = self._plane[rows.start // 2 : (rows.stop + 1) // 2 + 2]
+        samples = self._samples[: len(source)]
+        np.copyto(samples, source)
+        weighted, band = self._weighted[: len(source) - 2], self._rows[: 2 * len(source) - 4]
+        np.multiply(samples[1:-1], 3, out=weighted)
+        cv2.add(weighted, samples[:-2], dst=band[0::2])
+        cv2.add(weighted, samples[2:], dst=band[1::2])
+        return band[: rows.stop - rows.start]
 
 
 def _write_other(frame: VideoFrame, out: NDArray[np.float32]) -> None:

@@ -4,6 +4,7 @@ import clips
 import numpy as np
 import pytest
 from colours import FULL, LIMITED, LOSSLESS, MATRICES, planes, reference
+from sora2pro.nodes.media.colour import write_rgb
 from sora2pro.nodes.media.decode import decode
 
 SD, HD = (320, 180), (1280, 720)
@@ -11,7 +12,7 @@ SD, HD = (320, 180), (1280, 720)
 
 def assert_same_colours(frame, expected):
     levels = np.abs(frame.numpy().astype(np.float64) - expected) * 255
-    assert levels.mean() < 0.001
+    assert levels.mean() < 0.002
     assert levels.max() < 0.01
 
 
@@ -71,6 +72,14 @@ def test_other_samplings_are_read_exactly_too(tmp_path, pix_fmt, bits, size):
     path = clips.write(tmp_path / "clip.mp4", [values], pix_fmt=pix_fmt, options=LOSSLESS, tags=tags)
     kr, kb = MATRICES["bt601" if is_full else "bt709"][1:]
     assert_same_colours(decode(path).frames[0], reference(values, kr, kb, bits, is_full=is_full))
+
+
+@pytest.mark.parametrize(("pix_fmt", "bits"), [("yuv420p12le", 12), ("yuv422p14le", 14), ("yuv444p16le", 16)])
+def test_a_picture_of_more_than_ten_bits_is_right_to_a_tenth_of_a_level(pix_fmt, bits):
+    values = planes(SD, bits, pix_fmt, is_full=False)
+    picture = np.full((*SD[::-1], 3), np.nan, np.float32)
+    write_rgb(clips.video_frame(values, pix_fmt, (1, LIMITED)), picture)
+    assert np.abs(picture - reference(values, *MATRICES["bt709"][1:], bits, is_full=False)).max() * 255 < 0.1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (64, 65), (65, 64), (66, 129), (128, 127)])
