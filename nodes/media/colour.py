@@ -6,7 +6,7 @@ FFmpeg's own converter is not used for YUV. What it makes of matrix and range de
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -78,9 +78,8 @@ def write_rgb(frame: VideoFrame, out: NDArray[np.float32]) -> None:
     full_luma, full_yuv, full_rgb = _scratch(frame.width), _scratch(frame.width, 3), _scratch(frame.width, 3)
     for top in range(0, frame.height, _BAND_ROWS):
         rows = slice(top, min(top + _BAND_ROWS, frame.height))
-        band, yuv, rgb = (scratch[: rows.stop - top] for scratch in (full_luma, full_yuv, full_rgb))
-        np.copyto(band, luma[rows])
-        cv2.merge([band, *(plane.band(rows) for plane in chroma)], dst=yuv)
+        yuv, rgb = full_yuv[: rows.stop - top], full_rgb[: rows.stop - top]
+        cv2.merge([_widened(luma[rows], full_luma), *(plane.band(rows) for plane in chroma)], dst=yuv)
         cv2.transform(yuv, matrix, dst=rgb)  # in floating point, then rounded and cut off to 16 bits
         np.copyto(out[rows], rgb)
         np.multiply(out[rows], np.float32(1 / _WHITE), out=out[rows])
@@ -97,6 +96,12 @@ def _scratch(width: int, *channels: int) -> NDArray[np.uint16]:
     return np.empty((_BAND_ROWS, width, *channels), np.uint16)
 
 
+def _widened(values: NDArray[np.unsignedinteger], scratch: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    rows = scratch[: len(values)]
+    np.copyto(rows, values)
+    return rows
+
+
 class _Chroma:
     """A chroma plane that can be asked for at the full size: sited left, bilinear in between, in whole numbers.
 
@@ -110,7 +115,7 @@ class _Chroma:
         self._has_half_columns = plane.shape[1] < self._width
         self.unit = (4 if self._has_half_rows else 1) * (2 if self._has_half_columns else 1)
         # A border, so that the outermost samples have neighbours too: a row above and below, a column on the right.
-        self._plane = cv2.copyMakeBorder(plane, 1, 1, 0, 1, cv2.BORDER_REPLICATE)
+        self._plane: NDArray[Any] = cv2.copyMakeBorder(plane, 1, 1, 0, 1, cv2.BORDER_REPLICATE)
         width = plane.shape[1]
         self._samples, self._weighted, self._rows = (_scratch(width + 1) for _ in range(3))
         self._here, self._between, self._band = _scratch(width), _scratch(width), _scratch(width, 2)
@@ -129,16 +134,13 @@ class _Chroma:
 
     def _all_rows(self, rows: slice) -> NDArray[np.uint16]:
         if not self._has_half_rows:
-            samples = self._samples[: rows.stop - rows.start]
-            np.copyto(samples, self._plane[rows.start + 1 : rows.stop + 1])
-            return samples
-        source = self._plane[rows.start // 2 : (rows.stop + 1) // 2 + 2]
-        samples = self._samples[: len(source)]
-        np.copyto(samples, source)
-        weighted, band = self._weighted[: len(source) - 2], self._rows[: 2 * len(source) - 4]
-        np.multiply(samples[1:-1], 3, out=weighted)
-        cv2.add(weighted, samples[:-2], dst=band[0::2])
-        cv2.add(weighted, samples[2:], dst=band[1::2])
+            return _widened(self._plane[rows.start + 1 : rows.stop + 1], self._samples)
+        half = _widened(self._plane[rows.start // 2 : (rows.stop + 1) // 2 + 2], self._samples)
+        above, near, below = half[:-2], half[1:-1], half[2:]
+        weighted, band = self._weighted[: len(near)], self._rows[: 2 * len(near)]
+        np.multiply(near, 3, out=weighted)
+        cv2.add(weighted, above, dst=band[0::2])
+        cv2.add(weighted, below, dst=band[1::2])
         return band[: rows.stop - rows.start]
 
 
