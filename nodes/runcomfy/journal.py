@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from .database import Database
 from .joblock import JobLock
-from .jobs import RELEASABLE, GenerationRequest, Job, JobState, is_legal
+from .jobs import ELSEWHERE, RELEASABLE, GenerationRequest, Job, JobState, is_legal
 from .rows import insert, job_of, select_one, update
 from .spending import day_start, spent_usd
 
@@ -212,7 +212,7 @@ class Journal:
             raise InvalidInputError(
                 f"The request {request_id} belongs to another job already.",
                 money="Nothing was changed.",
-                remedy="Look for another id under Generations on runcomfy.com.",
+                remedy=ELSEWHERE,
             ) from None
 
     def release(self, job: Job) -> Job:

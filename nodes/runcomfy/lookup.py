@@ -9,12 +9,11 @@ from contextlib import AbstractContextManager
 from ..errors import UNCHANGED, InvalidInputError, NotFoundError
 from .answers import REQUEST_ID, GenerationResult
 from .client import Client, RequestHandle
-from .jobs import REHEARSAL, Job, JobState
+from .jobs import ELSEWHERE, REHEARSAL, Job, JobState
 from .journal import Journal
 
 JOB_NAME = re.compile(r"job-(\d{1,15})")
 LISTED = "The Sora 2 Pro tab of the sidebar lists all jobs."
-ELSEWHERE = "Look for another id under Generations on runcomfy.com."
 
 
 class Lookup:

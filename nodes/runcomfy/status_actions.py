@@ -10,9 +10,9 @@ from ..errors import UNCHANGED, InvalidInputError, NotFoundError, RunComfyError
 from .answers import Phase
 from .client import Client
 from .collect import Collector
-from .jobs import Job, JobState, charge_sentence
+from .jobs import ELSEWHERE, Job, JobState, charge_sentence
 from .journal import Journal
-from .lookup import ELSEWHERE, JOB_NAME, LISTED, Lookup, checked_request_id
+from .lookup import JOB_NAME, LISTED, Lookup, checked_request_id
 from .outcomes import uncertain
 from .progress import Following, Report
 from .stopping import StopSignal
