@@ -128,12 +128,13 @@ class Database:
                         f"The journal was found damaged ({error}), and another run has begun a new one.",
                         remedy="Run the node again.",
                     )
-                aside = self._copy_aside()
-                kept = self._begin_anew()
-            except OSError as copy_error:
+                aside, kept = self._begin_anew()
+            except (OSError, sqlite3.Error) as trouble:
                 return JournalUnavailableError(
-                    f"The journal {self.path} is damaged ({error}) and could not be set aside ({copy_error.strerror}).",
-                    remedy="Move the file away by hand. Clips bought before are in the output folder and on runcomfy.com.",
+                    f"The journal {self.path} is damaged ({error}) and could not be set aside ({_plainly(trouble)}).",
+                    money="Nothing was sent in this run.",
+                    remedy="Make room on the disk or set the folder's rights, then run the node again. Do not delete the file: "
+                    "what can be read of it keeps earlier purchases from being made again.",
                 )
         look = (
             "look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; "
@@ -154,30 +155,38 @@ class Database:
             remedy=f"Look at the list of jobs. Before you run a graph whose job is missing there, {look}",
         )
 
-    def _copy_aside(self) -> Path:
-        name = f"{self.path.stem}.damaged-{int(self._clock())}"
-        number = sum(1 for _ in self.path.parent.glob(f"{name}*{self.path.suffix}"))
-        aside = self.path.with_name(f"{name}{f'-{number}' if number else ''}{self.path.suffix}")
-        for suffix in ("", "-journal"):
-            source = self.path.with_name(self.path.name + suffix)
-            if source.exists():
-                shutil.copy2(source, aside.with_name(aside.name + suffix))
-        return aside
-
-    def _begin_anew(self) -> int:
+    def _begin_anew(self) -> tuple[Path, int]:
         """Put a new journal into the place of the damaged one, in one step: nobody ever meets an empty one in between.
 
+        What takes room comes first, in a folder of its own: where that fails, all is as it was.
+
         Returns:
-            How many jobs could be taken over.
+            Where the damaged file is now, and how many of its jobs could be taken over.
         """
+        aside = self._unused_name()
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".new-") as folder:
-            new = Database(Path(folder) / self.path.name)
-            with new.writing() as connection:
+            new = Database(Path(folder) / "new.sqlite3")
+            # Not by `writing`: what goes wrong is told of the damaged journal, not of a file that nobody knows.
+            with contextlib.closing(new._open()) as connection:
+                connection.execute("BEGIN IMMEDIATE")
                 kept = salvage(self.path, connection)
+                connection.commit()
+            copies = [
+                (Path(shutil.copy2(source, folder)), aside.with_name(aside.name + suffix))
+                for suffix in ("", "-journal")
+                if (source := self.path.with_name(self.path.name + suffix)).exists()
+            ]
+            for copy, name in copies:
+                give_name(copy, name)
             # SQLite would roll it back into the new file.
             self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
             give_name(new.path, self.path)
-        return kept
+        return aside, kept
+
+    def _unused_name(self) -> Path:
+        name = f"{self.path.stem}.damaged-{int(self._clock())}"
+        number = sum(1 for _ in self.path.parent.glob(f"{name}*{self.path.suffix}"))
+        return self.path.with_name(f"{name}{f'-{number}' if number else ''}{self.path.suffix}")
 
     def _is_damaged(self) -> bool:
         try:
@@ -189,5 +198,5 @@ class Database:
             return True
 
 
-def _plainly(error: sqlite3.OperationalError | OSError) -> str:
+def _plainly(error: sqlite3.Error | OSError) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

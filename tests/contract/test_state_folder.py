@@ -4,13 +4,14 @@ import contextlib
 import errno
 import shutil
 import sqlite3
+from pathlib import Path
 
 import promises
 import pytest
 from emulator import Call, State, Timeline
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, JournalUnavailableError, RunComfyError, Stopped
-from sora2pro.nodes.runcomfy import joblock
+from sora2pro.nodes.runcomfy import database, joblock
 from sora2pro.nodes.runcomfy.database import Database
 from sora2pro.nodes.runcomfy.progress import Queued, Rendering
 from sora2pro.nodes.runcomfy.stopping import StopSignal
@@ -194,6 +195,50 @@ def test_a_job_that_can_be_read_in_a_damaged_journal_is_not_bought_again(
     outcome = promises.attempt(rig)
     assert isinstance(outcome, JournalUnavailableError), outcome
     assert "1 job, is in a new one" in str(outcome)
+    assert rig.run().id == bought.id
+    promises.assert_clip_for_one_charge(rig, emulator, clip)
+
+
+def disk_is_full(*_arguments, **_options):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def sqlite_finds_the_disk_full(*_arguments):
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+# The operating system and SQLite are what misbehaves here, so that is where the test reaches in.
+@pytest.mark.parametrize(
+    ("place", "name", "fault"),
+    [
+        (shutil, "copy2", disk_is_full),
+        (database, "salvage", sqlite_finds_the_disk_full),
+        (Path, "replace", disk_is_full),
+    ],
+    ids=["copying", "salvaging", "naming"],
+)
+def test_a_damaged_journal_that_cannot_be_set_aside_stays_as_it_is_until_it_can(
+    emulator, rig_on, journal_path, clip, monkeypatch, place, name, fault
+):
+    rig = rig_on(emulator)
+    bought = rig.run()
+    content = bytearray(journal_path.read_bytes())
+    content[4 * PAGE_BYTES : 5 * PAGE_BYTES] = noise(bytes(PAGE_BYTES))
+    journal_path.write_bytes(content)
+    before = sorted(journal_path.parent.iterdir())
+    with monkeypatch.context() as trouble:
+        trouble.setattr(place, name, fault)
+        for _ in range(2):
+            outcome = promises.attempt(rig_on(emulator))
+            assert isinstance(outcome, JournalUnavailableError), outcome
+            assert emulator.charges == 1
+            assert f"The journal {journal_path} is damaged" in str(outcome)
+            assert "then run the node again" in str(outcome)
+            assert "is full" in str(outcome) or "No space left" in str(outcome)
+    assert sorted(journal_path.parent.iterdir()) == before
+    assert journal_path.read_bytes() == content
+    assert "1 job, is in a new one" in str(promises.attempt(rig_on(emulator)))
+    rig = rig_on(emulator)
     assert rig.run().id == bought.id
     promises.assert_clip_for_one_charge(rig, emulator, clip)
 
