@@ -148,4 +148,4 @@ def _write_other(frame: VideoFrame, out: NDArray[np.float32]) -> None:
     """RGB, grey and packed formats, which FFmpeg brings to RGB."""
     is_deep = max(component.bits for component in frame.format.components) > _BYTE
     values = frame.to_ndarray(format="rgb48le" if is_deep else "rgb24")
-    np.multiply(values, np.float32(1 / (65535 if is_deep else 255)), out=out)
+    np.multiply(values, np.float32(1 / (_WHITE if is_deep else 255)), out=out)

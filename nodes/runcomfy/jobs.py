@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 MAX_URL_CHARS = 8192
 MAX_SEED = 2**64 - 1
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
-ELSEWHERE = (
-    "Look for another id under Generations on runcomfy.com."  # where a user finds what the journal does not know
-)
+ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy
 
 
 class JobState(str, Enum):
