@@ -86,11 +86,15 @@ class Database:
         return connection
 
     def _check(self) -> None:
-        """Once per process: is the file whole?"""
+        """Is the file whole?
+
+        Raises:
+            sqlite3.DatabaseError: It is not.
+        """
         with contextlib.closing(self._open()) as connection:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
+                raise sqlite3.DatabaseError(verdict.rpartition("\n")[2])  # before it stands which database it is of
 
     def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
         """At every opening: somebody may have put another file in the place of this one while ComfyUI ran."""
@@ -190,12 +194,10 @@ class Database:
 
     def _is_damaged(self) -> bool:
         try:
-            with contextlib.closing(self._open()) as connection:
-                return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
-        except sqlite3.OperationalError:
-            return False
-        except sqlite3.DatabaseError:
-            return True
+            self._check()
+        except sqlite3.DatabaseError as error:
+            return not isinstance(error, sqlite3.OperationalError)
+        return False
 
 
 def _plainly(error: sqlite3.Error | OSError) -> str:

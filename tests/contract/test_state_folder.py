@@ -195,6 +195,7 @@ def test_a_job_that_can_be_read_in_a_damaged_journal_is_not_bought_again(
     outcome = promises.attempt(rig)
     assert isinstance(outcome, JournalUnavailableError), outcome
     assert "1 job, is in a new one" in str(outcome)
+    assert "\n" not in str(outcome)
     assert rig.run().id == bought.id
     promises.assert_clip_for_one_charge(rig, emulator, clip)
 
