@@ -15,7 +15,7 @@ from .errors import (
     RunComfyError,
 )
 from .runcomfy.credentials import TOKEN_VARIABLES, Token
-from .runcomfy.jobs import Job, JobState, charge_sentence
+from .runcomfy.jobs import Job, JobState, charge_sentence, describe_inputs
 from .runcomfy.settings import VARIABLES, Settings
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def job_document(job: Job, *, has_clip: bool, activity: str = "", trouble: str =
         "name": job.name,
         "state": job.state.value,
         "prompt": job.prompt[:SHOWN_PROMPT_CHARS],
-        "size": None if job.size is None else str(job.size),
-        "seconds": job.seconds,
+        "model_id": job.model_id,
+        "inputs": describe_inputs(job.inputs),
         # A seed has up to 64 bits, more than a number of JavaScript holds.
-        "seed": str(job.seed),
+        "seed": str(job.take),
         "request_id": job.request_id,
         "created_at": job.created_at,
         "expected_usd": job.expected_usd,

@@ -10,12 +10,25 @@ from .errors import InvalidInputError
 from .media import FITS
 from .orders import MAX_CLIPS, FrameChoice, Order
 from .runcomfy.jobs import MAX_SEED, check_prompt
-from .runcomfy.models import AUTO_SIZE, SORA_2_PRO
+from .runcomfy.models import AUTO_SIZE, SORA_2_PRO, Input, Role, Scalar
 
 if TYPE_CHECKING:
     import torch
 
 CATEGORY = "RunComfy/Sora 2 Pro"
+DEFAULTS = SORA_2_PRO.defaults()
+
+
+def widget(one: Input) -> tuple[Any, dict[str, Any]]:
+    """An input of the model as ComfyUI declares a widget. A size can also be left to the picture."""
+    options: dict[str, Any] = {"default": one.default, "tooltip": one.tooltip, "sets_price": one.sets_price}
+    if one.choices:
+        return [*one.choices, *([AUTO_SIZE] if one.role is Role.SIZE else [])], options
+    if isinstance(one.default, bool):
+        return "BOOLEAN", options
+    if isinstance(one.default, str):
+        return "STRING", options
+    return "INT" if isinstance(one.default, int) else "FLOAT", {**options, "min": one.minimum, "max": one.maximum}
 
 
 class Sora2ProImageToVideo:
@@ -44,7 +57,6 @@ class Sora2ProImageToVideo:
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
         """The inputs, in the order saved workflows hold them: append, never insert or rename."""
         model = current_model()
-        sizes = [*map(str, model.sizes), AUTO_SIZE]
         return {
             "required": {
                 "prompt": (
@@ -56,21 +68,7 @@ class Sora2ProImageToVideo:
                         "tooltip": "What happens in the clip, at most 32,000 characters. Must not be empty.",
                     },
                 ),
-                "size": (
-                    sizes,
-                    {
-                        "default": str(model.default_size),
-                        "tooltip": "Width x height of the clip. The picture is brought to exactly this size (see 'fit'). "
-                        "'auto' takes the size nearest to the picture in shape, then in pixels; the larger sizes cost more.",
-                    },
-                ),
-                "seconds": (
-                    list(model.seconds),
-                    {
-                        "default": model.default_seconds,
-                        "tooltip": "Length of the clip in seconds. The price grows with it.",
-                    },
-                ),
+                **{one.name: widget(one) for one in model.inputs},
             },
             "optional": {
                 "image": (
@@ -178,8 +176,8 @@ class Sora2ProImageToVideo:
     async def generate(
         self,
         prompt: str = "",
-        size: str = str(SORA_2_PRO.default_size),
-        seconds: int = SORA_2_PRO.default_seconds,
+        size: Scalar = DEFAULTS["size"],
+        seconds: Scalar = DEFAULTS["seconds"],
         image: torch.Tensor | None = None,
         seed: int = 0,
         fit: str = FITS[0],
@@ -199,8 +197,7 @@ class Sora2ProImageToVideo:
             Order(
                 image=image,
                 prompt=prompt,
-                size=size,
-                seconds=seconds,
+                inputs={"size": size, "seconds": seconds},
                 seed=seed,
                 fit=fit,
                 image_url=image_url,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from .errors import ConfigurationError, InvalidInputError, NotEnoughRoomError
 from .packages import packages_named
 from .runcomfy.jobs import GenerationRequest, InputReference, check_image_url, check_prompt
-from .runcomfy.models import AUTO_SIZE, Size
+from .runcomfy.models import AUTO_SIZE, Role, Scalar, Size
 from .runcomfy.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Order:
 
     image: torch.Tensor | None
     prompt: str
-    size: str
-    seconds: int
+    inputs: Mapping[str, Scalar]
     seed: int
     fit: str
     image_url: str
@@ -62,12 +62,13 @@ def checked(order: Order, settings: Settings) -> Order:
     _check_one_picture(order.image, image_url)
     _check_counts(order)
     clip_count = 1 if order.image is None else check_batch(order.image, max_clips=order.max_clips)
-    size = order.size
-    if size == AUTO_SIZE:
+    inputs = dict(order.inputs)
+    size = settings.model.input_for(Role.SIZE)
+    if size is not None and inputs.get(size.name) == AUTO_SIZE:
         if order.image is None:
             raise InvalidInputError("'auto' needs the picture itself.", remedy="Choose a size to go with 'image_url'.")
-        size = str(Size(*nearest_size(order.image, settings.model.sizes)))
-    sound = replace(order, size=size, image_url=image_url)
+        inputs[size.name] = str(Size(*nearest_size(order.image, settings.model.sizes)))
+    sound = replace(order, inputs=inputs, image_url=image_url)
     _request(sound, InputReference("", ""), settings).validated()
     if order.frames.decode_frames:
         memory.check_room(clip_count * _frames_bytes(sound, settings))
@@ -97,8 +98,10 @@ def _frames_bytes(order: Order, settings: Settings) -> int:
     """Memory for the frames of one clip, as far as it can be known before the clip is there."""
     from .media.memory import frames_bytes  # noqa: PLC0415 - as in `checked`
 
-    size = Size.parse(order.size)
-    frame_count = math.ceil(order.seconds * settings.model.assumed_fps / order.frames.select_every_nth)
+    size = settings.model.frame_size(order.inputs)
+    frame_count = math.ceil(
+        settings.model.length_s(order.inputs) * settings.model.assumed_fps / order.frames.select_every_nth
+    )
     if order.frames.frame_load_cap:
         frame_count = min(frame_count, order.frames.frame_load_cap)
     return frames_bytes(size.width, size.height, frame_count)
@@ -111,7 +114,7 @@ def pictures_of(order: Order) -> list[torch.Tensor | None]:
 
 def request_for(order: Order, picture: torch.Tensor | None, settings: Settings) -> GenerationRequest:
     """What is to be generated from one picture of a sound order."""
-    reference = InputReference.from_url(order.image_url) if picture is None else _encoded(order, picture)
+    reference = InputReference.from_url(order.image_url) if picture is None else _encoded(order, picture, settings)
     return _request(order, reference, settings)
 
 
@@ -119,17 +122,16 @@ def _request(order: Order, reference: InputReference, settings: Settings) -> Gen
     return GenerationRequest(
         model=settings.model,
         prompt=order.prompt,
-        size=Size.parse(order.size),
-        seconds=order.seconds,
-        seed=order.seed,
-        image=reference,
+        inputs=order.inputs,
+        picture=reference,
+        take=order.seed,
     )
 
 
-def _encoded(order: Order, picture: torch.Tensor) -> InputReference:
+def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> InputReference:
     from .media.reference import fit_and_encode  # noqa: PLC0415 - as in `checked`
 
-    encoded = fit_and_encode(picture, size=Size.parse(order.size), fit=order.fit)
+    encoded = fit_and_encode(picture, size=settings.model.frame_size(order.inputs), fit=order.fit)
     return InputReference(value=encoded.data_uri(), identity=encoded.pixels_sha256)
 
 

@@ -5,14 +5,15 @@ Everything here blocks (SQLite, disk, RunComfy) and belongs into a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .collecting import Collecting
 from .documents import Document, UnknownJobError, job_document, totals_document
 from .errors import UNCHANGED, RunComfyError
 from .runcomfy.jobs import Job
-from .runcomfy.models import AUTO_SIZE, Size
+from .runcomfy.models import AUTO_SIZE, Input, ModelSpec, Role, Scalar
 from .services import Services
 
 MAX_PAGE = 200
@@ -36,7 +37,7 @@ class Panel:
         services = self._services()
         limit = max(1, min(limit, MAX_PAGE))
         found = services.history.search(search[:MAX_SEARCH_CHARS], limit=limit + 1, before_id=before_id)
-        totals = services.history.totals(services.settings.model.list_usd_per_second)
+        totals = services.history.totals()
         return {
             "jobs": [self._document(job) for job in found[:limit]],
             "has_more": len(found) > limit,
@@ -104,28 +105,37 @@ class Panel:
             write_thumbnail(clip, target)
         return target
 
-    def price(self, size: str, seconds: int) -> Document:
+    def price(self, texts: Mapping[str, str]) -> Document:
         """What one clip is expected to cost: `min_usd` and `max_usd`, both null where nobody can say.
 
-        They differ where the size is not settled yet and sizes differ in price.
+        They differ where the size is not known yet and sizes differ in price.
+
+        Args:
+            texts: The inputs that set the price, by name, as text.
+
+        Raises:
+            InvalidInputError: One is missing or is not a value of the model.
         """
         services = self._services()
         model = services.settings.model
-        sizes = model.sizes if size == AUTO_SIZE else (Size.parse(size),)
-        prices = [self._price(services, one, seconds) for one in sizes]
+        priced = [one for one in model.inputs if one.sets_price]
+        choices = [_values(one, texts.get(one.name, "")) for one in priced]
+        combinations = [
+            dict(zip([one.name for one in priced], values, strict=True)) for values in itertools.product(*choices)
+        ]
+        prices = [self._price(services, model, inputs) for inputs in combinations]
         known = [usd for usd in prices if usd is not None]
         if len(known) < len(prices):
             return {"min_usd": None, "max_usd": None}
         return {"min_usd": min(known), "max_usd": max(known)}
 
-    def _price(self, services: Services, size: Size, seconds: int) -> float | None:
-        model_id = services.settings.model.model_id
+    def _price(self, services: Services, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         try:
             with services.connect() as client:
-                return services.pricing.expected_usd(client, model_id, size, seconds)
+                return services.pricing.expected_usd(client, model, inputs)
         except RunComfyError:
             # Without a token RunComfy cannot be asked, but the user's own past can.
-            return services.history.last_cost_usd(model_id, size, seconds)
+            return services.history.last_cost_usd(model.model_id, model.kind(inputs))
 
     def _document(self, job: Job) -> Document:
         news = self._collecting.news(job.id)
@@ -141,3 +151,8 @@ class Panel:
                 "There is no such job in the journal (any more).", money=UNCHANGED, remedy="Look at the list again."
             )
         return job
+
+
+def _values(one: Input, text: str) -> tuple[Scalar, ...]:
+    """What an input may come to: every choice for a size that the picture decides."""
+    return one.choices if one.role is Role.SIZE and text == AUTO_SIZE else (one.parse(text),)

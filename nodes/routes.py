@@ -178,10 +178,7 @@ async def _thumbnail(request: Request) -> StreamResponse:
 
 
 async def _price(request: Request) -> StreamResponse:
-    size, seconds = request.query.get("size", ""), _whole_number(request.query.get("seconds", ""), None)
-    if not seconds:
-        raise InvalidInputError("A price needs a number of seconds.", money=UNCHANGED)
-    return _json(await _in_thread(lambda: _panel().price(size, seconds)))
+    return _json(await _in_thread(lambda: _panel().price(dict(request.query))))
 
 
 async def _settings(_request: Request) -> StreamResponse:

@@ -16,7 +16,6 @@ from .orders import FrameChoice, Order, check_folder, checked, pictures_of, requ
 from .packages import packages_named
 from .progress_text import describe, listed
 from .runcomfy.jobs import REHEARSAL, Job, JobState, charge_sentence
-from .runcomfy.models import Size
 from .runcomfy.outcomes import about
 from .runcomfy.private_files import give_name
 from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
@@ -149,11 +148,13 @@ def _rehearsal(
     from .media.reference import fit  # noqa: PLC0415 - as above
     from .media.rehearsal import render  # noqa: PLC0415 - as above
 
-    size = Size.parse(order.size)
+    model = settings.model
+    size = model.frame_size(order.inputs)
+    seconds = round(model.length_s(order.inputs))
     # A hosted picture is not fetched for a rehearsal.
     grey = np.full((size.height, size.width, 3), 110, dtype=np.uint8)
     pixels = grey if picture is None else fit(picture, size, order.fit)
-    digest = hashlib.sha256(pixels.tobytes() + f"{size} {order.seconds}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(pixels.tobytes() + f"{size} {seconds}".encode()).hexdigest()[:16]
     folder = settings.output_dir / "rehearsal"
     path = folder / f"{REHEARSAL}{digest}.mp4"
     if not path.exists():
@@ -163,8 +164,8 @@ def _rehearsal(
             render(
                 pixels,
                 part,
-                seconds=order.seconds,
-                fps=settings.model.assumed_fps,
+                seconds=seconds,
+                fps=model.assumed_fps,
                 checkpoint=stop.check,
                 progress=lambda done, total: report(Rehearsing(done, total)),
             )

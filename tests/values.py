@@ -5,13 +5,16 @@ import json
 
 from sora2pro.nodes.runcomfy.answers import Answer
 from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference, Job, JobState
-from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Size
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 
+INPUTS = {"size": "1280x720", "seconds": 4}
 PICTURE = InputReference(value="data:image/png;base64,AAAA", identity="0" * 64)
 
 
 def made_request(**changes):
-    usual = GenerationRequest(model=SORA_2_PRO, prompt="a cat", size=Size(1280, 720), seconds=4, seed=0, image=PICTURE)
+    """A request; what is named as an input of the model (`size`, `seconds`) goes there."""
+    inputs = INPUTS | {name: changes.pop(name) for name in INPUTS if name in changes}
+    usual = GenerationRequest(model=SORA_2_PRO, prompt="a cat", inputs=inputs, picture=PICTURE, take=0)
     return dataclasses.replace(usual, **changes)
 
 
@@ -22,15 +25,17 @@ def made_job(state=JobState.PREPARED, **changes):
         state=state,
         model_id=SORA_2_PRO.model_id,
         prompt="a cat",
-        size=Size(1280, 720),
-        seconds=4,
-        seed=0,
+        inputs=INPUTS,
+        kind=SORA_2_PRO.kind(INPUTS),
+        take=0,
+        is_imported=False,
         request_id=None,
         created_at=1000.0,
         updated_at=1000.0,
         submitted_at=None,
         started_at=None,
         completed_at=None,
+        list_usd=2.0,
         expected_usd=None,
         cost_usd=None,
         may_be_charged=False,

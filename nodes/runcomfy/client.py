@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 from urllib.parse import urlsplit
@@ -46,6 +46,7 @@ from .settings import is_loopback
 if TYPE_CHECKING:
     from .credentials import Token
     from .jobs import GenerationRequest
+    from .models import Scalar
 
 USER_AGENT = "sora2pro-runcomfy-comfyui"
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -180,7 +181,7 @@ class Client:
         url: str,
         *,
         read_s: float,
-        body: dict[str, str | int] | None = None,
+        body: Mapping[str, Scalar] | None = None,
     ) -> Answer:
         session.trust_env = not is_loopback(urlsplit(url).hostname or "")
         give_up_at = self._clock() + read_s

@@ -162,7 +162,7 @@ class Generation:
 
     def _buy(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
         """Submit once."""
-        expected_usd = self._pricing.expected_usd(client, request.model.model_id, request.size, request.seconds)
+        expected_usd = self._pricing.expected_usd(client, request.model, request.inputs)
         job = self._journal.claim(request)
         attempt = 0
         while True:
@@ -172,7 +172,6 @@ class Generation:
                 job,
                 expected_usd=expected_usd,
                 max_usd_per_day=self._max_usd_per_day,
-                list_usd_per_second=request.model.list_usd_per_second,
             )
             report(Submitting(expected_usd))
             try:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from .database import Database
 from .jobs import Job
-from .models import Size
 from .rows import job_of
 from .spending import day_start, spent_usd
 
@@ -31,33 +30,32 @@ class History:
         self._database = database
         self._clock = clock
 
-    def render_times_s(self, model_id: str, size: Size, seconds: int) -> list[float]:
-        """How long the user's last clips of this kind took from leaving the queue to being ready, newest first."""
+    def render_times_s(self, like: Job) -> list[float]:
+        """How long the user's last clips of a job's kind took from leaving the queue to being ready, newest first."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT render_s FROM jobs WHERE model_id = ? AND size = ? AND seconds = ? AND render_s IS NOT NULL "
-                "ORDER BY id DESC LIMIT ?",
-                (model_id, str(size), seconds, SAMPLES),
+                "SELECT render_s FROM jobs WHERE model_id = ? AND kind = ? AND render_s IS NOT NULL ORDER BY id DESC LIMIT ?",
+                (like.model_id, like.kind, SAMPLES),
             )
             return [row[0] for row in rows]
 
-    def last_cost_usd(self, model_id: str, size: Size, seconds: int) -> float | None:
+    def last_cost_usd(self, model_id: str, kind: str) -> float | None:
         """What the user last paid for a clip of this kind."""
         with self._database.reading() as connection:
             row = connection.execute(
-                "SELECT cost_usd FROM jobs WHERE model_id = ? AND size = ? AND seconds = ? AND cost_usd > 0 "
+                "SELECT cost_usd FROM jobs WHERE model_id = ? AND kind = ? AND cost_usd > 0 "
                 "AND state IN ('completed', 'downloaded') ORDER BY id DESC LIMIT 1",
-                (model_id, str(size), seconds),
+                (model_id, kind),
             ).fetchone()
             return None if row is None else float(row[0])
 
-    def totals(self, list_usd_per_second: float) -> Totals:
+    def totals(self) -> Totals:
         """What was spent today and in all."""
         with self._database.reading() as connection:
             (count,) = connection.execute("SELECT COUNT(*) FROM jobs").fetchone()
             return Totals(
-                today_usd=spent_usd(connection, day_start(self._clock()), list_usd_per_second),
-                all_time_usd=spent_usd(connection, 0.0, list_usd_per_second),
+                today_usd=spent_usd(connection, day_start(self._clock())),
+                all_time_usd=spent_usd(connection, 0.0),
                 job_count=count,
             )
 

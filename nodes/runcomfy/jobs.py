@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -15,10 +16,11 @@ from ..errors import InvalidInputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .models import ModelSpec, Size
+    from .models import ModelSpec, Scalar
 
 MAX_URL_CHARS = 8192
 MAX_SEED = 2**64 - 1
+LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy
 
@@ -122,14 +124,18 @@ def _is_private(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One clip the user asked for."""
+    """One clip the user asked for.
+
+    Attributes:
+        inputs: What the model's inputs are set to, by the names the model gives them.
+        take: The seed of the node: which clip of equal inputs. It is sent to models that have a seed.
+    """
 
     model: ModelSpec
     prompt: str
-    size: Size
-    seconds: int
-    seed: int
-    image: InputReference
+    inputs: Mapping[str, Scalar]
+    picture: InputReference
+    take: int
 
     def validated(self) -> GenerationRequest:
         """This request, if RunComfy can be expected to take it.
@@ -138,25 +144,19 @@ class GenerationRequest:
             InvalidInputError: A value is outside of what the model accepts.
         """
         check_prompt(self.prompt, self.model)
-        if self.size not in self.model.sizes:
-            allowed = ", ".join(str(size) for size in self.model.sizes)
-            raise InvalidInputError(f"The model has no size {self.size}.", remedy=f"Choose one of {allowed}.")
-        if isinstance(self.seconds, bool) or self.seconds not in self.model.seconds:
-            allowed = ", ".join(str(seconds) for seconds in self.model.seconds)
-            raise InvalidInputError(
-                f"The model makes no clip of {self.seconds!r} seconds.", remedy=f"Choose one of {allowed}."
-            )
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= MAX_SEED:
-            raise InvalidInputError(f"{self.seed!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
+        self.model.check(self.inputs)
+        if isinstance(self.take, bool) or not isinstance(self.take, int) or not 0 <= self.take <= MAX_SEED:
+            raise InvalidInputError(f"{self.take!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
         return self
 
-    def body(self) -> dict[str, str | int]:
-        """The JSON object to submit. The seed is not in it: the API has none."""
-        return self.model.body(prompt=self.prompt, image=self.image.value, size=self.size, seconds=self.seconds)
+    def body(self) -> dict[str, Scalar]:
+        """The JSON object to submit."""
+        return self.model.body(prompt=self.prompt, picture=self.picture.value, inputs=self.inputs, take=self.take)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that makes this clip the one that was asked for; the same inputs have it on every machine."""
-        identity = [self.model.model_id, self.prompt, str(self.size), self.seconds, self.image.identity, self.seed]
+        values = [self.inputs[one.name] for one in self.model.inputs]
+        identity = [self.model.model_id, self.prompt, *values, self.picture.identity, self.take]
         return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -186,8 +186,12 @@ class Job:
     """A row of the journal. Times are seconds since the epoch, money is US dollars.
 
     Attributes:
-        size: None for a request that was bought elsewhere and only collected here.
+        inputs: What the model's inputs were set to; empty for a request that was only collected here.
+        take: The seed of the node.
+        kind: What clips of one price have in common, as canonical JSON.
+        is_imported: Whether the request was bought elsewhere and only collected here, so that its inputs are not known.
         started_at: When the request was first seen to have left the queue.
+        list_usd: The highest price known for such a clip; it counts where nothing better is known.
         expected_usd: What the clip was expected to cost when it was submitted.
         cost_usd: What RunComfy says it cost; it may say so late.
         may_be_charged: Whether RunComfy may have charged for it, as far as is known.
@@ -200,15 +204,17 @@ class Job:
     state: JobState
     model_id: str
     prompt: str
-    size: Size | None
-    seconds: int
-    seed: int
+    inputs: Mapping[str, Scalar]
+    take: int
+    is_imported: bool
+    kind: str
     request_id: str | None
     created_at: float
     updated_at: float
     submitted_at: float | None
     started_at: float | None
     completed_at: float | None
+    list_usd: float
     expected_usd: float | None
     cost_usd: float | None
     may_be_charged: bool
@@ -240,6 +246,11 @@ class Job:
             return self.path.stat().st_size == self.file_bytes
         except OSError:
             return False
+
+
+def describe_inputs(inputs: Mapping[str, Scalar]) -> list[str]:
+    """Each input in words, such as `1280x720` and `4 s`."""
+    return [f"{value} s" if name in LENGTH_FIELDS else str(value) for name, value in inputs.items()]
 
 
 def charge_sentence(job: Job) -> str:

@@ -6,6 +6,7 @@ Whoever moves a job holds its `JobLock`; the unique index on the fingerprint is 
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -89,17 +90,17 @@ class Journal:
                 "state": JobState.PREPARED.value,
                 "model_id": request.model.model_id,
                 "prompt": request.prompt,
-                "size": str(request.size),
-                "seconds": request.seconds,
-                "seed": str(request.seed),
+                "inputs": json.dumps(dict(request.inputs)),
+                "kind": request.model.kind(request.inputs),
+                "list_usd": request.model.list_usd(request.inputs),
+                "seconds": 0,
+                "seed": str(request.take),
                 "created_at": now,
                 "updated_at": now,
             }
             return insert(connection, values)
 
-    def record_submitting(
-        self, job: Job, *, expected_usd: float | None, max_usd_per_day: float | None, list_usd_per_second: float
-    ) -> Job:
+    def record_submitting(self, job: Job, *, expected_usd: float | None, max_usd_per_day: float | None) -> Job:
         """From here on money may be spent. The spend cap is checked in the same transaction, so no two can pass it together.
 
         Raises:
@@ -108,8 +109,8 @@ class Journal:
         now = self._clock()
         with self._moving(job, JobState.SUBMITTING) as connection:
             if max_usd_per_day is not None:
-                spent = spent_usd(connection, day_start(now), list_usd_per_second)
-                price = job.seconds * list_usd_per_second if expected_usd is None else expected_usd
+                spent = spent_usd(connection, day_start(now))
+                price = job.list_usd if expected_usd is None else expected_usd
                 if spent + price > max_usd_per_day + 1e-9:
                     raise SpendLimitError(
                         f"This clip (about ${price:.2f}) would pass the limit of ${max_usd_per_day:.2f} a day: "
@@ -243,6 +244,7 @@ class Journal:
             "created_at": now,
             "updated_at": now,
             "may_be_charged": 1,
+            "is_imported": 1,
         }
         with self.database.writing() as connection:
             return select_one(connection, "request_id = ?", request_id) or insert(connection, values)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..errors import RunComfyError
 from .answers import CatalogueEntry
 from .client import Client
 from .history import History
-from .models import Size
+from .models import ModelSpec, Scalar
 from .spending import expected_usd
 
 FRESH_S = 3600.0
@@ -33,10 +33,12 @@ class Pricing:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, CatalogueEntry | None]] = {}
 
-    def expected_usd(self, client: Client, model_id: str, size: Size, seconds: int) -> float | None:
+    def expected_usd(self, client: Client, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """US dollars for one clip, or None where nobody can say."""
-        last_usd = self._history.last_cost_usd(model_id, size, seconds)
-        return last_usd if last_usd is not None else expected_usd(self._entry(client, model_id), seconds)
+        last_usd = self._history.last_cost_usd(model.model_id, model.kind(inputs))
+        if last_usd is not None:
+            return last_usd
+        return expected_usd(self._entry(client, model.model_id), model.length_s(inputs))
 
     def _entry(self, client: Client, model_id: str) -> CatalogueEntry | None:
         with self._lock:

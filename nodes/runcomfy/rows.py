@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .jobs import Job, JobState
-from .models import Size
 
 
 def select_one(connection: sqlite3.Connection, condition: str, *values: object) -> Job | None:
@@ -34,7 +35,7 @@ def _by_id(connection: sqlite3.Connection, job_id: int | None) -> Job:
     return job_of(connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone())
 
 
-def job_of(row: sqlite3.Row) -> Job:
+def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
     """A row as a value."""
     return Job(
         id=row["id"],
@@ -42,15 +43,17 @@ def job_of(row: sqlite3.Row) -> Job:
         state=JobState(row["state"]),
         model_id=row["model_id"],
         prompt=row["prompt"],
-        size=Size.parse(row["size"]) if row["size"] else None,
-        seconds=row["seconds"],
-        seed=int(row["seed"]),
+        inputs=json.loads(row["inputs"]),
+        take=int(row["seed"]),
+        kind=row["kind"],
+        is_imported=bool(row["is_imported"]),
         request_id=row["request_id"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         submitted_at=row["submitted_at"],
         started_at=row["started_at"],
         completed_at=row["completed_at"],
+        list_usd=row["list_usd"],
         expected_usd=row["expected_usd"],
         cost_usd=row["cost_usd"],
         may_be_charged=bool(row["may_be_charged"]),

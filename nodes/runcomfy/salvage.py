@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import InvalidInputError
 from .rows import job_of
+from .schema import FROM_VERSION_1, statements_of
 
 LEAST_ROW_BYTES = 64
+SINCE_VERSION_2 = {
+    "inputs": "{}",
+    "kind": "",
+    "is_imported": 0,
+    "list_usd": 0.0,
+}  # columns that a row of an older journal lacks
 
 
 def salvage(damaged: Path, into: sqlite3.Connection) -> int:
@@ -29,6 +37,8 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
         with contextlib.suppress(sqlite3.OperationalError):  # a column that no journal has
             query = f"INSERT OR IGNORE INTO jobs ({names}) VALUES ({places})"  # noqa: S608 - SQLite took the names itself
             copied += into.execute(query, tuple(row)).rowcount
+    for statement in statements_of(FROM_VERSION_1):
+        into.execute(statement)
     return copied
 
 
@@ -39,7 +49,7 @@ def _readable_rows(damaged: Path) -> Iterator[sqlite3.Row]:
         for job_id in range(1, damaged.stat().st_size // LEAST_ROW_BYTES + 1):
             with contextlib.suppress(sqlite3.DatabaseError):
                 row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
-                if row is not None and _is_sound(row):
+                if row is not None and _is_sound(dict(row)):
                     yield row
 
 
@@ -50,8 +60,8 @@ def _opened(damaged: Path) -> sqlite3.Connection:
     return connection
 
 
-def _is_sound(row: sqlite3.Row) -> bool:
+def _is_sound(row: Mapping[str, Any]) -> bool:
     try:
-        return isinstance(job_of(row).fingerprint, str)
+        return isinstance(job_of({**SINCE_VERSION_2, **row}).fingerprint, str)
     except (ValueError, TypeError, IndexError, InvalidInputError):
         return False

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 
+# What a row of version 1 says in `size` and `seconds`, in the columns that took their place. A row salvaged from a damaged
+# journal of version 1 needs it too. The list price is the one that version 1 counted with.
+FROM_VERSION_1 = """
+    UPDATE jobs SET
+        inputs = '{"size":"' || size || '","seconds":' || seconds || '}',
+        kind = '{"seconds":' || seconds || ',"size":"' || size || '"}',
+        list_usd = seconds * 0.5
+    WHERE size IS NOT NULL AND kind = '';
+    UPDATE jobs SET is_imported = 1 WHERE fingerprint LIKE 'request:%';
+"""
 # One script for each version; a journal of version n runs those after the nth. Never change one that was released.
 MIGRATIONS = (
     """
@@ -39,8 +49,24 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_submission ON jobs (submitted_at) WHERE submitted_at IS NOT NULL;
     CREATE INDEX jobs_by_kind ON jobs (model_id, size, seconds, id);
     """,
+    # Inputs as data: `size` and `seconds` are read no more. `kind` is what clips of one price have in common, `list_usd` what
+    # counts against the spend cap where nothing better is known.
+    """
+    ALTER TABLE jobs ADD COLUMN inputs TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN list_usd REAL NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN is_imported INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX jobs_by_kind;
+    CREATE INDEX jobs_by_kind ON jobs (model_id, kind, id);
+    """
+    + FROM_VERSION_1,
 )
 VERSION = len(MIGRATIONS)
+
+
+def statements_of(script: str) -> list[str]:
+    """The statements of a script; one by one, because `executescript` would commit in between."""
+    return [statement for statement in script.split(";") if statement.strip()]
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -49,9 +75,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            for statement in script.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            for statement in statements_of(script):
+                connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
     except BaseException:
         connection.rollback()

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, InvalidInputError
-from .models import SORA_2_PRO, ModelSpec, Size
+from .models import SORA_2_PRO, ModelSpec, Role, Size
 from .private_files import write_private
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
@@ -167,21 +167,13 @@ def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping
             raise ConfigurationError(
                 f"{origins.get(name, name)} cannot be used: {error}.", remedy="Change or remove it, then run again."
             ) from error
-    model_changes: dict[str, Any] = {
-        name: changes.pop(name) for name in ("model_id", "sizes", "seconds") if name in changes
-    }
-    if model_changes:
-        changes["model"] = _changed_model(base.model, model_changes)
-    return dataclasses.replace(base, **changes)
-
-
-def _changed_model(model: ModelSpec, changes: dict[str, Any]) -> ModelSpec:
-    changed = dataclasses.replace(model, **changes)
-    return dataclasses.replace(
-        changed,
-        default_size=model.default_size if model.default_size in changed.sizes else changed.sizes[0],
-        default_seconds=model.default_seconds if model.default_seconds in changed.seconds else changed.seconds[0],
-    )
+    model = base.model
+    if "model_id" in changes:
+        model = dataclasses.replace(model, model_id=changes.pop("model_id"))
+    for name, role in (("sizes", Role.SIZE), ("seconds", Role.LENGTH)):
+        if name in changes:
+            model = model.with_choices(role, changes.pop(name))
+    return dataclasses.replace(base, model=model, **changes)
 
 
 def _folder(environ: Mapping[str, str], variable: str, default: Callable[[], Path]) -> Path:
@@ -225,11 +217,11 @@ def _parallel(value: Any) -> int:  # noqa: ANN401 - JSON
     return int(number)
 
 
-def _sizes(value: Any) -> tuple[Size, ...]:  # noqa: ANN401 - JSON
+def _sizes(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
     if not isinstance(value, list):
         raise ValueError("it must be a list of sizes such as 1280x720")  # noqa: TRY004 - a setting is refused as a ValueError
     try:
-        sizes = tuple(Size.parse(text) for text in value)
+        sizes = tuple(str(Size.parse(text)) for text in value)
     except InvalidInputError as error:
         raise ValueError(error.what) from error
     if not sizes:

@@ -9,7 +9,7 @@ from .answers import CatalogueEntry
 
 # A request that may have been charged counts with the best figure there is: the cost, the price expected, the list price.
 SPENT = """
-    SELECT COALESCE(SUM(COALESCE(cost_usd, expected_usd, seconds * :list_usd_per_second)), 0) FROM jobs
+    SELECT COALESCE(SUM(COALESCE(cost_usd, expected_usd, list_usd)), 0) FROM jobs
     WHERE submitted_at >= :since AND (may_be_charged = 1 OR cost_usd > 0)
 """
 
@@ -20,13 +20,13 @@ def day_start(now: float) -> float:
     return midnight.timestamp()
 
 
-def spent_usd(connection: sqlite3.Connection, since: float, list_usd_per_second: float) -> float:
+def spent_usd(connection: sqlite3.Connection, since: float) -> float:
     """US dollars spent, or perhaps spent, on requests submitted since then."""
-    row = connection.execute(SPENT, {"since": since, "list_usd_per_second": list_usd_per_second}).fetchone()
+    row = connection.execute(SPENT, {"since": since}).fetchone()
     return float(row[0])
 
 
-def expected_usd(entry: CatalogueEntry | None, seconds: int) -> float | None:
+def expected_usd(entry: CatalogueEntry | None, length_s: float) -> float | None:
     """What a clip of so many seconds costs by the catalogue's base price, or None where it cannot say.
 
     The base price knows nothing of sizes: what the user last paid for the same kind of clip is the better guide.
@@ -34,5 +34,5 @@ def expected_usd(entry: CatalogueEntry | None, seconds: int) -> float | None:
     if entry is None or entry.base_price_usd is None:
         return None
     if entry.price_unit == "second":
-        return entry.base_price_usd * seconds
+        return entry.base_price_usd * length_s if length_s else None
     return entry.base_price_usd if entry.price_unit in ("output", "video") else None

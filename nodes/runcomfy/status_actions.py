@@ -10,7 +10,7 @@ from ..errors import UNCHANGED, InvalidInputError, NotFoundError, RunComfyError
 from .answers import Phase
 from .client import Client
 from .collect import Collector
-from .jobs import ELSEWHERE, Job, JobState, charge_sentence
+from .jobs import ELSEWHERE, Job, JobState, charge_sentence, describe_inputs
 from .journal import Journal
 from .lookup import JOB_NAME, LISTED, Lookup, checked_request_id
 from .outcomes import uncertain
@@ -105,7 +105,7 @@ class StatusActions:
                 remedy="Type it into 'request_id'; where several jobs are uncertain, as 'job-7 <request id>'.",
             )
         known = self._journal.by_request_id(checked_request_id(request_id))
-        if known is not None and known.size is not None:
+        if known is not None and not known.is_imported:
             raise InvalidInputError(
                 f"The request {request_id} belongs to {known.name} already.",
                 money=UNCHANGED,
@@ -223,7 +223,7 @@ class StatusActions:
 def describe(job: Job) -> str:
     """A job in a few sentences."""
     name = f"{job.name}" + (f" (request_id: {job.request_id})" if job.request_id else "")
-    kind = f" {job.size}, {job.seconds} s." if job.size else ""
+    kind = f" {', '.join(describe_inputs(job.inputs))}." if job.inputs else ""
     reason = f" {job.reason.rstrip('.')}." if job.reason else ""
     where = f" The clip is {job.path}." if job.path else ""
     released = " It was released." if job.is_released else ""

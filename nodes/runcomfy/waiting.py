@@ -143,9 +143,7 @@ class Waiting:
         return _Watch(handle_of(job), give_up_at=now + self._timeout_s, rendering_since=since)
 
     def _usual(self, job: Job) -> Usual | None:
-        if job.size is None:
-            return None
-        return usual_times(self._history.render_times_s(job.model_id, job.size, job.seconds))
+        return None if job.is_imported else usual_times(self._history.render_times_s(job))
 
     def _note_rendering(self, job: Job, watch: _Watch, strange_word: str) -> Job:
         if watch.rendering_since is not None:

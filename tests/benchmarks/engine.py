@@ -136,7 +136,7 @@ def journal(workshop):
         begun = time.perf_counter()
         job = rig.journal.claim(request)
         claimed = time.perf_counter()
-        rig.journal.record_submitting(job, expected_usd=1.2, max_usd_per_day=1e6, list_usd_per_second=0.5)
+        rig.journal.record_submitting(job, expected_usd=1.2, max_usd_per_day=1e6)
         claims.append(claimed - begun)
         moves.append(time.perf_counter() - claimed)
     yield f"claim of a job, {JOBS:,} in the journal", milliseconds(claims)

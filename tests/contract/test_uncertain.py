@@ -91,7 +91,7 @@ def test_an_adopted_request_that_failed_says_so(emulator, rig):
 
 def test_collecting_what_was_being_sent_when_comfyui_died_says_that_it_is_uncertain(emulator, rig):
     job = rig.journal.claim(request_of())
-    rig.journal.record_submitting(job, expected_usd=None, max_usd_per_day=None, list_usd_per_second=0.5)
+    rig.journal.record_submitting(job, expected_usd=None, max_usd_per_day=None)
     with pytest.raises(
         SubmissionUncertainError, match=r"ComfyUI ended while the request was being sent.*choose 'adopt'"
     ):
@@ -176,7 +176,7 @@ def test_a_released_job_is_bought_anew_and_its_possible_charge_still_counts(emul
     assert "It may have been charged" in report
     assert rig.run().path.read_bytes() == clip
     assert emulator.charges == 1 + is_charged
-    assert rig.history.totals(0.5).today_usd == pytest.approx(2.4)
+    assert rig.history.totals().today_usd == pytest.approx(2.4)
     with pytest.raises(RunComfyError, match=r"\$2.40 is already spent or under way"):
         rig.run(request_of("another"))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backend import Backend, Request, UnknownRequestError
 from .calls import Call, Incoming, Route
-from .options import BODY_KEYS, DEFAULT_SECONDS, DEFAULT_SIZE, SECONDS, SIZES, Options
+from .options import Options
 from .submission import doom, faults_of
 from .timeline import State
 from .wire import Answer
@@ -86,7 +86,7 @@ class Api:
         options = self._options
         if options.model_retired == "404":
             return Answer.of_error(404, 404001, "The model is not available")
-        if model_id not in (options.model_id, *options.other_model_ids) or options.model_retired == "400001":
+        if model_id not in (options.offered_id, *options.other_model_ids) or options.model_retired == "400001":
             return self._unknown_model()
         try:
             body = json.loads(incoming.body)
@@ -95,7 +95,7 @@ class Api:
         faults = faults_of(body, options)
         if faults:
             return Answer.of_error(422, 422001, "Validation error", faults)
-        usd = options.price_usd(body.get("seconds", DEFAULT_SECONDS) if options.strict else DEFAULT_SECONDS)
+        usd = options.price_usd(options.model.seconds(body if options.strict else {}))
         if self._balance_usd() < usd:
             return self._refused("InsufficientResources: no balance left", 400002, http_status=402)
         error = doom(body, options)
@@ -186,23 +186,14 @@ class Api:
         options = self._options
         price = {"base_price_usd": options.base_price_usd, "price_unit": options.price_unit}
         return {
-            "model_id": options.model_id,
+            "model_id": options.offered_id,
             "display_name": NAME,
             "kind": "model",
             "categories": ["image-to-video"],
             **(price if options.base_price_usd is not None else {}),
-            "inputs": sorted(BODY_KEYS),
-            "required_inputs": ["prompt", "input_reference"],
-            "input_schema": {
-                "type": "object",
-                "required": ["prompt", "input_reference"],
-                "properties": {
-                    "prompt": {"type": "string"},
-                    "input_reference": {"type": "string"},
-                    "size": {"type": "string", "enum": list(SIZES), "default": DEFAULT_SIZE},
-                    "seconds": {"type": "integer", "enum": list(SECONDS), "default": DEFAULT_SECONDS},
-                },
-            },
+            "inputs": sorted(options.model.body_keys),
+            "required_inputs": ["prompt", options.model.picture],
+            "input_schema": options.model.schema(),
         }
 
     def _balance_usd(self) -> float:

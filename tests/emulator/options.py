@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from .models import SORA_2_PRO, Model
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MODEL_ID = "openai/sora-2/pro/image-to-video"
-SIZES = ("1280x720", "720x1280", "1024x1792", "1792x1024")
-SECONDS = (4, 8, 12)
-DEFAULT_SIZE = "720x1280"
-DEFAULT_SECONDS = 4
-BODY_KEYS = frozenset({"prompt", "input_reference", "size", "seconds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +16,8 @@ class Options:
     """Everything about RunComfy that is not certain; the defaults follow its documentation.
 
     Attributes:
-        model_id: The model on offer.
+        model: What the model on offer takes.
+        model_id: Another id for it; None for its own.
         other_model_ids: Models that take the same body but are not in the catalogue.
         foreign_ids: Request ids that belong to another account: 403001.
         accept_data_uri: Whether `input_reference` may be a data URI; else https only, 422.
@@ -47,7 +43,8 @@ class Options:
         url_lifetime_s: How long a clip's URL is good for; a new /result gives a new one.
     """
 
-    model_id: str = MODEL_ID
+    model: Model = SORA_2_PRO
+    model_id: str | None = None
     other_model_ids: tuple[str, ...] = ()
     foreign_ids: frozenset[str] = frozenset()
     accept_data_uri: bool = True
@@ -70,6 +67,11 @@ class Options:
     echo_input: bool = False
     ahead_in_queue: int = 0
     url_lifetime_s: float = 7 * 86400.0
+
+    @property
+    def offered_id(self) -> str:
+        """The id of the model on offer."""
+        return self.model_id or self.model.model_id
 
     def price_usd(self, seconds: int) -> float:
         """What one request of so many seconds costs."""

@@ -16,7 +16,7 @@ from .downloads import Shelf
 from .effects import Meeting
 from .faults import CHANGING_CALLS, Consequence, Fault
 from .library import Library, Render
-from .options import BODY_KEYS, DEFAULT_SECONDS, DEFAULT_SIZE, Options
+from .options import Options
 from .server import Listener, Pause
 from .store import load_requests, save_requests
 from .timeline import State, Timeline
@@ -159,7 +159,7 @@ class Emulator:
     @property
     def unknown_keys(self) -> set[str]:
         """Keys that were submitted though the model has no such input."""
-        return {key for charge in self.ledger for key in charge.body} - BODY_KEYS
+        return {key for charge in self.ledger for key in charge.body} - self.options.model.body_keys
 
     @property
     def leaks(self) -> list[Recorded]:
@@ -235,12 +235,8 @@ class Emulator:
         return Answer.of_json(200, {"request_id": f"req-lost-{secrets.token_hex(8)}", "status": "in_queue"})
 
     def _clip(self, request_id: str) -> bytes:
-        body = self._backend.find(request_id).body
-        return self._library.clip(
-            reference=body["input_reference"],
-            size=body.get("size", DEFAULT_SIZE),
-            seconds=body.get("seconds", DEFAULT_SECONDS),
-        )
+        body, model = self._backend.find(request_id).body, self.options.model
+        return self._library.clip(reference=body[model.picture], size=model.pixels(body), seconds=model.seconds(body))
 
     def _following(self, found: Route) -> Call | None:
         """The call a client makes next, where that is certain."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .options import MODEL_ID
+from .models import SORA_2_PRO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,13 +78,13 @@ class Visitor:
         finally:
             connection.close()
 
-    def submit(self, model_id: str = MODEL_ID, **changes: object) -> Seen:
+    def submit(self, model_id: str = SORA_2_PRO.model_id, **changes: object) -> Seen:
         """Submits a good body, or a changed one."""
         return self.ask("POST", f"/v1/models/{model_id}", submission(**changes))
 
     def accepted(self, **changes: object) -> str:
         """Submits to the right model and gives the request id."""
-        return str(self.submit(MODEL_ID, **changes).json["request_id"])
+        return str(self.submit(SORA_2_PRO.model_id, **changes).json["request_id"])
 
     def status(self, request_id: str) -> Seen:
         """GET /status."""

@@ -96,7 +96,7 @@ def test_each_call_goes_to_its_own_address_with_the_token_in_its_header(line, cl
 
 def test_a_submit_sends_exactly_the_four_keys_as_json_and_the_seconds_as_a_number(line, client):
     answer(line, {"request_id": "abc"}, status=202)
-    assert client.submit(made_request(seconds=8, seed=7)) == RequestHandle("abc")
+    assert client.submit(made_request(seconds=8, take=7)) == RequestHandle("abc")
     (sent,) = line.sent
     assert sent.headers["Content-Type"] == "application/json"
     assert json.loads(sent.body) == {

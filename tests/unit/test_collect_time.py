@@ -13,7 +13,7 @@ from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying
 from sora2pro.nodes.runcomfy.retry import RetryPolicy
 from sora2pro.nodes.runcomfy.stopping import StopSignal
 from sora2pro.nodes.runcomfy.waiting import Waiting
-from values import made_request
+from values import made_job, made_request
 
 START = 1_763_800_000.0
 QUEUED = RequestStatus(Phase.QUEUED, "in_queue", 3)
@@ -87,7 +87,7 @@ class World:
 
     def submitted(self, **changes):
         job = self.journal.record_submitting(
-            self.journal.claim(made_request(**changes)), expected_usd=1.2, max_usd_per_day=None, list_usd_per_second=0.5
+            self.journal.claim(made_request(**changes)), expected_usd=1.2, max_usd_per_day=None
         )
         return self.journal.record_submitted(job, f"request-{job.id}")
 
@@ -151,8 +151,8 @@ def test_with_a_history_it_asks_rarely_while_nothing_can_be_ready_and_at_the_ful
     there = world([(0, QUEUED), (10, RUNNING), (210, READY)])
     for seed in (1, 2, 3):
         there.now = 0.0
-        there.collect(there.submitted(seed=seed))
-    assert len(there.history.render_times_s("openai/sora-2/pro/image-to-video", made_request().size, 4)) == 3
+        there.collect(there.submitted(take=seed))
+    assert len(there.history.render_times_s(made_job())) == 3
     there.now, there.asked_at, there.reports = 0.0, [], []
     there.collect(there.submitted())
     gaps = [later - earlier for earlier, later in zip(there.asked_at, there.asked_at[1:], strict=False)]
@@ -195,14 +195,14 @@ def test_a_clock_that_steps_ends_no_wait_and_spoils_no_history(world, step_s):
 
     there.stop.sleep = wait
     assert there.collect(job).state is JobState.DOWNLOADED
-    (render_s,) = there.history.render_times_s("openai/sora-2/pro/image-to-video", made_request().size, 4)
+    (render_s,) = there.history.render_times_s(made_job())
     assert render_s == pytest.approx(100, abs=10)
 
 
 def test_a_rendering_that_was_not_seen_from_its_beginning_teaches_nothing(world):
     there = world([(0, RUNNING), (100, READY)])
     there.collect(there.submitted())
-    assert there.history.render_times_s("openai/sora-2/pro/image-to-video", made_request().size, 4) == []
+    assert there.history.render_times_s(made_job()) == []
 
 
 def test_a_failure_is_told_once_it_is_known_and_a_second_look_costs_nothing(world):

@@ -110,7 +110,7 @@ def test_a_damaged_journal_is_set_aside_whole_and_nothing_is_bought_blindly(tmp_
 def test_a_journal_damaged_in_its_middle_is_found_out_at_the_first_look(tmp_path):
     journal = Journal(tmp_path)
     for seed in range(200):
-        journal.claim(made_request(seed=seed, prompt="a long prompt " * 20))
+        journal.claim(made_request(take=seed, prompt="a long prompt " * 20))
     content = bytearray(journal.database.path.read_bytes())
     content[8192:12288] = b"\xaa" * 4096
     journal.database.path.write_bytes(content)
@@ -118,7 +118,7 @@ def test_a_journal_damaged_in_its_middle_is_found_out_at_the_first_look(tmp_path
         Journal(tmp_path).newest()
     kept = Journal(tmp_path).in_state(JobState.PREPARED)
     assert len(kept) > 150
-    assert {job.seed + 1 for job in kept} == {job.id for job in kept}
+    assert {job.take + 1 for job in kept} == {job.id for job in kept}
     assert all(job.prompt == "a long prompt " * 20 for job in kept)
 
 
@@ -126,7 +126,7 @@ def test_a_journal_damaged_in_its_middle_is_found_out_at_the_first_look(tmp_path
 def test_a_damaged_page_costs_only_the_jobs_on_it(tmp_path, page):
     journal = Journal(tmp_path)
     for seed in range(60):
-        journal.claim(made_request(seed=seed, prompt="a long prompt " * 20))
+        journal.claim(made_request(take=seed, prompt="a long prompt " * 20))
     content = bytearray(journal.database.path.read_bytes())
     content[page * 4096 : (page + 1) * 4096] = b"\xaa" * 4096
     journal.database.path.write_bytes(content)
@@ -136,7 +136,7 @@ def test_a_damaged_page_costs_only_the_jobs_on_it(tmp_path, page):
     kept = again.in_state(JobState.PREPARED)
     assert f"{len(kept)} job" in str(raised.value) or (not kept and "empty journal" in str(raised.value))
     for seed in range(60):
-        again.claim(made_request(seed=seed, prompt="a long prompt " * 20))
+        again.claim(made_request(take=seed, prompt="a long prompt " * 20))
     assert len(again.in_state(JobState.PREPARED)) == 60
     assert page in (0, 1) or len(kept) >= 45
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".new")] == []

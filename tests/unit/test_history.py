@@ -4,14 +4,13 @@ import time
 import pytest
 from sora2pro.nodes.runcomfy.history import SAMPLES, History
 from sora2pro.nodes.runcomfy.journal import Journal
-from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Size
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.spending import day_start
-from values import made_request
+from values import made_job, made_request
 
 MODEL = SORA_2_PRO.model_id
-WIDE = Size(1280, 720)
+KIND = SORA_2_PRO.kind({"size": "1280x720", "seconds": 4})
 NOON = dt.datetime(2026, 11, 22, 12).timestamp()  # noqa: DTZ001 - the user's own time
-LIST = 0.5
 
 
 class Desk:
@@ -24,9 +23,7 @@ class Desk:
 
     def sent(self, *, expected_usd=None, **changes):
         job = self.journal.claim(made_request(**changes))
-        return self.journal.record_submitting(
-            job, expected_usd=expected_usd, max_usd_per_day=None, list_usd_per_second=LIST
-        )
+        return self.journal.record_submitting(job, expected_usd=expected_usd, max_usd_per_day=None)
 
     def accepted(self, **changes):
         job = self.sent(**changes)
@@ -45,62 +42,62 @@ def desk(tmp_path):
 
 def test_render_times_are_those_of_the_same_kind_of_clip_newest_first(desk):
     for seed, render_s in enumerate([60.0, None, 90.0]):
-        desk.bought(render_s=render_s, seed=seed)
+        desk.bought(render_s=render_s, take=seed)
     desk.bought(render_s=1.0, seconds=8)
-    desk.bought(render_s=2.0, size=Size(720, 1280))
-    assert desk.history.render_times_s(MODEL, WIDE, 4) == [90.0, 60.0]
-    assert desk.history.render_times_s("another/model", WIDE, 4) == []
+    desk.bought(render_s=2.0, size="720x1280")
+    assert desk.history.render_times_s(made_job()) == [90.0, 60.0]
+    assert desk.history.render_times_s(made_job(model_id="another/model")) == []
 
 
 def test_old_render_times_are_forgotten(desk):
     for seed in range(SAMPLES + 5):
-        desk.bought(render_s=float(seed), seed=seed)
-    times = desk.history.render_times_s(MODEL, WIDE, 4)
+        desk.bought(render_s=float(seed), take=seed)
+    times = desk.history.render_times_s(made_job())
     assert (len(times), times[0]) == (SAMPLES, float(SAMPLES + 4))
 
 
 def test_the_last_price_is_that_of_the_last_clip_of_the_same_kind_that_cost_something(desk):
-    assert desk.history.last_cost_usd(MODEL, WIDE, 4) is None
-    desk.bought(cost_usd=1.2, seed=1)
-    desk.bought(cost_usd=1.3, seed=2)
-    desk.bought(cost_usd=0.0, seed=3)
-    desk.bought(cost_usd=None, seed=4)
+    assert desk.history.last_cost_usd(MODEL, KIND) is None
+    desk.bought(cost_usd=1.2, take=1)
+    desk.bought(cost_usd=1.3, take=2)
+    desk.bought(cost_usd=0.0, take=3)
+    desk.bought(cost_usd=None, take=4)
     desk.bought(cost_usd=9.0, seconds=8)
-    desk.journal.record_failed(desk.accepted(seed=5), "refused", 0.7)
-    assert desk.history.last_cost_usd(MODEL, WIDE, 4) == 1.3
+    desk.journal.record_failed(desk.accepted(take=5), "refused", 0.7)
+    assert desk.history.last_cost_usd(MODEL, KIND) == 1.3
 
 
 def test_totals_count_the_best_figure_there_is_for_each_job(desk):
-    desk.bought(cost_usd=2.5, expected_usd=1.0, seed=1)
-    desk.accepted(expected_usd=1.25, seed=2)
+    desk.bought(cost_usd=2.5, expected_usd=1.0, take=1)
+    desk.accepted(expected_usd=1.25, take=2)
     desk.accepted(seconds=8)
-    totals = desk.history.totals(LIST)
-    assert (totals.today_usd, totals.all_time_usd, totals.job_count) == (2.5 + 1.25 + 8 * LIST, 7.75, 3)
+    totals = desk.history.totals()
+    assert (totals.today_usd, totals.all_time_usd, totals.job_count) == (2.5 + 1.25 + 8 * 0.5, 7.75, 3)
 
 
 def test_what_cost_nothing_counts_nothing(desk):
     journal = desk.journal
-    journal.claim(made_request(seed=1))
-    journal.record_not_submitted(desk.sent(seed=2), "port closed")
-    journal.record_rejected(desk.sent(seed=3), "no money")
-    journal.record_cancelled(journal.record_cancel_requested(desk.accepted(seed=4)), "in the queue")
-    journal.record_failed(desk.accepted(seed=5), "refused", 0.0)
-    assert (desk.history.totals(LIST).all_time_usd, desk.history.totals(LIST).job_count) == (0.0, 5)
+    journal.claim(made_request(take=1))
+    journal.record_not_submitted(desk.sent(take=2), "port closed")
+    journal.record_rejected(desk.sent(take=3), "no money")
+    journal.record_cancelled(journal.record_cancel_requested(desk.accepted(take=4)), "in the queue")
+    journal.record_failed(desk.accepted(take=5), "refused", 0.0)
+    assert (desk.history.totals().all_time_usd, desk.history.totals().job_count) == (0.0, 5)
 
 
 def test_what_may_have_been_charged_counts_also_when_it_was_given_up(desk):
-    desk.journal.release(desk.journal.record_uncertain(desk.sent(expected_usd=1.2, seed=1), "lost"))
-    desk.journal.record_failed(desk.accepted(expected_usd=1.3, seed=2), "refused", None)
-    assert desk.history.totals(LIST).today_usd == pytest.approx(2.5)
+    desk.journal.release(desk.journal.record_uncertain(desk.sent(expected_usd=1.2, take=1), "lost"))
+    desk.journal.record_failed(desk.accepted(expected_usd=1.3, take=2), "refused", None)
+    assert desk.history.totals().today_usd == pytest.approx(2.5)
 
 
 def test_a_day_ends_at_the_users_own_midnight(desk):
     desk.now = day_start(NOON) - 1
-    desk.bought(cost_usd=1.0, seed=1)
+    desk.bought(cost_usd=1.0, take=1)
     desk.now = day_start(NOON)
-    desk.bought(cost_usd=2.0, seed=2)
+    desk.bought(cost_usd=2.0, take=2)
     desk.now = NOON
-    totals = desk.history.totals(LIST)
+    totals = desk.history.totals()
     assert (totals.today_usd, totals.all_time_usd) == (2.0, 3.0)
 
 
@@ -150,16 +147,16 @@ def test_a_search_finds_what_is_written_letter_by_letter(desk, text, found):
 
 
 def test_a_search_finds_a_request_by_a_part_of_its_id_and_a_job_by_its_state(desk):
-    first = desk.accepted(seed=1)
-    second = desk.bought(seed=2)
+    first = desk.accepted(take=1)
+    second = desk.bought(take=2)
     assert [job.id for job in desk.history.search(f"request-{first.id}", limit=10)] == [first.id]
     assert [job.id for job in desk.history.search("completed", limit=10)] == [second.id]
 
 
 def test_pages_follow_each_other_without_a_gap_though_jobs_are_added(desk):
-    jobs = [desk.journal.claim(made_request(seed=seed)).id for seed in range(5)]
+    jobs = [desk.journal.claim(made_request(take=seed)).id for seed in range(5)]
     first = [job.id for job in desk.history.search("", limit=2)]
-    desk.journal.claim(made_request(seed=99))
+    desk.journal.claim(made_request(take=99))
     second = [job.id for job in desk.history.search("", limit=2, before_id=first[-1])]
     third = [job.id for job in desk.history.search("", limit=2, before_id=second[-1])]
     assert first + second + third == jobs[::-1]

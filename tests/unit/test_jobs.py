@@ -13,7 +13,7 @@ from sora2pro.nodes.runcomfy.jobs import (
     check_image_url,
     is_legal,
 )
-from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Size
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role, Size
 from values import PICTURE, made_job, made_request
 
 LEGAL = {
@@ -59,11 +59,11 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_in_every_version():
     [
         {"prompt": "a dog"},
         {"prompt": "a cat "},
-        {"size": Size(720, 1280)},
+        {"size": "720x1280"},
         {"seconds": 8},
-        {"seed": 1},
-        {"image": InputReference(value=PICTURE.value, identity="1" * 64)},
-        {"image": InputReference(value=HOSTED, identity=HOSTED)},
+        {"take": 1},
+        {"picture": InputReference(value=PICTURE.value, identity="1" * 64)},
+        {"picture": InputReference(value=HOSTED, identity=HOSTED)},
     ],
     ids="+".join,
 )
@@ -78,13 +78,13 @@ def test_another_model_has_another_fingerprint():
 
 def test_what_only_the_encoder_or_the_list_of_the_model_changes_leaves_the_fingerprint_alone():
     as_jpeg = InputReference(value="data:image/jpeg;base64,BBBB", identity=PICTURE.identity)
-    dearer = dataclasses.replace(SORA_2_PRO, seconds=(4, 8, 12, 16), list_usd_per_second=9.0)
-    assert made_request(image=as_jpeg, model=dearer).fingerprint() == made_request().fingerprint()
+    dearer = dataclasses.replace(SORA_2_PRO.with_choices(Role.LENGTH, (4, 8, 12, 16)), list_usd_per_second=9.0)
+    assert made_request(picture=as_jpeg, model=dearer).fingerprint() == made_request().fingerprint()
 
 
 def test_no_two_fields_of_a_request_can_flow_into_each_other():
-    first = made_request(prompt='a cat","1280x720"', size=Size(1280, 720))
-    second = made_request(prompt="a cat", size=Size(1280, 720))
+    first = made_request(prompt='a cat","1280x720"', size="1280x720")
+    second = made_request(prompt="a cat", size="1280x720")
     assert first.fingerprint() != second.fingerprint()
 
 
@@ -95,16 +95,16 @@ def test_no_two_fields_of_a_request_can_flow_into_each_other():
         pytest.param({"prompt": " \n\t "}, "prompt is empty", id="blank prompt"),
         pytest.param({"prompt": "x" * 32_001}, "32,001 characters; the model takes 32,000", id="long prompt"),
         pytest.param({"prompt": "a \ud800 cat"}, "half of a character", id="half a character"),
-        pytest.param({"size": Size(1920, 1080)}, "no size 1920x1080", id="size of no model"),
-        pytest.param({"size": Size(720, 720)}, "Choose one of 1280x720, 720x1280, 1024x1792, 1792x1024", id="square"),
-        pytest.param({"seconds": 5}, "no clip of 5 seconds. Nothing was sent", id="seconds between"),
+        pytest.param({"size": "1920x1080"}, "does not accept '1920x1080' as 'size'", id="size of no model"),
+        pytest.param({"size": "720x720"}, "Choose one of 1280x720, 720x1280, 1024x1792, 1792x1024", id="square"),
+        pytest.param({"seconds": 5}, "does not accept 5 as 'seconds'. Nothing was sent", id="seconds between"),
         pytest.param({"seconds": 0}, "Choose one of 4, 8, 12", id="no seconds"),
-        pytest.param({"seconds": True}, "no clip of True seconds", id="seconds as a switch"),
-        pytest.param({"seconds": "4"}, "no clip of '4' seconds", id="seconds as text"),
-        pytest.param({"seed": -1}, "-1 is not a seed", id="seed below zero"),
-        pytest.param({"seed": MAX_SEED + 1}, "is not a seed", id="seed beyond the widget"),
-        pytest.param({"seed": 1.5}, "1.5 is not a seed", id="seed between"),
-        pytest.param({"seed": True}, "True is not a seed", id="seed as a switch"),
+        pytest.param({"seconds": True}, "does not accept True as 'seconds'", id="seconds as a switch"),
+        pytest.param({"seconds": "4"}, "does not accept '4' as 'seconds'", id="seconds as text"),
+        pytest.param({"take": -1}, "-1 is not a seed", id="seed below zero"),
+        pytest.param({"take": MAX_SEED + 1}, "is not a seed", id="seed beyond the widget"),
+        pytest.param({"take": 1.5}, "1.5 is not a seed", id="seed between"),
+        pytest.param({"take": True}, "True is not a seed", id="seed as a switch"),
     ],
 )
 def test_a_request_that_the_model_would_refuse_is_refused_before_money(change, words):
@@ -122,8 +122,8 @@ def test_a_request_that_the_model_would_refuse_is_refused_before_money(change, w
         {"prompt": "x" * 32_000},
         {"prompt": "猫 \U0001f408"},
         {"seconds": 12},
-        {"seed": MAX_SEED},
-        {"size": Size(1792, 1024)},
+        {"take": MAX_SEED},
+        {"size": "1792x1024"},
     ],
     ids=["longest prompt", "every script", "longest clip", "largest seed", "largest size"],
 )

@@ -26,7 +26,7 @@ def journal(tmp_path, clock):
 
 
 def submitting(journal, job, *, expected_usd=None, cap_usd=None):
-    return journal.record_submitting(job, expected_usd=expected_usd, max_usd_per_day=cap_usd, list_usd_per_second=0.5)
+    return journal.record_submitting(job, expected_usd=expected_usd, max_usd_per_day=cap_usd)
 
 
 MOVES = {
@@ -108,8 +108,8 @@ def test_a_cancel_that_runcomfy_refused_counts_as_none(journal):
 
 
 def test_a_claim_holds_what_was_asked_for(journal, clock):
-    job = journal.claim(made_request(prompt="a cat \U0001f408", seed=2**64 - 1))
-    assert (job.prompt, job.seed, str(job.size), job.seconds) == ("a cat \U0001f408", 2**64 - 1, "1280x720", 4)
+    job = journal.claim(made_request(prompt="a cat \U0001f408", take=2**64 - 1))
+    assert (job.prompt, job.take, job.inputs) == ("a cat \U0001f408", 2**64 - 1, {"size": "1280x720", "seconds": 4})
     assert (job.state, job.created_at, job.may_be_charged, job.request_id) == (S.PREPARED, clock.now_s, False, None)
     assert journal.find(job.fingerprint) == journal.get(job.id) == journal.newest() == job
 
@@ -203,7 +203,7 @@ def test_an_adopted_request_takes_the_place_of_the_unknown(journal):
 def test_a_row_that_was_only_collected_by_its_id_gives_way_to_the_job_that_bought_it(journal):
     job = job_in(journal, S.UNCERTAIN)
     imported = journal.import_request("found-1", "a/model")
-    assert (imported.state, imported.size, imported.seconds) == (S.SUBMITTED, None, 0)
+    assert (imported.state, imported.inputs, imported.is_imported) == (S.SUBMITTED, {}, True)
     adopted = journal.adopt(job, "found-1")
     assert (adopted.id, journal.get(imported.id)) == (job.id, None)
 
@@ -270,7 +270,7 @@ def test_yesterdays_money_does_not_count_against_todays_cap(journal, clock):
 
 
 def test_the_cap_holds_between_two_that_ask_at_the_same_moment(journal):
-    jobs = [journal.claim(made_request(seed=seed)) for seed in range(6)]
+    jobs = [journal.claim(made_request(take=seed)) for seed in range(6)]
     passed, start = [], threading.Barrier(len(jobs))
 
     def spend(job):

@@ -9,7 +9,7 @@ import pytest
 from locked import NODES, inputs_of, outputs_of
 from pack import ROOT
 from sora2pro import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
-from sora2pro.nodes.runcomfy.models import SORA_2_PRO
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role
 
 
 def test_the_node_ids_are_those_that_saved_workflows_hold():
@@ -77,4 +77,4 @@ def test_the_web_extension_is_where_comfyui_is_told_to_look():
 def test_the_model_is_the_one_of_the_api_page():
     assert SORA_2_PRO.model_id == "openai/sora-2/pro/image-to-video"
     assert [str(size) for size in SORA_2_PRO.sizes] == ["1280x720", "720x1280", "1024x1792", "1792x1024"]
-    assert SORA_2_PRO.seconds == (4, 8, 12)
+    assert SORA_2_PRO.input_for(Role.LENGTH).choices == (4, 8, 12)

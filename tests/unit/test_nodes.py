@@ -29,9 +29,7 @@ def journal(monkeypatch, tmp_path):
 
 
 def submitting(journal, **changes):
-    return journal.record_submitting(
-        journal.claim(made_request(**changes)), expected_usd=1.2, max_usd_per_day=None, list_usd_per_second=0.5
-    )
+    return journal.record_submitting(journal.claim(made_request(**changes)), expected_usd=1.2, max_usd_per_day=None)
 
 
 def look(**inputs):

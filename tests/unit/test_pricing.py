@@ -1,12 +1,14 @@
+import dataclasses
+
 import pytest
 from clock import Clock
 from sora2pro.nodes.errors import ServerError
 from sora2pro.nodes.runcomfy.answers import CatalogueEntry
-from sora2pro.nodes.runcomfy.models import Size
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.pricing import FAILURE_FRESH_S, FRESH_S, Pricing
 from sora2pro.nodes.runcomfy.spending import expected_usd
 
-WIDE = Size(1280, 720)
+EIGHT_SECONDS = {"size": "1280x720", "seconds": 8}
 
 
 class Catalogue:
@@ -29,12 +31,12 @@ class Purchases:
     def __init__(self, last_usd=None):
         self.last_usd = last_usd
 
-    def last_cost_usd(self, _model_id, _size, _seconds):
+    def last_cost_usd(self, _model_id, _kind):
         return self.last_usd
 
 
 def price(pricing, catalogue, model_id="a/model"):
-    return pricing.expected_usd(catalogue, model_id, WIDE, 8)
+    return pricing.expected_usd(catalogue, dataclasses.replace(SORA_2_PRO, model_id=model_id), EIGHT_SECONDS)
 
 
 @pytest.mark.parametrize(

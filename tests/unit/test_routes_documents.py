@@ -20,7 +20,7 @@ from values import made_job
 
 JOB = made_job(
     JobState.SUBMITTED,
-    seed=2**64 - 1,
+    take=2**64 - 1,
     request_id="r1",
     may_be_charged=True,
     video_url="https://storage.example/clip?signature=secret",

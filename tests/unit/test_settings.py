@@ -2,7 +2,7 @@ import json
 
 import pytest
 from sora2pro.nodes.errors import ConfigurationError
-from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Size
+from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role, Size
 from sora2pro.nodes.runcomfy.settings import (
     Settings,
     checked_settings,
@@ -201,12 +201,13 @@ def test_a_successor_of_the_model_is_a_matter_of_settings(load):
     saved = {"model_id": "openai/sora-3/image-to-video", "sizes": ["1920x1080", "1280x720"], "seconds": [5, 10]}
     model = load({}, saved=saved).model
     assert (model.model_id, model.sizes) == ("openai/sora-3/image-to-video", (Size(1920, 1080), Size(1280, 720)))
-    assert (model.default_size, model.seconds, model.default_seconds) == (Size(1920, 1080), (5, 10), 5)
+    assert model.input_for(Role.LENGTH).choices == (5, 10)
+    assert model.defaults() == {"size": "1920x1080", "seconds": 5}
 
 
 def test_a_default_that_the_successor_still_has_stays(load):
     model = load({}, saved={"sizes": ["1920x1080", "720x1280"], "seconds": [2, 4]}).model
-    assert (model.default_size, model.default_seconds) == (Size(720, 1280), 4)
+    assert model.defaults() == {"size": "720x1280", "seconds": 4}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '"text"', "\x00", '{"timeout_s": '])

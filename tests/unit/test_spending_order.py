@@ -122,7 +122,7 @@ def test_the_same_inputs_are_served_without_a_question_to_anybody(world):
 
 
 def test_another_seed_is_another_purchase(world):
-    assert world.run().id != world.run(seed=1).id
+    assert world.run().id != world.run(take=1).id
     assert len(world.sent) == 2
 
 
@@ -217,7 +217,7 @@ def test_a_fault_of_ours_in_the_middle_of_a_submit_leaves_an_uncertain_job_and_n
 
 def test_a_job_found_half_sent_is_uncertain_because_its_sender_is_dead(world):
     job = world.journal.claim(made_request())
-    world.journal.record_submitting(job, expected_usd=1.2, max_usd_per_day=None, list_usd_per_second=0.5)
+    world.journal.record_submitting(job, expected_usd=1.2, max_usd_per_day=None)
     error = world.fails(SubmissionUncertainError)
     assert "ComfyUI ended while the request was being sent." in str(error)
     assert world.sent == []
@@ -245,7 +245,7 @@ def test_what_is_not_in_order_is_found_before_there_is_a_record_or_a_request(wor
 def test_a_purchase_that_would_pass_the_cap_is_not_made(tmp_path):
     world = World(tmp_path, cap_usd=2.0)
     world.run()
-    error = world.fails(SpendLimitError, seed=1)
+    error = world.fails(SpendLimitError, take=1)
     assert NOTHING_SENT in str(error)
     assert len(world.sent) == 1
     assert world.run().request_id == "request-1", "what is paid for is still served"
@@ -337,7 +337,7 @@ def test_an_id_that_another_job_has_already_is_told_and_nothing_is_sent_again(wo
     """RunComfy may answer a request that it takes for a repetition with the id of the first one."""
     world.answers = [RequestHandle("request-x"), RequestHandle("request-x")]
     world.run()
-    error = world.fails(RunComfyError, seed=1)
+    error = world.fails(RunComfyError, take=1)
     assert "request-x" in str(error)
-    world.fails(SubmissionUncertainError, seed=1)
+    world.fails(SubmissionUncertainError, take=1)
     assert len(world.sent) == 2

@@ -15,7 +15,7 @@ const state = (changes = {}) => ({
 });
 
 const job = (changes = {}) => ({
-  id: 7, name: "job-7", state: "downloaded", prompt: "A fox runs.", size: "1280x720", seconds: 4, seed: "0", request_id: "r1",
+  id: 7, name: "job-7", state: "downloaded", prompt: "A fox runs.", inputs: ["1280x720", "4 s"], seed: "0", request_id: "r1",
   created_at: 0, expected_usd: 1.2, cost_usd: 1.2, charge: "RunComfy charged $1.20 for it.", is_released: false, reason: "",
   has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", ...changes,
 });
@@ -76,9 +76,10 @@ test("the price says what a run can cost, and when it is unknown", () => {
 
 test("what another node decides is not known beforehand", () => {
   const widgets = [["size", "1280x720"], ["seconds", 8], ["max_clips", 2], ["rehearse", false]].map(([name, value]) => ({ name, value }));
-  const node = { widgets, inputs: [{ name: "image" }, { name: "seconds" }], isInputConnected: (index) => index === 1 };
-  assert.deepEqual(orderOf(node), { size: "1280x720", seconds: null, maxClips: 2, isRehearsal: false });
-  assert.equal(orderOf({ ...node, isInputConnected: () => false }).seconds, 8);
+  const required = { prompt: ["STRING", {}], size: [[], { sets_price: true }], seconds: [[], { sets_price: true }] };
+  const node = { constructor: { nodeData: { input: { required } } }, widgets, inputs: [{ name: "image" }, { name: "seconds" }], isInputConnected: (index) => index === 1 };
+  assert.deepEqual(orderOf(node), { inputs: null, maxClips: 2, isRehearsal: false });
+  assert.deepEqual(orderOf({ ...node, isInputConnected: () => false }).inputs, { size: "1280x720", seconds: "8" });
 });
 
 test("the seed of a new node stays as it is, whatever the front end calls the widget that would change it", () => {
@@ -91,7 +92,7 @@ test("the seed of a new node stays as it is, whatever the front end calls the wi
 test("a row says what a job is and what it cost", () => {
   assert.equal(facts(job(), 30_000), "job-7 · 1280×720 · 4 s · $1.20 · just now");
   assert.equal(facts(job({ cost_usd: null }), 300_000), "job-7 · 1280×720 · 4 s · about $1.20 · 5 min ago");
-  assert.equal(facts(job({ size: null, cost_usd: null, expected_usd: null }), 7_200_000), "job-7 · 2 h ago");
+  assert.equal(facts(job({ inputs: [], cost_usd: null, expected_usd: null }), 7_200_000), "job-7 · 2 h ago");
   assert.match(ago(0, 10 * 86_400_000), /19(69|70)/);
 });
 

@@ -7,7 +7,7 @@ import { priceLabel } from "./money.js";
 const FRESH_MS = 60_000;
 const UNKNOWN_FRESH_MS = 15_000;
 const PULSE = "sora2pro.price";
-const DECISIVE = new Set(["size", "seconds", "max_clips", "rehearse"]);
+const COUNTS = new Set(["max_clips", "rehearse"]);
 
 export class Prices {
   /** @param {any} app @param {import("./server.js").Server} server */
@@ -26,20 +26,21 @@ export class Prices {
     if (!Badge || !Array.isArray(node.badges)) return;
     const pulse = addHiddenWidget(node, PULSE);
     this._nodes.add(new WeakRef(node));
-    for (const widget of node.widgets) if (DECISIVE.has(widget.name)) after(widget, () => redraw(node));
+    const decisive = new Set([...COUNTS, ...pricedInputs(node)]);
+    for (const widget of node.widgets) if (decisive.has(widget.name)) after(widget, () => redraw(node));
     node.badges.push(() => new Badge({ text: this.label(node, pulse.value), fgColor: "#fff", bgColor: "#35613f" }));
   }
 
   /** @param {any} node @param {string} [_pulse] */
   label(node, _pulse) {
     const values = orderOf(node);
-    return priceLabel(this._priceOf(values.size, values.seconds), values);
+    return priceLabel(this._priceOf(values.inputs), values);
   }
 
-  /** @param {string | null} size @param {number | null} seconds */
-  _priceOf(size, seconds) {
-    if (size === null || seconds === null) return null;
-    const path = `/price?${new URLSearchParams({ size, seconds: String(seconds) })}`;
+  /** @param {Record<string, string> | null} inputs */
+  _priceOf(inputs) {
+    if (inputs === null) return null;
+    const path = `/price?${new URLSearchParams(inputs)}`;
     const known = this._known.get(path);
     if (!known || known.until < Date.now()) this._ask(path, known?.price ?? null);
     return known?.price ?? null;
@@ -91,6 +92,17 @@ function redraw(node) {
 }
 
 /**
+ * The inputs that set the price, as the node's definition marks them.
+ *
+ * @param {any} node
+ * @returns {string[]}
+ */
+function pricedInputs(node) {
+  const required = node.constructor?.nodeData?.input?.required ?? {};
+  return Object.keys(required).filter((name) => required[name][1]?.sets_price);
+}
+
+/**
  * What the widgets of a node say; null where another node decides.
  *
  * @param {any} node
@@ -102,11 +114,10 @@ export function orderOf(node) {
   };
   const value = (/** @type {string} */ name) =>
     isLinked(name) ? null : (node.widgets?.find((/** @type {any} */ w) => w.name === name)?.value ?? null);
-  const seconds = Number(value("seconds"));
   const maxClips = Number(value("max_clips"));
+  const inputs = pricedInputs(node).map((name) => [name, value(name)]);
   return {
-    size: value("size") === null ? null : String(value("size")),
-    seconds: seconds > 0 ? seconds : null,
+    inputs: inputs.some(([, one]) => one === null) ? null : Object.fromEntries(inputs.map(([name, one]) => [name, String(one)])),
     maxClips: maxClips > 0 ? maxClips : null,
     isRehearsal: value("rehearse") === true,
   };

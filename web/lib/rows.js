@@ -9,8 +9,7 @@ import { usd } from "./money.js";
  * @property {string} name
  * @property {string} state
  * @property {string} prompt
- * @property {string | null} size
- * @property {number} seconds
+ * @property {string[]} inputs What each of the model's inputs was set to, in words; none where that is not known.
  * @property {string} seed
  * @property {string | null} request_id
  * @property {number} created_at
@@ -51,7 +50,7 @@ export function chip(job) {
 /** @param {Job} job @param {number} now Milliseconds. */
 export function facts(job, now) {
   const parts = [job.name];
-  if (job.size) parts.push(job.size.replace("x", "×"), `${job.seconds} s`);
+  parts.push(...job.inputs.map((one) => one.replace(/^(\d+)x(\d+)$/, "$1×$2")));
   const cost = price(job);
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));

@@ -20,7 +20,7 @@ def test_a_bought_clip_is_listed_with_its_cost_and_without_its_signed_address(pa
     buy("A lighthouse.")
     document = page.jobs()
     (job,) = document["jobs"]
-    assert (job["state"], job["prompt"], job["size"], job["seconds"]) == ("downloaded", "A lighthouse.", "720x1280", 4)
+    assert (job["state"], job["prompt"], job["inputs"]) == ("downloaded", "A lighthouse.", ["720x1280", "4 s"])
     assert (job["cost_usd"], job["has_clip"], job["actions"]) == (1.2, True, ["open"])
     assert (document["totals"]["today_usd"], document["totals"]["job_count"]) == (1.2, 1)
     assert "video_url" not in job

@@ -1,0 +1,80 @@
+"""A journal of an older version of the pack, as it lies on a user's disk: every purchase in it is still known."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sora2pro.nodes.errors import JournalUnavailableError
+from sora2pro.nodes.runcomfy.history import History
+from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.journal import Journal
+from values import made_job, made_request
+
+VERSION_1 = Path(__file__).parents[1] / "stored" / "journal-version-1.sqlite3"
+S = JobState
+# id: (state, prompt, inputs, take, request id, is imported)
+JOBS = {
+    1: (S.DOWNLOADED, "A fox runs.", {"size": "1280x720", "seconds": 4}, 0, "request-fox", False),
+    2: (
+        S.SUBMITTED,
+        "Ein Fuchs läuft \U0001f98a.",
+        {"size": "1792x1024", "seconds": 12},
+        2**64 - 1,
+        "request-fuchs",
+        False,
+    ),
+    3: (S.UNCERTAIN, "A lake.", {"size": "720x1280", "seconds": 8}, 3, None, False),
+    4: (S.FAILED, "A storm.", {"size": "1024x1792", "seconds": 4}, 0, "request-storm", False),
+    5: (S.REJECTED, "A crowd.", {"size": "1280x720", "seconds": 4}, 0, None, False),
+    6: (S.SUBMITTED, "", {}, 0, "request-elsewhere", True),
+    7: (S.PREPARED, "Never sent.", {"size": "1280x720", "seconds": 4}, 0, None, False),
+}
+
+
+@pytest.fixture
+def journal(tmp_path):
+    shutil.copy(VERSION_1, tmp_path / "journal.sqlite3")
+    return Journal(tmp_path)
+
+
+def facts(job):
+    return job.state, job.prompt, job.inputs, job.take, job.request_id, job.is_imported
+
+
+def test_every_job_is_read_as_it_was_written(journal):
+    assert {number: facts(journal.get(number)) for number in JOBS} == JOBS
+
+
+def test_the_same_inputs_lead_to_the_clip_that_was_bought_then(journal):
+    assert journal.find(made_request(prompt="A fox runs.").fingerprint()).id == 1
+    assert journal.claim(made_request(prompt="A lake.", size="720x1280", seconds=8, take=3)).id == 3
+
+
+def test_what_was_spent_and_how_long_it_took_is_remembered(journal):
+    history = History(journal.database)
+    assert history.last_cost_usd(made_job().model_id, made_job().kind) == 1.2
+    assert history.render_times_s(made_job()) == [61.5]
+    # 1.20 paid, 12 s without a price at the list price, 2.40 uncertain, 2.00 failed and perhaps charged.
+    assert history.totals().all_time_usd == pytest.approx(1.2 + 12 * 0.5 + 2.4 + 2.0)
+
+
+def test_a_damaged_one_is_taken_over_too(tmp_path):
+    path = tmp_path / "journal.sqlite3"
+    shutil.copy(VERSION_1, path)
+    damage_an_index(path)
+    journal = Journal(tmp_path)
+    with pytest.raises(JournalUnavailableError, match=f"{len(JOBS)} jobs"):
+        journal.newest()
+    assert {number: facts(journal.get(number)) for number in JOBS} == JOBS
+
+
+def damage_an_index(path):
+    """Overwrite the page of an index: the rows can still be read one by one, and the file is damaged all the same."""
+    with sqlite3.connect(path) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs_by_submission'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
