@@ -123,7 +123,7 @@ def _request(order: Order, reference: InputReference, settings: Settings) -> Gen
         model=settings.model,
         prompt=order.prompt,
         inputs=order.inputs,
-        picture=reference,
+        pictures=(reference,),
         take=order.seed,
     )
 

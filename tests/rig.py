@@ -36,7 +36,7 @@ NO_WAITS = RetryPolicy(base_s=0.002, ceiling_s=0.01, retry_after_ceiling_s=0.01)
 def request_of(prompt="A fox runs.", *, seed=0, seconds=4):
     """What a user asks for; another prompt or seed is another clip."""
     image = InputReference.from_url(PICTURE_URL)
-    return GenerationRequest(SORA_2_PRO, prompt, {**SORA_2_PRO.defaults(), "seconds": seconds}, image, seed)
+    return GenerationRequest(SORA_2_PRO, prompt, {**SORA_2_PRO.defaults(), "seconds": seconds}, (image,), seed)
 
 
 class Rig:

@@ -14,7 +14,7 @@ PICTURE = InputReference(value="data:image/png;base64,AAAA", identity="0" * 64)
 def made_request(**changes):
     """A request; what is named as an input of the model (`size`, `seconds`) goes there."""
     inputs = INPUTS | {name: changes.pop(name) for name in INPUTS if name in changes}
-    usual = GenerationRequest(model=SORA_2_PRO, prompt="a cat", inputs=inputs, picture=PICTURE, take=0)
+    usual = GenerationRequest(model=SORA_2_PRO, prompt="a cat", inputs=inputs, pictures=(PICTURE,), take=0)
     return dataclasses.replace(usual, **changes)
 
 

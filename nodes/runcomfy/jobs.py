@@ -128,13 +128,14 @@ class GenerationRequest:
 
     Attributes:
         inputs: What the model's inputs are set to, by the names the model gives them.
+        pictures: One for each of the model's, in its order.
         take: The seed of the node: which clip of equal inputs. It is sent to models that have a seed.
     """
 
     model: ModelSpec
     prompt: str
     inputs: Mapping[str, Scalar]
-    picture: InputReference
+    pictures: tuple[InputReference, ...]
     take: int
 
     def validated(self) -> GenerationRequest:
@@ -151,12 +152,14 @@ class GenerationRequest:
 
     def body(self) -> dict[str, Scalar]:
         """The JSON object to submit."""
-        return self.model.body(prompt=self.prompt, picture=self.picture.value, inputs=self.inputs, take=self.take)
+        pictures = [picture.value for picture in self.pictures]
+        return self.model.body(prompt=self.prompt, pictures=pictures, inputs=self.inputs, take=self.take)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that makes this clip the one that was asked for; the same inputs have it on every machine."""
         values = [self.inputs[one.name] for one in self.model.inputs]
-        identity = [self.model.model_id, self.prompt, *values, self.picture.identity, self.take]
+        pictures = [picture.identity for picture in self.pictures]
+        identity = [self.model.model_id, self.prompt, *values, *pictures, self.take]
         return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
 
 

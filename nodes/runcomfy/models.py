@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
@@ -139,7 +139,7 @@ class ModelSpec:
     Attributes:
         model_id: RunComfy's id.
         inputs: All inputs but prompt, pictures and seed, in the order in which the fingerprint names them.
-        picture: The picture it animates.
+        pictures: The pictures it takes, the one it animates first.
         prompt_field: The prompt's name in RunComfy's JSON.
         max_prompt_chars: The longest prompt the model takes.
         seed_field: The name of the model's seed; None for a model without one, whose takes only we tell apart.
@@ -151,7 +151,7 @@ class ModelSpec:
 
     model_id: str
     inputs: tuple[Input, ...]
-    picture: PictureInput
+    pictures: tuple[PictureInput, ...]
     prompt_field: str = "prompt"
     max_prompt_chars: int = 32_000
     seed_field: str | None = None
@@ -185,9 +185,12 @@ class ModelSpec:
         for one in self.inputs:
             one.check(inputs[one.name])
 
-    def body(self, *, prompt: str, picture: str, inputs: Mapping[str, Scalar], take: int) -> dict[str, Scalar]:
-        """The JSON object of a submit. `picture` is an https address or a data URI."""
-        body: dict[str, Scalar] = {self.prompt_field: prompt, self.picture.name: picture}
+    def body(
+        self, *, prompt: str, pictures: Sequence[str], inputs: Mapping[str, Scalar], take: int
+    ) -> dict[str, Scalar]:
+        """The JSON object of a submit. Each picture is an https address or a data URI."""
+        body: dict[str, Scalar] = {self.prompt_field: prompt}
+        body |= {one.name: picture for one, picture in zip(self.pictures, pictures, strict=True)}
         body |= {one.name: inputs[one.name] for one in self.inputs}
         return body if self.seed_field is None else {**body, self.seed_field: take}
 
@@ -272,5 +275,5 @@ SORA_2_PRO = ModelSpec(
             tooltip="Length of the clip in seconds. The price grows with it.",
         ),
     ),
-    picture=PictureInput("input_reference"),
+    pictures=(PictureInput("input_reference"),),
 )

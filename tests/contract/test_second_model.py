@@ -15,7 +15,7 @@ SECOND = ModelSpec(
         Input("resolution", default="720p", choices=("720p", "1080p"), role=Role.RESOLUTION, sets_price=True),
         Input("aspect_ratio", default="16:9", choices=("16:9", "9:16"), role=Role.ASPECT_RATIO),
     ),
-    picture=PictureInput("image_url", is_exact=False),
+    pictures=(PictureInput("image_url", is_exact=False),),
     seed_field="seed",
     has_sound=False,
     assumed_fps=24,
@@ -24,7 +24,7 @@ SECOND = ModelSpec(
 
 def request(*, take=7, **inputs):
     return GenerationRequest(
-        SECOND, "A fox runs.", {**SECOND.defaults(), **inputs}, InputReference.from_url(PICTURE_URL), take
+        SECOND, "A fox runs.", {**SECOND.defaults(), **inputs}, (InputReference.from_url(PICTURE_URL),), take
     )
 
 

@@ -62,8 +62,8 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_in_every_version():
         {"size": "720x1280"},
         {"seconds": 8},
         {"take": 1},
-        {"picture": InputReference(value=PICTURE.value, identity="1" * 64)},
-        {"picture": InputReference(value=HOSTED, identity=HOSTED)},
+        {"pictures": (InputReference(value=PICTURE.value, identity="1" * 64),)},
+        {"pictures": (InputReference(value=HOSTED, identity=HOSTED),)},
     ],
     ids="+".join,
 )
@@ -79,7 +79,7 @@ def test_another_model_has_another_fingerprint():
 def test_what_only_the_encoder_or_the_list_of_the_model_changes_leaves_the_fingerprint_alone():
     as_jpeg = InputReference(value="data:image/jpeg;base64,BBBB", identity=PICTURE.identity)
     dearer = dataclasses.replace(SORA_2_PRO.with_choices(Role.LENGTH, (4, 8, 12, 16)), list_usd_per_second=9.0)
-    assert made_request(picture=as_jpeg, model=dearer).fingerprint() == made_request().fingerprint()
+    assert made_request(pictures=(as_jpeg,), model=dearer).fingerprint() == made_request().fingerprint()
 
 
 def test_no_two_fields_of_a_request_can_flow_into_each_other():
