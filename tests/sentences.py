@@ -1,4 +1,4 @@
-"""Every sentence that a user can read, in one list: `PYTHONPATH=tests .venv/bin/python -m sentences` prints it, to be read in one go."""
+"""Every sentence that a user can read, in one list: `python -m sentences` (with PYTHONPATH=tests) prints it for a review."""
 
 import ast
 import json
