@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import json
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a requ
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy
 
 
-class JobState(str, Enum):
+class JobState(StrEnum):
     """Where a job has got to. Every arrow is one commit of the journal."""
 
     PREPARED = "prepared"

@@ -75,7 +75,7 @@ class Settings:
             return False
         if is_loopback(host):
             return parts.scheme in ("http", "https") and is_loopback(urlsplit(self.api_base_url).hostname or "")
-        # The whole authority, not what urlsplit calls the host: before Python 3.11 it takes the brackets off any name.
+        # The whole authority, not what urlsplit calls the host: before Python 3.11.4 it takes the brackets off any name.
         authority = parts.netloc.lower().removesuffix(":443")
         return parts.scheme == "https" and CLIP_HOST.fullmatch(authority) is not None
 
