@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .documents import CHANGEABLE, Document, setting_documents, setting_source, token_document
-from .errors import UNCHANGED, ConfigurationError, InvalidInputError, MissingTokenError
+from .errors import UNCHANGED, ConfigurationError, InvalidInputError
 from .runcomfy.credentials import TOKEN_VARIABLES, find_token, forget_token, save_token, saved_token_path
 from .runcomfy.settings import VARIABLES, Settings, checked_settings, read_settings_file, write_settings_file
 
@@ -110,7 +110,7 @@ class Preferences:
         saved = saved_token_path(state_dir)
         try:
             token, problem = find_token(self._environ, state_dir), ""
-        except MissingTokenError as error:
+        except ConfigurationError as error:
             token, problem = None, error.what
         return token_document(token, problem, saved_path=str(saved), has_saved=saved.exists())
 

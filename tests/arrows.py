@@ -47,6 +47,7 @@ ROWS = (
     ("nodes.runcomfy.api_errors", "nodes.runcomfy.models"),
     ("nodes.runcomfy.foreign_text",),
     ("nodes.host", "nodes.runcomfy"),
+    ("nodes.runcomfy.environment",),
     ("nodes.errors",),
 )
 ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}

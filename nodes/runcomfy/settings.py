@@ -6,7 +6,6 @@ import dataclasses
 import ipaddress
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, InvalidInputError
+from .environment import parse_folder, read_variable
 from .models import SORA_2_PRO, ModelSpec, Size
 from .private_files import write_private
 
@@ -119,7 +119,11 @@ def write_settings_file(state_dir: Path, values: Mapping[str, Any]) -> None:
 
 
 def resolve_state_dir(environ: Mapping[str, str], default: Callable[[], Path]) -> Path:
-    """The state folder: the journal, the saved token, the settings file."""
+    """The state folder: the journal, the saved token, the settings file.
+
+    Raises:
+        ConfigurationError: It is not an absolute path.
+    """
     return _folder(environ, STATE_DIR_VARIABLE, default)
 
 
@@ -132,17 +136,15 @@ def load_settings(
         ConfigurationError: A value cannot be used; the message names where it stands.
     """
     state_dir = resolve_state_dir(environ, default_state_dir)
+    output_dir = _folder(environ, OUTPUT_DIR_VARIABLE, default_output_dir)
+    _check_recordable(output_dir)
     values = read_settings_file(state_dir)
     origins = {name: f"'{name}' in {settings_path(state_dir)}" for name in values}
     for name, variable in VARIABLES.items():
-        if environ.get(variable, "").strip():
-            values[name] = environ[variable].strip()
+        if text := read_variable(environ, variable):
+            values[name] = text
             origins[name] = variable
-    return checked_settings(
-        Settings(state_dir=state_dir, output_dir=_folder(environ, OUTPUT_DIR_VARIABLE, default_output_dir)),
-        values,
-        origins,
-    )
+    return checked_settings(Settings(state_dir=state_dir, output_dir=output_dir), values, origins)
 
 
 def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
@@ -185,8 +187,19 @@ def _changed_model(model: ModelSpec, changes: dict[str, Any]) -> ModelSpec:
 
 
 def _folder(environ: Mapping[str, str], variable: str, default: Callable[[], Path]) -> Path:
-    text = environ.get(variable, "").strip()
-    return Path(os.path.abspath(Path(text).expanduser())) if text else default()  # noqa: PTH100 - resolve() follows links
+    text = read_variable(environ, variable)
+    return parse_folder(text, variable) if text else parse_folder(str(default()), f"The default of {variable}")
+
+
+def _check_recordable(output_dir: Path) -> None:
+    """Refuse a folder that the journal cannot hold: SQLite keeps text as UTF-8 (https://www.sqlite.org/datatype3.html)."""
+    try:
+        str(output_dir).encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"The name of the folder for clips, {str(output_dir)!r}, is not UTF-8, so no clip in it could be recorded.",
+            remedy=f"Rename it, or point {OUTPUT_DIR_VARIABLE} to another folder.",
+        ) from None
 
 
 def _base_url(value: Any) -> str:  # noqa: ANN401 - JSON

@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 from rights import is_its_owners_alone
-from sora2pro.nodes.errors import MissingTokenError
+from sora2pro.nodes.errors import ConfigurationError, MissingTokenError
 from sora2pro.nodes.runcomfy.credentials import (
     MAX_TOKEN_CHARS,
     TOKEN_VARIABLES,
@@ -69,6 +69,33 @@ def test_the_token_of_runcomfys_own_client_is_found_where_that_keeps_it(tmp_path
     assert token.source.endswith("token.json")
 
 
+@pytest.mark.parametrize("around", ['"{}"', "'{}", '{}"', "{}\r", "\ufeff{}", "\xa0{} "])
+@pytest.mark.parametrize(
+    ("variable", "folder"), [("RUNCOMFY_CONFIG_DIR", ""), ("XDG_CONFIG_HOME", "runcomfy"), ("HOME", ".config/runcomfy")]
+)
+def test_quotes_and_blanks_around_a_folder_of_the_client_are_not_part_of_it(tmp_path, variable, folder, around):
+    write_client_token(tmp_path / folder, document(VALUE))
+    assert find_token({variable: around.format(tmp_path)}, tmp_path / "state").value == VALUE
+
+
+def test_the_clients_own_folder_must_not_depend_on_where_comfyui_is_started(tmp_path, monkeypatch):
+    """Another token is another account that pays."""
+    monkeypatch.chdir(tmp_path)
+    write_client_token(tmp_path / "client", document(VALUE))
+    with pytest.raises(ConfigurationError, match="RUNCOMFY_CONFIG_DIR must be an absolute path"):
+        find_token({"RUNCOMFY_CONFIG_DIR": "client"}, tmp_path / "state")
+    save_token(tmp_path / "state", "the-saved-token")
+    assert find_token({"RUNCOMFY_CONFIG_DIR": "client"}, tmp_path / "state").value == "the-saved-token"
+
+
+def test_a_relative_folder_of_the_desktop_is_ignored_as_its_specification_demands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_client_token(tmp_path / "desktop" / "runcomfy", document("another-token"))
+    write_client_token(tmp_path / "me" / ".config" / "runcomfy", document(VALUE))
+    environ = {"XDG_CONFIG_HOME": "desktop", "HOME": str(tmp_path / "me")}
+    assert find_token(environ, tmp_path / "state").value == VALUE
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -108,6 +135,12 @@ def test_without_a_token_the_user_reads_where_to_get_one_and_how_to_go_on_withou
         f'Bearer "{VALUE}"',
         f"BEARER {VALUE}",
         f"Bearer\t{VALUE}",
+        f'{VALUE}"',
+        f"'{VALUE}",
+        f"{VALUE}\r\n",
+        f"\ufeff{VALUE}",
+        f"\xa0{VALUE}\u3000",
+        f"\ufeff\"Bearer '{VALUE}'\"\r",
     ],
     ids=repr,
 )

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from sora2pro.nodes.errors import ConfigurationError
@@ -74,12 +75,56 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
     assert value_of(load({VARIABLES[name]: "  "}), name) == from_file
 
 
-def test_folders_come_from_the_environment_and_are_made_absolute(load, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_folders_come_from_the_environment_and_may_begin_at_home(load, tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "me"))
-    settings = load({"RUNCOMFY_STATE_DIR": " there/../state2 ", "RUNCOMFY_OUTPUT_DIR": "~/clips"})
+    settings = load({"RUNCOMFY_STATE_DIR": f" {tmp_path}/there/../state2 ", "RUNCOMFY_OUTPUT_DIR": "~/clips"})
     assert (settings.state_dir, settings.output_dir) == (tmp_path / "state2", tmp_path / "me" / "clips")
+
+
+@pytest.mark.parametrize("variable", ["RUNCOMFY_STATE_DIR", "RUNCOMFY_OUTPUT_DIR"])
+@pytest.mark.parametrize("folder", ["state", "../state", ".", "~nobody-of-this-name", "${HOME}/state", "file:///state"])
+def test_a_folder_that_depends_on_where_comfyui_is_started_is_refused(load, variable, folder):
+    with pytest.raises(ConfigurationError) as raised:
+        load({variable: folder})
+    assert str(raised.value).startswith(f"{variable} must be an absolute path, and {folder!r} is not")
+
+
+def test_a_default_folder_that_depends_on_where_comfyui_is_started_is_refused(tmp_path):
+    """As where HOME itself has quotes around it."""
+    with pytest.raises(ConfigurationError, match="RUNCOMFY_STATE_DIR must be an absolute path"):
+        load_settings({}, default_state_dir=lambda: Path('"/root"'), default_output_dir=lambda: tmp_path)
+
+
+def test_an_output_folder_that_the_journal_cannot_hold_is_refused_in_printable_words(load, tmp_path):
+    with pytest.raises(ConfigurationError) as raised:
+        load({"RUNCOMFY_OUTPUT_DIR": f"{tmp_path}/clips-\udcff"})
+    assert "is not UTF-8" in str(raised.value)
+    assert "RUNCOMFY_OUTPUT_DIR" in raised.value.remedy
+    assert str(raised.value).encode()
+
+
+@pytest.mark.parametrize(
+    "around", ['"{}"', "'{}'", '{}"', "'{}", "{}\r\n", "\ufeff{}", "\xa0{}\u3000", "\ufeff\"'{}'\" "]
+)
+def test_quotes_and_blanks_around_a_variable_are_not_part_of_it(load, tmp_path, around):
+    values = {
+        "RUNCOMFY_STATE_DIR": str(tmp_path / "it's here"),
+        "RUNCOMFY_OUTPUT_DIR": str(tmp_path / "my clips"),
+        VARIABLES["api_base_url"]: "https://env.example/v1",
+        VARIABLES["model_id"]: "env/model",
+        VARIABLES["poll_interval_s"]: "3",
+        VARIABLES["timeout_s"]: "90",
+        VARIABLES["max_parallel"]: "3",
+        VARIABLES["max_usd_per_day"]: "3.5",
+    }
+    settings = load({name: around.format(value) for name, value in values.items()})
+    assert settings == load(values)
+    assert settings != load()
+
+
+def test_a_variable_with_nothing_in_its_quotes_is_not_set(load):
+    assert load({"RUNCOMFY_STATE_DIR": '""', **dict.fromkeys(VARIABLES.values(), " '' ")}) == load()
 
 
 @pytest.mark.parametrize(

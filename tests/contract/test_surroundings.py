@@ -1,0 +1,65 @@
+"""What launchers, editors and folders do to a run: whatever stands around a value, the same inputs are bought once."""
+
+import node_runs
+import pytest
+from sora2pro.nodes.errors import NOTHING_SENT, ConfigurationError
+
+# What is put around a value, and by whom.
+AROUND = [
+    pytest.param('"{}"', id="docker compose, list syntax"),
+    pytest.param("'{}'", id="an .env file read without a shell"),
+    pytest.param('{}"', id="set X=path followed by a stray quote"),
+    pytest.param("'{}", id="a quote that was never closed"),
+    pytest.param("{}\r", id="an .env file with Windows line ends"),
+    pytest.param('"{}"\r\n', id="quotes and Windows line ends"),
+    pytest.param("{} ", id="set X=path && ..."),
+    pytest.param("\ufeff{}", id="a byte order mark"),
+    pytest.param("\u00a0{}\u00a0", id="a blank copied from a web page"),
+    pytest.param("\ufeff \"'{}'\"\t", id="all of it"),
+]
+
+
+@pytest.fixture
+def working_folders(tmp_path, monkeypatch):
+    """Changes the working folder from one to the next, as starting ComfyUI from elsewhere does; yields each in turn."""
+
+    def visit():
+        for name in ("here", "there"):
+            folder = tmp_path / "working" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            monkeypatch.chdir(folder)
+            yield folder
+
+    return visit
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_a_launcher_leaves_around_the_variables_never_buys_a_clip_twice(
+    emulator, point_to, tmp_path, working_folders, around
+):
+    point_to(emulator, **{name: around.format(value) for name, value in emulator.environment(tmp_path).items()})
+    for folder in working_folders():
+        node_runs.run_node()
+        assert list(folder.iterdir()) == []
+    assert emulator.charges == 1
+    assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1
+    assert (tmp_path / "state" / "journal.sqlite3").is_file()
+
+
+@pytest.mark.parametrize("variable", ["RUNCOMFY_STATE_DIR", "RUNCOMFY_OUTPUT_DIR"])
+@pytest.mark.parametrize(
+    "value",
+    ["state", "./state", "../state", '"state"', "$HOME/state", "%APPDATA%\\state", "~nobody-of-this-name/state"],
+)
+def test_a_folder_that_moves_with_the_working_folder_is_refused_before_money(
+    emulator, point_to, working_folders, variable, value
+):
+    point_to(emulator, **{variable: value})
+    for folder in working_folders():
+        with pytest.raises(ConfigurationError) as raised:
+            node_runs.run_node()
+        assert variable in str(raised.value)
+        assert "absolute path" in str(raised.value)
+        assert NOTHING_SENT in str(raised.value)
+        assert list(folder.iterdir()) == []
+    assert emulator.charges == 0
