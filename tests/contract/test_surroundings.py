@@ -1,5 +1,7 @@
 """What launchers, editors and folders do to a run: whatever stands around a value, the same inputs are bought once."""
 
+import os
+
 import node_runs
 import pytest
 from sora2pro.nodes.errors import NOTHING_SENT, ConfigurationError
@@ -63,3 +65,52 @@ def test_a_folder_that_moves_with_the_working_folder_is_refused_before_money(
         assert NOTHING_SENT in str(raised.value)
         assert list(folder.iterdir()) == []
     assert emulator.charges == 0
+
+
+def deep_folder(tmp_path, path_chars):
+    """A folder below `tmp_path` whose path has so many characters."""
+    folder = tmp_path / "deep"
+    while len(str(folder)) + 1 < path_chars:
+        folder /= "d" * min(200, path_chars - len(str(folder)) - 1)
+    return folder
+
+
+LONGEST_PART = f".sora2pro_{'i' * 128}.mp4.part"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the limits are those of Linux and macOS")
+@pytest.mark.parametrize("spare_chars", [-1, -100, 0])
+def test_a_folder_too_deep_for_the_name_of_a_clip_is_refused_before_money(emulator, point_to, tmp_path, spare_chars):
+    """The longest request id has 128 characters, and a path ends with a zero byte."""
+    max_path_chars = os.pathconf(tmp_path, "PC_PATH_MAX") - 1
+    folder = deep_folder(tmp_path, max_path_chars - len(f"/{LONGEST_PART}") - spare_chars)
+    point_to(emulator, RUNCOMFY_OUTPUT_DIR=str(folder))
+    if spare_chars == 0:
+        node_runs.run_node()
+        assert emulator.charges == 1
+        return
+    with pytest.raises(ConfigurationError) as raised:
+        node_runs.run_node()
+    assert NOTHING_SENT in str(raised.value)
+    assert "shorter path" in str(raised.value)
+    assert emulator.charges == 0
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["clips-\udcff", "clips-\udce9t\udce9"], ids=ascii)
+def test_a_folder_whose_name_the_journal_cannot_hold_is_refused_before_money(emulator, point_to, tmp_path, name):
+    point_to(emulator, RUNCOMFY_OUTPUT_DIR=str(tmp_path / name))
+    with pytest.raises(ConfigurationError) as raised:
+        node_runs.run_node()
+    assert NOTHING_SENT in str(raised.value)
+    assert "is not UTF-8" in str(raised.value)
+    assert emulator.charges == 0
+
+
+@pytest.mark.parametrize("name", ["名前のフォルダ" * 8, "ümläut ♥ & 100%", "it's here"])
+def test_a_folder_with_any_letters_takes_a_clip(emulator, point_to, tmp_path, name):
+    point_to(emulator, RUNCOMFY_OUTPUT_DIR=str(tmp_path / name), RUNCOMFY_STATE_DIR=str(tmp_path / f"state {name}"))
+    node_runs.run_node()
+    node_runs.run_node()
+    assert emulator.charges == 1
+    assert len(list((tmp_path / name).glob("*.mp4"))) == 1
