@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 MAX_URL_CHARS = 8192
 MAX_SEED = 2**64 - 1
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
+# Letters and symbols that are drawn as nothing: the Hangul fillers, Braille without a dot, the note head without ink, and the
+# hieroglyphs that keep a place free. Sources: Default_Ignorable_Code_Point in
+# https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt, and the charts of the last four.
+BLANK_SIGNS = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442")
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy
 
 
@@ -163,22 +168,36 @@ class GenerationRequest:
 def check_prompt(prompt: str, model: ModelSpec) -> None:
     """Refuse a prompt that says nothing or is too long.
 
+    Invisible characters among visible ones are sent as they were typed: emoji and several scripts need them, and a clip that
+    was bought with them must be found again. That includes NUL, which JSON carries as an escape (RFC 8259, section 7).
+
     Raises:
-        InvalidInputError: Empty, too long, or not text that can be sent.
+        InvalidInputError: Nothing to be seen, too long, or not text that can be sent.
     """
-    if not prompt.strip():
-        raise InvalidInputError("The prompt is empty.", remedy="Describe what should happen in the clip.")
-    if len(prompt) > model.max_prompt_chars:
-        raise InvalidInputError(
-            f"The prompt has {len(prompt):,} characters; the model takes {model.max_prompt_chars:,} at most.",
-            remedy="Shorten it.",
-        )
     try:
         prompt.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
             "The prompt holds half of a character (a lone surrogate), which cannot be sent.", remedy="Type it again."
         ) from None
+    if not any(map(_is_visible, prompt)):
+        what = "The prompt is empty." + (" All its characters are invisible." if prompt.strip() else "")
+        raise InvalidInputError(what, remedy="Describe what should happen in the clip.")
+    if len(prompt) > model.max_prompt_chars:
+        raise InvalidInputError(
+            f"The prompt has {len(prompt):,} characters; the model takes {model.max_prompt_chars:,} at most.",
+            remedy="Shorten it.",
+        )
+
+
+def _is_visible(character: str) -> bool:
+    """Whether a character shows something by itself.
+
+    Controls, formats, private and unassigned code points (categories C*) and separators (Z*) do not, nor do marks (M*), which
+    variation selectors are too: they only change the character before them. The categories are those of
+    https://www.unicode.org/reports/tr44/#General_Category_Values.
+    """
+    return unicodedata.category(character)[0] not in "CZM" and character not in BLANK_SIGNS
 
 
 @dataclass(frozen=True, slots=True)
