@@ -44,7 +44,7 @@ ROWS = (
         "nodes.runcomfy.schema",
         "nodes.runcomfy.stopping",
     ),
-    ("nodes.runcomfy.api_errors", "nodes.runcomfy.models"),
+    ("nodes.runcomfy.api_errors", "nodes.runcomfy.image_urls", "nodes.runcomfy.models"),
     ("nodes.runcomfy.foreign_text",),
     ("nodes.host", "nodes.runcomfy"),
     ("nodes.runcomfy.environment",),
