@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import MissingTokenError
 from .environment import parse_folder, read_variable, unquoted
-from .private_files import write_private
+from .private_files import read_text, write_private
 
 TOKEN_VARIABLES = ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY")
 MAX_TOKEN_CHARS = 8192
@@ -114,7 +114,7 @@ def _client_token_path(environ: Mapping[str, str]) -> Path | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
@@ -124,7 +124,7 @@ def _read(path: Path) -> str:
 def _access_token(text: str) -> str:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     token = document.get("access_token") if isinstance(document, dict) else None
     return token if isinstance(token, str) else ""

@@ -1,7 +1,8 @@
-"""Small files that only their owner may read, and names given to files that are whole."""
+"""Small files: read as any editor saves them, written for their owner alone, and given their name when they are whole."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import tempfile
@@ -11,11 +12,33 @@ from pathlib import Path
 
 NAMING_ATTEMPTS = 10
 NAMING_WAIT_S = 0.1
+# The mark of UTF-32 begins with that of UTF-16.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 def make_private_dir(path: Path) -> None:
     """Create a folder for this user alone; a folder that is there already keeps its rights."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """A small file that a person may have edited: UTF-8, or what its byte order mark says.
+
+    Notepad and PowerShell write such marks, `>` in Windows PowerShell even UTF-16:
+    https://learn.microsoft.com/en-us/powershell/module/microsoft.powershell.core/about/about_character_encoding.
+
+    Raises:
+        OSError: It cannot be read.
+        UnicodeDecodeError: It is not text.
+    """
+    content = path.read_bytes()
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8-sig")
+    return content.decode(encoding)
 
 
 def write_private(path: Path, text: str) -> None:

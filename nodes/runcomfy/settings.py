@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, InvalidInputError
 from .environment import parse_folder, read_variable
 from .models import SORA_2_PRO, ModelSpec, Size
-from .private_files import write_private
+from .private_files import read_text, write_private
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
 PRODUCTION_ACCOUNT_API = "https://api.runcomfy.net"
@@ -25,6 +25,14 @@ CLIP_HOST = re.compile(r"([a-z0-9-]+\.)*runcomfy\.(net|com)")
 PLAIN_URL = re.compile(r"[!-\[\]-~]+")
 MIN_POLL_INTERVAL_S = 0.05
 MAX_PARALLEL_CEILING = 64
+# Larger than anything a video model makes; what lies beyond is a slip of the keyboard.
+MAX_SIDE_PIXELS = 8192
+MAX_CLIP_S = 3600
+MAX_CHOICES = 64
+MAX_ADDRESS_CHARS = 2048
+MAX_MODEL_ID_CHARS = 200
+
+Choice = TypeVar("Choice", str, int)
 
 STATE_DIR_VARIABLE = "RUNCOMFY_STATE_DIR"
 OUTPUT_DIR_VARIABLE = "RUNCOMFY_OUTPUT_DIR"
@@ -101,16 +109,21 @@ def read_settings_file(state_dir: Path) -> dict[str, Any]:
     """
     path = settings_path(state_dir)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path), parse_constant=_refuse_constant)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            f"The settings file {path} cannot be read ({error}).", remedy="Mend or delete it, then run the node again."
+            f"The settings file {path} cannot be read ({error}).", remedy="Fix or delete it, then run the node again."
         ) from error
     if not isinstance(values, dict):
-        raise ConfigurationError(f"The settings file {path} holds no JSON object.", remedy="Mend or delete it.")
+        raise ConfigurationError(f"The settings file {path} is not a JSON object.", remedy="Fix or delete it.")
     return values
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse what Python's reader would take though JSON has no such numbers (RFC 8259, section 6)."""
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def write_settings_file(state_dir: Path, values: Mapping[str, Any]) -> None:
@@ -203,9 +216,15 @@ def _check_recordable(output_dir: Path) -> None:
 
 
 def _base_url(value: Any) -> str:  # noqa: ANN401 - JSON
-    url = str(value).strip().rstrip("/").removesuffix("/v1")
+    url = value.strip().rstrip("/").removesuffix("/v1") if isinstance(value, str) else ""
     parts = urlsplit(url)
-    is_plain = PLAIN_URL.fullmatch(url) and "@" not in parts.netloc and not parts.query and not parts.fragment
+    is_plain = (
+        len(url) <= MAX_ADDRESS_CHARS
+        and PLAIN_URL.fullmatch(url)
+        and "@" not in parts.netloc
+        and not parts.query
+        and not parts.fragment
+    )
     if not is_plain or not parts.hostname or parts.port == 0:
         raise ValueError("it must be a plain address such as https://model-api.runcomfy.net")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
@@ -214,9 +233,14 @@ def _base_url(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _model_id(value: Any) -> str:  # noqa: ANN401 - JSON
-    text = str(value).strip().strip("/")
+    text = value.strip().strip("/") if isinstance(value, str) else ""
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./")
-    if not text or not set(text) <= allowed or "//" in text or any(part in (".", "..") for part in text.split("/")):
+    if (
+        not 0 < len(text) <= MAX_MODEL_ID_CHARS
+        or not set(text) <= allowed
+        or "//" in text
+        or any(part in (".", "..") for part in text.split("/"))
+    ):
         raise ValueError("a model id looks like openai/sora-2/pro/image-to-video")
     return text
 
@@ -239,22 +263,30 @@ def _parallel(value: Any) -> int:  # noqa: ANN401 - JSON
 
 
 def _sizes(value: Any) -> tuple[Size, ...]:  # noqa: ANN401 - JSON
-    if not isinstance(value, list):
-        raise ValueError("it must be a list of sizes such as 1280x720")  # noqa: TRY004 - a setting is refused as a ValueError
     try:
-        sizes = tuple(Size.parse(text) for text in value)
-    except InvalidInputError as error:
-        raise ValueError(error.what) from error
-    if not sizes:
-        raise ValueError("it must name at least one size")
+        sizes = tuple(map(Size.parse, _choices(value, str)))
+    except InvalidInputError:
+        sizes = ()
+    if not sizes or any(max(size) > MAX_SIDE_PIXELS for size in sizes):
+        raise ValueError(
+            f"it must be a list of sizes such as 1280x720: at most {MAX_CHOICES}, each side at most {MAX_SIDE_PIXELS} pixels"
+        )
     return sizes
 
 
 def _seconds(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - JSON
-    is_list = isinstance(value, list) and len(value) > 0
-    if not is_list or not all(isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in value):
-        raise ValueError("it must be a list of whole numbers of seconds")
-    return tuple(value)
+    seconds = _choices(value, int)
+    if not seconds or not all(1 <= length <= MAX_CLIP_S for length in seconds):
+        raise ValueError(
+            f"it must be a list of whole numbers of seconds: at most {MAX_CHOICES}, each from 1 to {MAX_CLIP_S}"
+        )
+    return seconds
+
+
+def _choices(value: Any, kind: type[Choice]) -> tuple[Choice, ...]:  # noqa: ANN401 - JSON
+    """What a list holds; nothing for a list that is too long or holds anything else than this very type."""
+    is_list = isinstance(value, list) and len(value) <= MAX_CHOICES
+    return tuple(value) if is_list and all(type(item) is kind for item in value) else ()
 
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {

@@ -69,6 +69,22 @@ def test_the_token_of_runcomfys_own_client_is_found_where_that_keeps_it(tmp_path
     assert token.source.endswith("token.json")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_token_file_is_read_as_any_editor_of_windows_saves_it(tmp_path, encoding):
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "token.json").write_bytes(document(VALUE).encode(encoding))
+    environ = {"RUNCOMFY_CONFIG_DIR": str(tmp_path / "client")}
+    assert find_token(environ, tmp_path).value == VALUE
+    saved_token_path(tmp_path).write_bytes(f'"{VALUE[::-1]}"\r\n'.encode(encoding))
+    assert find_token(environ, tmp_path).value == VALUE[::-1]
+
+
+def test_a_token_file_of_the_client_that_python_gives_up_on_is_no_token(tmp_path):
+    write_client_token(tmp_path, "[" * 100_000)
+    with pytest.raises(MissingTokenError, match="There is no RunComfy token"):
+        find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path / "state")
+
+
 @pytest.mark.parametrize("around", ['"{}"', "'{}", '{}"', "{}\r", "\ufeff{}", "\xa0{} "])
 @pytest.mark.parametrize(
     ("variable", "folder"), [("RUNCOMFY_CONFIG_DIR", ""), ("XDG_CONFIG_HOME", "runcomfy"), ("HOME", ".config/runcomfy")]
