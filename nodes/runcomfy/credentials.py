@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ..errors import MissingTokenError
 from .environment import parse_folder, read_variable, unquoted
-from .private_files import read_text, write_private
+from .private_files import read_text, remove_stale, unfinished, write_private
 
 TOKEN_VARIABLES = ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY")
 MAX_TOKEN_CHARS = 8192
+SAVING_AT_MOST_S = 60.0
 SHOWN_CHARS = 4
 MIN_CHARS_TO_SHOW_ANY = 12
 
@@ -79,8 +80,24 @@ def save_token(state_dir: Path, text: str) -> Token:
 
 
 def forget_token(state_dir: Path) -> None:
-    """Delete the saved token, if there is one."""
-    saved_token_path(state_dir).unlink(missing_ok=True)
+    """Delete the saved token, if there is one, and what is left of saves that were killed.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    for path in saved_token_files(state_dir):
+        path.unlink(missing_ok=True)
+
+
+def saved_token_files(state_dir: Path) -> list[Path]:
+    """Every file that holds a token the user typed: the saved one, and what is left of saves that were killed."""
+    path = saved_token_path(state_dir)
+    return [*([path] if path.exists() else []), *unfinished(path)]
+
+
+def remove_unfinished_saves(state_dir: Path, *, now_s: float) -> None:
+    """Delete what is left of saves that were killed; one that may be under way is left alone."""
+    remove_stale(unfinished(saved_token_path(state_dir)), now_s=now_s, after_s=SAVING_AT_MOST_S)
 
 
 def _candidates(environ: Mapping[str, str], state_dir: Path) -> Iterator[tuple[str, str]]:

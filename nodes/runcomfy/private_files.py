@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 NAMING_ATTEMPTS = 10
@@ -42,8 +43,14 @@ def read_text(path: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically; it is readable by its owner alone from the first byte (mode 0600)."""
+    """Replace a file atomically; it is readable by its owner alone from the first byte (mode 0600).
+
+    What earlier writes that were killed have left is removed.
+    """
     make_private_dir(path.parent)
+    for left in unfinished(path):
+        with contextlib.suppress(OSError):
+            left.unlink()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -55,6 +62,23 @@ def write_private(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def unfinished(path: Path) -> list[Path]:
+    """What is on the disk of writes of this file that are under way, or were killed."""
+    return list(path.parent.glob(f".{path.name}-*"))
+
+
+def remove_stale(found: Iterable[Path], *, now_s: float, after_s: float) -> None:
+    """Delete temporary files and folders that nobody has changed for so long that their process must be gone."""
+    for path in found:
+        with contextlib.suppress(OSError):
+            if abs(now_s - path.lstat().st_mtime) < after_s:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def give_name(part: Path, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
