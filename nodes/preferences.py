@@ -66,7 +66,7 @@ class Preferences:
         """
         for name in changes:
             if name not in CHANGEABLE:
-                raise InvalidInputError(f"'{name}' is no setting.", money=UNCHANGED)
+                raise InvalidInputError(f"'{name}' is not a setting.", money=UNCHANGED)
             if setting_source(name, {}, self._environ) == "environment":
                 raise ConfigurationError(
                     f"{LABELS[name]} is set by the environment variable {VARIABLES[name]}.",

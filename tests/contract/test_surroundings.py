@@ -1,10 +1,16 @@
 """What launchers, editors and folders do to a run: whatever stands around a value, the same inputs are bought once."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import node_runs
 import pytest
+from pack import ROOT
 from sora2pro.nodes.errors import NOTHING_SENT, ConfigurationError
+from sora2pro.nodes.runcomfy.settings import write_settings_file
 
 # What is put around a value, and by whom.
 AROUND = [
@@ -64,6 +70,44 @@ def test_a_folder_that_moves_with_the_working_folder_is_refused_before_money(
         assert "absolute path" in str(raised.value)
         assert NOTHING_SENT in str(raised.value)
         assert list(folder.iterdir()) == []
+    assert emulator.charges == 0
+
+
+KILLED_REHEARSAL = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from pack import load_pack
+load_pack()
+from node_runs import run_node
+from sora2pro.nodes.media import rehearsal
+
+def die(pixels, part, **_options):
+    part.write_bytes(b"half a clip")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+rehearsal.render = die
+run_node(rehearse=True, size="128x72", seconds=1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+def test_what_a_killed_rehearsal_leaves_is_removed_by_a_later_one_and_nothing_else_is(emulator, point_to, tmp_path):
+    point_to(emulator)
+    write_settings_file(tmp_path / "state", {"sizes": ["128x72"], "seconds": [1]})
+    small = {"rehearse": True, "size": "128x72", "seconds": 1}
+    folder = tmp_path / "clips" / "rehearsal"
+    command = [sys.executable, "-c", KILLED_REHEARSAL, str(ROOT / "tests")]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    (left,) = folder.iterdir()
+    mine = folder / "tmp-of-mine"
+    mine.mkdir()
+    long_ago = time.time() - 86_400
+    os.utime(mine, (long_ago, long_ago))
+    node_runs.run_node(**small)
+    assert left.exists(), "another ComfyUI may still be at it"
+    os.utime(left, (long_ago, long_ago))
+    (clip,) = node_runs.run_node(**small)
+    assert sorted(folder.iterdir()) == sorted([clip.video.path, mine])
     assert emulator.charges == 0
 
 
