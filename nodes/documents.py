@@ -15,6 +15,7 @@ from .errors import (
     RunComfyError,
 )
 from .runcomfy.credentials import TOKEN_VARIABLES, Token
+from .runcomfy.environment import read_variable
 from .runcomfy.jobs import Job, JobState, charge_sentence, describe_inputs
 from .runcomfy.settings import VARIABLES, Settings
 
@@ -120,7 +121,7 @@ def setting_documents(settings: Settings, file_values: Mapping[str, Any], enviro
 
 def setting_source(name: str, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     """`environment`, `file` or `default`."""
-    if environ.get(VARIABLES[name], "").strip():
+    if read_variable(environ, VARIABLES[name]):
         return "environment"
     return "default" if file_values.get(name) in (None, "") else "file"
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from typing_extensions import Unpack
+    from typing import Unpack
 
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
 UNCHANGED = "Nothing was changed and nothing was charged."

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Stopped
+from .runcomfy.environment import read_variable
 
 APP_NAME = "sora2pro"
 PROGRESS_STEPS = 1000
@@ -43,10 +44,19 @@ def default_state_dir() -> Path:
 
 def _platform_state_dir() -> Path:
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / APP_NAME
+        return _folder_of("LOCALAPPDATA", Path.home() / "AppData" / "Local") / APP_NAME
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / APP_NAME
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / APP_NAME
+    return _folder_of("XDG_STATE_HOME", Path.home() / ".local" / "state") / APP_NAME
+
+
+def _folder_of(variable: str, default: Path) -> Path:
+    """The folder of the platform's variable; a relative one is ignored.
+
+    So demands https://specifications.freedesktop.org/basedir-spec/latest/.
+    """
+    folder = Path(read_variable(os.environ, variable))
+    return folder if folder.is_absolute() else default
 
 
 def default_output_dir() -> Path:

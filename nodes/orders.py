@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import shutil
 import tempfile
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 MAX_CLIPS = 64
 MIN_FREE_DISK_BYTES = 256 * 1024**2
+# A clip arrives as ".sora2pro_<request id>.mp4.part", and a request id has up to 128 characters; tempfile adds 8 of its own.
+LONGEST_PART = (".sora2pro_" + "x" * 120, ".mp4.part")
+# Windows says of a path of more than 260 characters that there is no such file or folder:
+# https://learn.microsoft.com/en-us/windows/win32/fileio/maximum-file-path-limitation
+PATH_TOO_LONG = frozenset({errno.ENAMETOOLONG, errno.ENOENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +142,22 @@ def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> InputRe
 
 
 def check_folder(folder: Path) -> None:
-    """Make sure that a clip can be written to a folder.
+    """Make sure that a clip can be written to a folder, whatever RunComfy calls its request.
 
     Raises:
         ConfigurationError: It cannot be written; nothing was sent.
         NotEnoughRoomError: Its disk is all but full; nothing was sent.
     """
+    prefix, suffix = LONGEST_PART
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=prefix, suffix=suffix):
             free_bytes = shutil.disk_usage(folder).free
     except OSError as error:
+        another = "another folder, one with a shorter path" if error.errno in PATH_TOO_LONG else "another folder"
         raise ConfigurationError(
             f"Clips cannot be written to {folder} ({error.strerror or error}).",
-            remedy="Make room or set the folder's rights, or point RUNCOMFY_OUTPUT_DIR to another folder.",
+            remedy=f"Make room or set the folder's rights, or point RUNCOMFY_OUTPUT_DIR to {another}.",
         ) from error
     if free_bytes < MIN_FREE_DISK_BYTES:
         raise NotEnoughRoomError(

@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .documents import CHANGEABLE, Document, setting_documents, setting_source, token_document
-from .errors import UNCHANGED, ConfigurationError, InvalidInputError, MissingTokenError
-from .runcomfy.credentials import TOKEN_VARIABLES, find_token, forget_token, save_token, saved_token_path
+from .errors import UNCHANGED, ConfigurationError, InvalidInputError
+from .runcomfy.credentials import (
+    TOKEN_VARIABLES,
+    find_token,
+    forget_token,
+    save_token,
+    saved_token_files,
+    saved_token_path,
+)
 from .runcomfy.settings import VARIABLES, Settings, checked_settings, read_settings_file, write_settings_file
 
 if TYPE_CHECKING:
@@ -59,7 +66,7 @@ class Preferences:
         """
         for name in changes:
             if name not in CHANGEABLE:
-                raise InvalidInputError(f"'{name}' is no setting.", money=UNCHANGED)
+                raise InvalidInputError(f"'{name}' is not a setting.", money=UNCHANGED)
             if setting_source(name, {}, self._environ) == "environment":
                 raise ConfigurationError(
                     f"{LABELS[name]} is set by the environment variable {VARIABLES[name]}.",
@@ -79,7 +86,8 @@ class Preferences:
         """
         self._refuse_if_from_environment()
         try:
-            save_token(self._state_dir(), text)
+            with self._lock:
+                save_token(self._state_dir(), text)
         except OSError as error:
             raise self._unwritable(error) from error
         return self._token()
@@ -91,7 +99,8 @@ class Preferences:
             ConfigurationError: The file cannot be deleted.
         """
         try:
-            forget_token(self._state_dir())
+            with self._lock:
+                forget_token(self._state_dir())
         except OSError as error:
             raise self._unwritable(error) from error
         return self._token()
@@ -107,12 +116,16 @@ class Preferences:
 
     def _token(self) -> Document:
         state_dir = self._state_dir()
-        saved = saved_token_path(state_dir)
         try:
             token, problem = find_token(self._environ, state_dir), ""
-        except MissingTokenError as error:
+        except ConfigurationError as error:
             token, problem = None, error.what
-        return token_document(token, problem, saved_path=str(saved), has_saved=saved.exists())
+        return token_document(
+            token,
+            problem,
+            saved_path=str(saved_token_path(state_dir)),
+            has_saved=bool(saved_token_files(state_dir)),
+        )
 
     def _refuse_if_from_environment(self) -> None:
         for variable in TOKEN_VARIABLES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from .packages import packages_named
 from .progress_text import describe, listed
 from .runcomfy.jobs import REHEARSAL, Job, JobState, charge_sentence
 from .runcomfy.outcomes import about
-from .runcomfy.private_files import give_name
+from .runcomfy.private_files import give_name, remove_stale
 from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
 from .runcomfy.settings import Settings
 from .runcomfy.stopping import StopSignal
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 logger = logging.getLogger("runcomfy.sora2pro.runtime")
 
+RENDERING = ".rehearsal-"  # stands before the name of a folder in which a rehearsal is being made
+RENDERING_AT_MOST_S = 3600.0
 NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
 
 
@@ -157,9 +160,10 @@ def _rehearsal(
     digest = hashlib.sha256(pixels.tobytes() + f"{size} {seconds}".encode()).hexdigest()[:16]
     folder = settings.output_dir / "rehearsal"
     path = folder / f"{REHEARSAL}{digest}.mp4"
+    remove_stale(folder.glob(f"{RENDERING}*"), now_s=time.time(), after_s=RENDERING_AT_MOST_S)
     if not path.exists():
         check_folder(folder)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=RENDERING) as temporary:
             part = Path(temporary) / path.name
             render(
                 pixels,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .configuration import current_settings
 from .runcomfy.client import Client
 from .runcomfy.collect import Collector
-from .runcomfy.credentials import find_token
+from .runcomfy.credentials import find_token, remove_unfinished_saves
 from .runcomfy.download import Downloader
 from .runcomfy.generation import Generation
 from .runcomfy.history import History
@@ -57,6 +58,7 @@ def current_services() -> Services:
 def _services(settings: Settings) -> Services:
     from .media.probe import probe  # noqa: PLC0415 - PyAV is loaded when it is needed, and may be missing
 
+    remove_unfinished_saves(settings.state_dir, now_s=time.time())
     policy = RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
     journal = Journal(settings.state_dir)
     history = History(journal.database)

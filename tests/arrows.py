@@ -44,9 +44,10 @@ ROWS = (
         "nodes.runcomfy.schema",
         "nodes.runcomfy.stopping",
     ),
-    ("nodes.runcomfy.api_errors", "nodes.runcomfy.models"),
+    ("nodes.runcomfy.api_errors", "nodes.runcomfy.image_urls", "nodes.runcomfy.models"),
     ("nodes.runcomfy.foreign_text",),
     ("nodes.host", "nodes.runcomfy"),
+    ("nodes.runcomfy.environment",),
     ("nodes.errors",),
 )
 ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import MissingTokenError
-from .private_files import write_private
+from .environment import parse_folder, read_variable, unquoted
+from .private_files import read_text, remove_stale, unfinished, write_private
 
 TOKEN_VARIABLES = ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY")
 MAX_TOKEN_CHARS = 8192
+SAVING_AT_MOST_S = 60.0
 SHOWN_CHARS = 4
-AROUND = string.whitespace + "\"'"
 MIN_CHARS_TO_SHOW_ANY = 12
 
 
@@ -37,6 +37,7 @@ def find_token(environ: Mapping[str, str], state_dir: Path) -> Token:
 
     Raises:
         MissingTokenError: There is none, or the first one found is malformed. The message never repeats it.
+        ConfigurationError: RUNCOMFY_CONFIG_DIR is not an absolute path.
     """
     for source, text in _candidates(environ, state_dir):
         if text.strip():
@@ -50,7 +51,7 @@ def parse_token(text: str, source: str) -> str:
     Raises:
         MissingTokenError: It cannot be a token.
     """
-    token = re.sub(r"(?i)^bearer(\s+|$)", "", text.strip(AROUND)).strip(AROUND)
+    token = unquoted(re.sub(r"(?i)^bearer(\s+|$)", "", unquoted(text)))
     if not token:
         raise MissingTokenError(f"The RunComfy token in {source} is empty.")
     if len(token) > MAX_TOKEN_CHARS or not all("!" <= character <= "~" for character in token):
@@ -79,35 +80,58 @@ def save_token(state_dir: Path, text: str) -> Token:
 
 
 def forget_token(state_dir: Path) -> None:
-    """Delete the saved token, if there is one."""
-    saved_token_path(state_dir).unlink(missing_ok=True)
+    """Delete the saved token, if there is one, and what is left of saves that were killed.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    for path in saved_token_files(state_dir):
+        path.unlink(missing_ok=True)
+
+
+def saved_token_files(state_dir: Path) -> list[Path]:
+    """Every file that holds a token the user typed: the saved one, and what is left of saves that were killed."""
+    path = saved_token_path(state_dir)
+    return [*([path] if path.exists() else []), *unfinished(path)]
+
+
+def remove_unfinished_saves(state_dir: Path, *, now_s: float) -> None:
+    """Delete what is left of saves that were killed; one that may be under way is left alone."""
+    remove_stale(unfinished(saved_token_path(state_dir)), now_s=now_s, after_s=SAVING_AT_MOST_S)
 
 
 def _candidates(environ: Mapping[str, str], state_dir: Path) -> Iterator[tuple[str, str]]:
     """Each place and what is there. A file is read only when nothing above it holds a token."""
     for name in TOKEN_VARIABLES:
         yield f"the environment variable {name}", environ.get(name, "")
-    saved, client = saved_token_path(state_dir), _client_token_path(environ)
+    saved = saved_token_path(state_dir)
     yield str(saved), _read(saved)
+    client = _client_token_path(environ)
     if client is not None:
         yield str(client), _access_token(_read(client))
 
 
 def _client_token_path(environ: Mapping[str, str]) -> Path | None:
-    for variable, folder in (
-        ("RUNCOMFY_CONFIG_DIR", ""),
+    """Where RunComfy's client keeps its token.
+
+    A relative XDG_CONFIG_HOME is ignored, as https://specifications.freedesktop.org/basedir-spec/latest/ demands.
+    """
+    if own := read_variable(environ, "RUNCOMFY_CONFIG_DIR"):
+        return parse_folder(own, "RUNCOMFY_CONFIG_DIR") / "token.json"
+    for variable, below in (
         ("XDG_CONFIG_HOME", "runcomfy"),
         ("HOME", ".config/runcomfy"),
         ("USERPROFILE", ".config/runcomfy"),
     ):
-        if environ.get(variable):
-            return Path(environ[variable]) / folder / "token.json"
+        folder = Path(read_variable(environ, variable))
+        if folder.is_absolute():
+            return folder / below / "token.json"
     return None
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
@@ -117,7 +141,7 @@ def _read(path: Path) -> str:
 def _access_token(text: str) -> str:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     token = document.get("access_token") if isinstance(document, dict) else None
     return token if isinstance(token, str) else ""

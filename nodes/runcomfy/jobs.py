@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ..errors import InvalidInputError
+from .image_urls import RESERVED_NAMES, is_private, is_well_formed, page_at, plain_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
     from .models import ModelSpec, Scalar
 
 MAX_URL_CHARS = 8192
+NOT_PLAIN = f"'image_url' is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces."
 MAX_SEED = 2**64 - 1
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
+# Letters and symbols that are drawn as nothing: the Hangul fillers, Braille without a dot, the note head without ink, and the
+# hieroglyphs that keep a place free. Sources: Default_Ignorable_Code_Point in
+# https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt, and the charts of the last four.
+BLANK_SIGNS = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442")
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy
 
 
-class JobState(str, Enum):
+class JobState(StrEnum):
     """Where a job has got to. Every arrow is one commit of the journal."""
 
     PREPARED = "prepared"
@@ -88,38 +94,54 @@ class InputReference:
 
 
 def check_image_url(url: str) -> None:
-    """Refuse an address that RunComfy could never fetch. The message never repeats the address: it may hold a signature.
+    """Refuse an address that RunComfy could never fetch a picture from.
+
+    The message never repeats the address: it may hold a signature.
 
     Raises:
-        InvalidInputError: Not https, with credentials, malformed, or on this machine or a private network.
+        InvalidInputError: Not https, with credentials, malformed, on this machine or a private network, or of a web page.
     """
-    remedy = "Give a public https address that opens without a login, or connect 'image' instead."
-    if len(url) > MAX_URL_CHARS or not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
+    if url[:5].lower() == "data:":
         raise InvalidInputError(
-            f"'image_url' is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces.",
-            remedy=remedy,
+            "'image_url' must begin with https://. This is a data URI: not an address, but the picture itself.",
+            remedy="Save the picture, load it with Load Image and connect 'image' instead.",
         )
+    if len(url) > MAX_URL_CHARS or any(c <= " " or c == "\x7f" for c in url):
+        raise _unusable_url(NOT_PLAIN)
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
+        host, port = plain_host(parts.hostname or ""), parts.port
     except ValueError:
-        raise InvalidInputError("'image_url' is not a usable address.", remedy=remedy) from None
+        raise _unusable_url("'image_url' is not a usable address.") from None
     if parts.scheme != "https":
-        raise InvalidInputError("'image_url' must begin with https://.", remedy=remedy)
+        raise _unusable_url("'image_url' must begin with https://.")
     if "@" in parts.netloc:
+        raise _unusable_url("'image_url' has a user name or password in it, which would be sent along.")
+    if is_private(host):
+        raise _unusable_url("'image_url' points to this machine or a private network.")
+    if not url.isascii():
+        raise _unusable_url(NOT_PLAIN)
+    # In brackets stands an IPv6 address. A backslash is a slash for browsers and a part of the host for other programs.
+    is_in_brackets = parts.netloc.startswith("[")
+    if not is_well_formed(host) or is_in_brackets != (":" in host) or set(parts.netloc) & set("%\\") or port == 0:
+        raise _unusable_url("'image_url' is not a usable address: its host or port is malformed.")
+    _check_is_picture(host, parts)
+
+
+def _check_is_picture(host: str, parts: SplitResult) -> None:
+    if RESERVED_NAMES.fullmatch(host):
+        raise _unusable_url("The host of 'image_url' has a reserved name, which no server on the internet has.")
+    if page := page_at(host, parts.path, parts.query):
         raise InvalidInputError(
-            "'image_url' has a user name or password in it, which would be sent along.", remedy=remedy
+            f"'image_url' leads to {page.name}, not to a picture.",
+            remedy=f"{page.way_out} Or connect 'image' instead.",
         )
-    if not host or _is_private(host):
-        raise InvalidInputError("'image_url' points to this machine or a private network.", remedy=remedy)
 
 
-def _is_private(host: str) -> bool:
-    host = host.removesuffix(".")
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+def _unusable_url(what: str) -> InvalidInputError:
+    return InvalidInputError(
+        what, remedy="Give a public https address that opens without a login, or connect 'image' instead."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,22 +188,36 @@ class GenerationRequest:
 def check_prompt(prompt: str, model: ModelSpec) -> None:
     """Refuse a prompt that says nothing or is too long.
 
+    Invisible characters among visible ones are sent as they were typed: emoji and several scripts need them, and a clip that
+    was bought with them must be found again. That includes NUL, which JSON carries as an escape (RFC 8259, section 7).
+
     Raises:
-        InvalidInputError: Empty, too long, or not text that can be sent.
+        InvalidInputError: Nothing to be seen, too long, or not text that can be sent.
     """
-    if not prompt.strip():
-        raise InvalidInputError("The prompt is empty.", remedy="Describe what should happen in the clip.")
-    if len(prompt) > model.max_prompt_chars:
-        raise InvalidInputError(
-            f"The prompt has {len(prompt):,} characters; the model takes {model.max_prompt_chars:,} at most.",
-            remedy="Shorten it.",
-        )
     try:
         prompt.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
             "The prompt holds half of a character (a lone surrogate), which cannot be sent.", remedy="Type it again."
         ) from None
+    if not any(map(_is_visible, prompt)):
+        what = "The prompt is empty." + (" All its characters are invisible." if prompt.strip() else "")
+        raise InvalidInputError(what, remedy="Describe what should happen in the clip.")
+    if len(prompt) > model.max_prompt_chars:
+        raise InvalidInputError(
+            f"The prompt has {len(prompt):,} characters; the model takes {model.max_prompt_chars:,} at most.",
+            remedy="Shorten it.",
+        )
+
+
+def _is_visible(character: str) -> bool:
+    """Whether a character shows something by itself.
+
+    Controls, formats, private and unassigned code points (categories C*) and separators (Z*) do not, nor do marks (M*), which
+    variation selectors are too: they only change the character before them. The categories are those of
+    https://www.unicode.org/reports/tr44/#General_Category_Values.
+    """
+    return unicodedata.category(character)[0] not in "CZM" and character not in BLANK_SIGNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,25 @@
-"""Small files that only their owner may read, and names given to files that are whole."""
+"""Small files: read as any editor saves them, written for their owner alone, and given their name when they are whole."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 NAMING_ATTEMPTS = 10
 NAMING_WAIT_S = 0.1
+# The mark of UTF-32 begins with that of UTF-16.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 def make_private_dir(path: Path) -> None:
@@ -18,9 +27,30 @@ def make_private_dir(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def read_text(path: Path) -> str:
+    """A small file that a person may have edited: UTF-8, or what its byte order mark says.
+
+    Notepad and PowerShell write such marks, `>` in Windows PowerShell even UTF-16:
+    https://learn.microsoft.com/en-us/powershell/module/microsoft.powershell.core/about/about_character_encoding.
+
+    Raises:
+        OSError: It cannot be read.
+        UnicodeDecodeError: It is not text.
+    """
+    content = path.read_bytes()
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8-sig")
+    return content.decode(encoding)
+
+
 def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically; it is readable by its owner alone from the first byte (mode 0600)."""
+    """Replace a file atomically; it is readable by its owner alone from the first byte (mode 0600).
+
+    What earlier writes that were killed have left is removed.
+    """
     make_private_dir(path.parent)
+    for left in unfinished(path):
+        with contextlib.suppress(OSError):
+            left.unlink()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -32,6 +62,23 @@ def write_private(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def unfinished(path: Path) -> list[Path]:
+    """What is on the disk of writes of this file that are under way, or were killed."""
+    return list(path.parent.glob(f".{path.name}-*"))
+
+
+def remove_stale(found: Iterable[Path], *, now_s: float, after_s: float) -> None:
+    """Delete temporary files and folders that nobody has changed for so long that their process must be gone."""
+    for path in found:
+        with contextlib.suppress(OSError):
+            if abs(now_s - path.lstat().st_mtime) < after_s:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def give_name(part: Path, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:

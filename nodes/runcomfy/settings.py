@@ -6,17 +6,17 @@ import dataclasses
 import ipaddress
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, InvalidInputError
+from .environment import parse_folder, read_variable
 from .models import SORA_2_PRO, ModelSpec, Role, Size
-from .private_files import write_private
+from .private_files import read_text, write_private
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
 PRODUCTION_ACCOUNT_API = "https://api.runcomfy.net"
@@ -25,6 +25,14 @@ CLIP_HOST = re.compile(r"([a-z0-9-]+\.)*runcomfy\.(net|com)")
 PLAIN_URL = re.compile(r"[!-\[\]-~]+")
 MIN_POLL_INTERVAL_S = 0.05
 MAX_PARALLEL_CEILING = 64
+# Larger than anything a video model makes; what lies beyond is a slip of the keyboard.
+MAX_SIDE_PIXELS = 8192
+MAX_CLIP_S = 3600
+MAX_CHOICES = 64
+MAX_ADDRESS_CHARS = 2048
+MAX_MODEL_ID_CHARS = 200
+
+Choice = TypeVar("Choice", str, int)
 
 STATE_DIR_VARIABLE = "RUNCOMFY_STATE_DIR"
 OUTPUT_DIR_VARIABLE = "RUNCOMFY_OUTPUT_DIR"
@@ -75,7 +83,7 @@ class Settings:
             return False
         if is_loopback(host):
             return parts.scheme in ("http", "https") and is_loopback(urlsplit(self.api_base_url).hostname or "")
-        # The whole authority, not what urlsplit calls the host: before Python 3.11 it takes the brackets off any name.
+        # The whole authority, not what urlsplit calls the host: before Python 3.11.4 it takes the brackets off any name.
         authority = parts.netloc.lower().removesuffix(":443")
         return parts.scheme == "https" and CLIP_HOST.fullmatch(authority) is not None
 
@@ -101,16 +109,21 @@ def read_settings_file(state_dir: Path) -> dict[str, Any]:
     """
     path = settings_path(state_dir)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path), parse_constant=_refuse_constant)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            f"The settings file {path} cannot be read ({error}).", remedy="Mend or delete it, then run the node again."
+            f"The settings file {path} cannot be read ({error}).", remedy="Fix or delete it, then run the node again."
         ) from error
     if not isinstance(values, dict):
-        raise ConfigurationError(f"The settings file {path} holds no JSON object.", remedy="Mend or delete it.")
+        raise ConfigurationError(f"The settings file {path} is not a JSON object.", remedy="Fix or delete it.")
     return values
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse what Python's reader would take though JSON has no such numbers (RFC 8259, section 6)."""
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def write_settings_file(state_dir: Path, values: Mapping[str, Any]) -> None:
@@ -119,7 +132,11 @@ def write_settings_file(state_dir: Path, values: Mapping[str, Any]) -> None:
 
 
 def resolve_state_dir(environ: Mapping[str, str], default: Callable[[], Path]) -> Path:
-    """The state folder: the journal, the saved token, the settings file."""
+    """The state folder: the journal, the saved token, the settings file.
+
+    Raises:
+        ConfigurationError: It is not an absolute path.
+    """
     return _folder(environ, STATE_DIR_VARIABLE, default)
 
 
@@ -132,17 +149,15 @@ def load_settings(
         ConfigurationError: A value cannot be used; the message names where it stands.
     """
     state_dir = resolve_state_dir(environ, default_state_dir)
+    output_dir = _folder(environ, OUTPUT_DIR_VARIABLE, default_output_dir)
+    _check_recordable(output_dir)
     values = read_settings_file(state_dir)
     origins = {name: f"'{name}' in {settings_path(state_dir)}" for name in values}
     for name, variable in VARIABLES.items():
-        if environ.get(variable, "").strip():
-            values[name] = environ[variable].strip()
+        if text := read_variable(environ, variable):
+            values[name] = text
             origins[name] = variable
-    return checked_settings(
-        Settings(state_dir=state_dir, output_dir=_folder(environ, OUTPUT_DIR_VARIABLE, default_output_dir)),
-        values,
-        origins,
-    )
+    return checked_settings(Settings(state_dir=state_dir, output_dir=output_dir), values, origins)
 
 
 def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
@@ -177,14 +192,31 @@ def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping
 
 
 def _folder(environ: Mapping[str, str], variable: str, default: Callable[[], Path]) -> Path:
-    text = environ.get(variable, "").strip()
-    return Path(os.path.abspath(Path(text).expanduser())) if text else default()  # noqa: PTH100 - resolve() follows links
+    text = read_variable(environ, variable)
+    return parse_folder(text, variable) if text else parse_folder(str(default()), f"The default of {variable}")
+
+
+def _check_recordable(output_dir: Path) -> None:
+    """Refuse a folder that the journal cannot hold: SQLite keeps text as UTF-8 (https://www.sqlite.org/datatype3.html)."""
+    try:
+        str(output_dir).encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"The name of the folder for clips, {str(output_dir)!r}, is not UTF-8, so no clip in it could be recorded.",
+            remedy=f"Rename it, or point {OUTPUT_DIR_VARIABLE} to another folder.",
+        ) from None
 
 
 def _base_url(value: Any) -> str:  # noqa: ANN401 - JSON
-    url = str(value).strip().rstrip("/").removesuffix("/v1")
+    url = value.strip().rstrip("/").removesuffix("/v1") if isinstance(value, str) else ""
     parts = urlsplit(url)
-    is_plain = PLAIN_URL.fullmatch(url) and "@" not in parts.netloc and not parts.query and not parts.fragment
+    is_plain = (
+        len(url) <= MAX_ADDRESS_CHARS
+        and PLAIN_URL.fullmatch(url)
+        and "@" not in parts.netloc
+        and not parts.query
+        and not parts.fragment
+    )
     if not is_plain or not parts.hostname or parts.port == 0:
         raise ValueError("it must be a plain address such as https://model-api.runcomfy.net")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
@@ -193,9 +225,14 @@ def _base_url(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _model_id(value: Any) -> str:  # noqa: ANN401 - JSON
-    text = str(value).strip().strip("/")
+    text = value.strip().strip("/") if isinstance(value, str) else ""
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./")
-    if not text or not set(text) <= allowed or "//" in text or any(part in (".", "..") for part in text.split("/")):
+    if (
+        not 0 < len(text) <= MAX_MODEL_ID_CHARS
+        or not set(text) <= allowed
+        or "//" in text
+        or any(part in (".", "..") for part in text.split("/"))
+    ):
         raise ValueError("a model id looks like openai/sora-2/pro/image-to-video")
     return text
 
@@ -218,22 +255,30 @@ def _parallel(value: Any) -> int:  # noqa: ANN401 - JSON
 
 
 def _sizes(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
-    if not isinstance(value, list):
-        raise ValueError("it must be a list of sizes such as 1280x720")  # noqa: TRY004 - a setting is refused as a ValueError
     try:
-        sizes = tuple(str(Size.parse(text)) for text in value)
-    except InvalidInputError as error:
-        raise ValueError(error.what) from error
-    if not sizes:
-        raise ValueError("it must name at least one size")
-    return sizes
+        sizes = tuple(map(Size.parse, _choices(value, str)))
+    except InvalidInputError:
+        sizes = ()
+    if not sizes or any(max(size) > MAX_SIDE_PIXELS for size in sizes):
+        raise ValueError(
+            f"it must be a list of sizes such as 1280x720: at most {MAX_CHOICES}, each side at most {MAX_SIDE_PIXELS} pixels"
+        )
+    return tuple(map(str, sizes))
 
 
 def _seconds(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - JSON
-    is_list = isinstance(value, list) and len(value) > 0
-    if not is_list or not all(isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in value):
-        raise ValueError("it must be a list of whole numbers of seconds")
-    return tuple(value)
+    seconds = _choices(value, int)
+    if not seconds or not all(1 <= length <= MAX_CLIP_S for length in seconds):
+        raise ValueError(
+            f"it must be a list of whole numbers of seconds: at most {MAX_CHOICES}, each from 1 to {MAX_CLIP_S}"
+        )
+    return seconds
+
+
+def _choices(value: Any, kind: type[Choice]) -> tuple[Choice, ...]:  # noqa: ANN401 - JSON
+    """What a list holds; nothing for a list that is too long or holds anything else than this very type."""
+    is_list = isinstance(value, list) and len(value) <= MAX_CHOICES
+    return tuple(value) if is_list and all(type(item) is kind for item in value) else ()
 
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {

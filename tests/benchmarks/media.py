@@ -83,7 +83,7 @@ def decoding(folder, size):
 
 
 def main():
-    day = dt.datetime.now(tz=dt.timezone.utc).date()
+    day = dt.datetime.now(tz=dt.UTC).date()
     versions = f"PyAV {av.__version__}, OpenCV {cv2.__version__}, numpy {np.__version__}, torch {torch.__version__}"
     say(f"{day}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     say(f"{versions}; best of {RUNS} runs, taken in turn, each in a process of its own")

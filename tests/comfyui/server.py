@@ -8,7 +8,7 @@ import subprocess
 import time
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from comfyui.events import Events
@@ -69,7 +69,7 @@ class ComfyUI:
             link.unlink(missing_ok=True)
             link.symlink_to(pack.resolve(), target_is_directory=True)
 
-    def __enter__(self) -> ComfyUI:  # noqa: PYI034 -- Self is newer than Python 3.10
+    def __enter__(self) -> Self:
         """Starts it."""
         self.start()
         return self

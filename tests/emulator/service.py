@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 _CLOCK_CHECK_S = 0.02
 _FORCED_STATES = {

@@ -67,6 +67,8 @@ BATCH_WITH_ONE_BAD = torch.cat([picture(1, 8, 8, 3), with_one(float("nan"))])
 TABLE = [
     ("no prompt", {"prompt": ""}, "The prompt is empty.", "Describe what should happen"),
     ("a blank prompt", {"prompt": " \n "}, "The prompt is empty.", "Describe what should happen"),
+    ("an invisible prompt", {"prompt": "\u200b\u200d\ufeff"}, "The prompt is empty.", "Describe what should happen"),
+    ("a prompt of one NUL", {"prompt": "\x00"}, "The prompt is empty.", "Describe what should happen"),
     ("an over-long prompt", {"prompt": "x" * 32_001}, "32,001 characters", "Shorten it."),
     ("half a character", {"prompt": "\ud800"}, "half of a character", "Type it again."),
     ("a size of no model", {"size": "1920x1080"}, "does not accept '1920x1080' as 'size'", "Choose one of 1280x720"),
@@ -120,6 +122,7 @@ def test_bad_input_is_refused_before_money_in_words_that_help(inputs, what, reme
     ("inputs", "problem"),
     [
         ({"prompt": " "}, "The prompt is empty."),
+        ({"prompt": "\u3164"}, "The prompt is empty."),
         ({"prompt": "x" * 32_001}, "32,001 characters"),
         ({"prompt": None}, None),
         ({"prompt": "a cat"}, None),

@@ -1,10 +1,15 @@
 import json
 import logging
+import signal
+import subprocess
+import sys
+import time
 import traceback
 
 import pytest
+from pack import ROOT
 from rights import is_its_owners_alone
-from sora2pro.nodes.errors import MissingTokenError
+from sora2pro.nodes.errors import ConfigurationError, MissingTokenError
 from sora2pro.nodes.runcomfy.credentials import (
     MAX_TOKEN_CHARS,
     TOKEN_VARIABLES,
@@ -12,7 +17,9 @@ from sora2pro.nodes.runcomfy.credentials import (
     find_token,
     forget_token,
     parse_token,
+    remove_unfinished_saves,
     save_token,
+    saved_token_files,
     saved_token_path,
 )
 
@@ -69,6 +76,49 @@ def test_the_token_of_runcomfys_own_client_is_found_where_that_keeps_it(tmp_path
     assert token.source.endswith("token.json")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_token_file_is_read_as_any_editor_of_windows_saves_it(tmp_path, encoding):
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "token.json").write_bytes(document(VALUE).encode(encoding))
+    environ = {"RUNCOMFY_CONFIG_DIR": str(tmp_path / "client")}
+    assert find_token(environ, tmp_path).value == VALUE
+    saved_token_path(tmp_path).write_bytes(f'"{VALUE[::-1]}"\r\n'.encode(encoding))
+    assert find_token(environ, tmp_path).value == VALUE[::-1]
+
+
+def test_a_token_file_of_the_client_that_python_gives_up_on_is_no_token(tmp_path):
+    write_client_token(tmp_path, "[" * 100_000)
+    with pytest.raises(MissingTokenError, match="There is no RunComfy token"):
+        find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path / "state")
+
+
+@pytest.mark.parametrize("around", ['"{}"', "'{}", '{}"', "{}\r", "\ufeff{}", "\xa0{} "])
+@pytest.mark.parametrize(
+    ("variable", "folder"), [("RUNCOMFY_CONFIG_DIR", ""), ("XDG_CONFIG_HOME", "runcomfy"), ("HOME", ".config/runcomfy")]
+)
+def test_quotes_and_blanks_around_a_folder_of_the_client_are_not_part_of_it(tmp_path, variable, folder, around):
+    write_client_token(tmp_path / folder, document(VALUE))
+    assert find_token({variable: around.format(tmp_path)}, tmp_path / "state").value == VALUE
+
+
+def test_the_clients_own_folder_must_not_depend_on_where_comfyui_is_started(tmp_path, monkeypatch):
+    """Another token is another account that pays."""
+    monkeypatch.chdir(tmp_path)
+    write_client_token(tmp_path / "client", document(VALUE))
+    with pytest.raises(ConfigurationError, match="RUNCOMFY_CONFIG_DIR must be an absolute path"):
+        find_token({"RUNCOMFY_CONFIG_DIR": "client"}, tmp_path / "state")
+    save_token(tmp_path / "state", "the-saved-token")
+    assert find_token({"RUNCOMFY_CONFIG_DIR": "client"}, tmp_path / "state").value == "the-saved-token"
+
+
+def test_a_relative_folder_of_the_desktop_is_ignored_as_its_specification_demands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_client_token(tmp_path / "desktop" / "runcomfy", document("another-token"))
+    write_client_token(tmp_path / "me" / ".config" / "runcomfy", document(VALUE))
+    environ = {"XDG_CONFIG_HOME": "desktop", "HOME": str(tmp_path / "me")}
+    assert find_token(environ, tmp_path / "state").value == VALUE
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -108,6 +158,12 @@ def test_without_a_token_the_user_reads_where_to_get_one_and_how_to_go_on_withou
         f'Bearer "{VALUE}"',
         f"BEARER {VALUE}",
         f"Bearer\t{VALUE}",
+        f'{VALUE}"',
+        f"'{VALUE}",
+        f"{VALUE}\r\n",
+        f"\ufeff{VALUE}",
+        f"\xa0{VALUE}\u3000",
+        f"\ufeff\"Bearer '{VALUE}'\"\r",
     ],
     ids=repr,
 )
@@ -169,6 +225,69 @@ def test_a_saved_token_is_its_owners_alone_from_the_first_byte(tmp_path):
     assert is_its_owners_alone(path)
     assert is_its_owners_alone(state_dir)
     assert [entry.name for entry in state_dir.iterdir()] == ["token"]
+
+
+KILLED_WHILE_SAVING = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from pack import load_pack
+load_pack()
+from sora2pro.nodes.runcomfy import credentials, private_files
+private_files.give_name = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+credentials.save_token(Path(sys.argv[2]), sys.argv[3])
+"""
+
+
+def kill_while_saving(state_dir):
+    """A process that dies with the token on the disk and its name not given yet."""
+    command = [sys.executable, "-c", KILLED_WHILE_SAVING, str(ROOT / "tests"), str(state_dir), VALUE]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+
+
+def files_with_the_token(state_dir):
+    return [path for path in state_dir.rglob("*") if path.is_file() and VALUE.encode() in path.read_bytes()]
+
+
+needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+
+
+@needs_sigkill
+@pytest.mark.parametrize("saved", [None, "another-token"])
+def test_forgetting_leaves_no_token_on_the_disk_also_after_a_kill_while_saving(tmp_path, saved):
+    if saved:
+        save_token(tmp_path, saved)
+    kill_while_saving(tmp_path)
+    assert files_with_the_token(tmp_path)
+    assert saved_token_files(tmp_path)
+    forget_token(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert saved_token_files(tmp_path) == []
+
+
+@needs_sigkill
+def test_the_next_save_removes_what_a_kill_while_saving_left(tmp_path):
+    kill_while_saving(tmp_path)
+    save_token(tmp_path, "another-token")
+    assert files_with_the_token(tmp_path) == []
+    assert [entry.name for entry in tmp_path.iterdir()] == ["token"]
+
+
+@needs_sigkill
+def test_a_start_removes_what_a_kill_while_saving_left_once_nobody_can_be_saving_any_more(tmp_path):
+    kill_while_saving(tmp_path)
+    remove_unfinished_saves(tmp_path, now_s=time.time())
+    assert files_with_the_token(tmp_path)
+    remove_unfinished_saves(tmp_path, now_s=time.time() + 120)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_forgetting_leaves_the_files_of_others_alone(tmp_path):
+    for name in ("token-of-mine", "token.bak", ".tokens", "journal.sqlite3"):
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    save_token(tmp_path, VALUE)
+    forget_token(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_token_that_cannot_be_saved_leaves_the_old_one_and_no_scrap(tmp_path):

@@ -45,18 +45,23 @@ class TestOutsideOfComfyUI:
         ("platform", "variables", "folder"),
         [
             ("linux", {}, ".local/state/sora2pro"),
-            ("linux", {"XDG_STATE_HOME": "/var/me"}, "/var/me/sora2pro"),
+            ("linux", {"XDG_STATE_HOME": "{here}"}, "{here}/sora2pro"),
+            ("linux", {"XDG_STATE_HOME": '"{here}" '}, "{here}/sora2pro"),
+            ("linux", {"XDG_STATE_HOME": "below"}, ".local/state/sora2pro"),
             ("darwin", {}, "Library/Application Support/sora2pro"),
             ("win32", {}, "AppData/Local/sora2pro"),
-            ("win32", {"LOCALAPPDATA": "/c/me"}, "/c/me/sora2pro"),
+            ("win32", {"LOCALAPPDATA": "{here}"}, "{here}/sora2pro"),
+            ("win32", {"LOCALAPPDATA": '"{here}"'}, "{here}/sora2pro"),
         ],
     )
-    def test_state_goes_where_the_platform_keeps_it(self, monkeypatch, empty_home, platform, variables, folder):
+    def test_state_goes_where_the_platform_keeps_it(
+        self, monkeypatch, empty_home, tmp_path, platform, variables, folder
+    ):
         monkeypatch.setattr(sys, "platform", platform)
         monkeypatch.delenv("LOCALAPPDATA", raising=False)
         for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        assert host.default_state_dir() == empty_home / folder
+            monkeypatch.setenv(name, value.format(here=tmp_path))
+        assert host.default_state_dir() == empty_home / folder.format(here=tmp_path)
 
 
 class TestInsideOfComfyUI:

@@ -132,6 +132,46 @@ def test_what_the_model_takes_is_taken(change):
     assert request.validated() is request
 
 
+NOTHING_TO_SEE = {
+    "zero-width characters and a byte order mark": "\u200b\u200d\u2060\ufeff",
+    "a NUL": "\x00",
+    "control characters": "\x01\x1b\x7f\x9f",
+    "direction marks": "\u200e\u200f\u202a\u202e\u2066\u2069\u061c",
+    "blanks of every width": "\xa0\u1680\u2000\u2009\u202f\u205f\u3000\u2028\u2029",
+    "soft hyphens": "\xad\xad",
+    "Hangul fillers": "\u115f\u1160\u3164\uffa0",
+    "empty Braille": "\u2800\u2800",
+    "variation selectors": "\ufe0e\ufe0f\U000e0100\u180b",
+    "tags": "\U000e0001\U000e0041\U000e007f",
+    "marks with nothing below them": "\u0301\u034f\u20dd\u17b4",
+    "an empty note head": "\U0001d159",
+    "blank hieroglyphs": "\U00013441\U00013442",
+    "private and unassigned code points": "\ue000\U0010fffd\uffff\u0378",
+    "all of it between line breaks": "\r\n\u200b\t\u3164 \x00\n",
+}
+
+
+@pytest.mark.parametrize("prompt", NOTHING_TO_SEE.values(), ids=NOTHING_TO_SEE)
+def test_a_prompt_that_shows_nothing_is_refused_before_money(prompt):
+    with pytest.raises(InvalidInputError) as raised:
+        made_request(prompt=prompt).validated()
+    assert raised.value.what.startswith("The prompt is empty.")
+    assert raised.value.what.encode()
+
+
+@pytest.mark.parametrize("prompt", NOTHING_TO_SEE.values(), ids=NOTHING_TO_SEE)
+def test_a_prompt_with_such_characters_among_words_is_sent_as_it_was_typed(prompt):
+    request = made_request(prompt=f"{prompt}a cat{prompt}sleeps{prompt}").validated()
+    assert request.body()["prompt"] == f"{prompt}a cat{prompt}sleeps{prompt}"
+
+
+@pytest.mark.parametrize(
+    "prompt", ["?", ".", "7", "猫", "é", "e\u0301", "한", "🐈", "👩\u200d🚀", "❤\ufe0f", "▁", "\ufffd"]
+)
+def test_a_prompt_of_a_single_sign_says_something(prompt):
+    assert made_request(prompt=prompt).validated()
+
+
 @pytest.mark.parametrize("text", ["1280x720", "720x1280", "10x10"])
 def test_a_size_is_read_back_as_it_is_written(text):
     assert str(Size.parse(text)) == text

@@ -5,19 +5,16 @@
 
 import ast
 import re
+import tomllib
 
 import pytest
 from archive import names, tracked
 from pack import ROOT
 
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    from pip._vendor import tomli as tomllib
-
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 METADATA = tomllib.loads(PYPROJECT)
 PROJECT, COMFY = METADATA["project"], METADATA["tool"]["comfy"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 MAX_FILE_BYTES = 200_000
 MAX_BYTES = 1_500_000
 WORKSHOP = re.compile(r"(^|/)(\.|tests?/|test_|conftest|benchmarks?/|emulator|Makefile|CONTRIBUTING|requirements-test)")
@@ -109,8 +106,27 @@ def test_version_description_licence_and_python_are_told(archive):
     assert re.fullmatch(r"\d+\.\d+\.\d+", PROJECT["version"])
     assert 20 <= len(PROJECT["description"]) <= 200
     assert {PROJECT["license"]["file"], PROJECT["readme"]} <= set(archive)
-    assert PROJECT["requires-python"] == ">=3.10"
+    assert PROJECT["requires-python"] == ">=3.11"
     assert "Operating System :: OS Independent" in PROJECT["classifiers"]
+
+
+def test_every_place_names_the_same_pythons_from_the_oldest_to_the_newest():
+    oldest, newest = PYTHONS[0], PYTHONS[-1]
+    assert PROJECT["requires-python"] == f">={oldest}"
+    assert METADATA["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    told = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line]
+    assert told == PYTHONS
+    workflow = (ROOT / ".github/workflows/test.yml").read_text("utf-8")
+    (matrix,) = re.findall(r"python: \[(.*)\]", workflow)
+    assert re.findall(r"[\d.]+", matrix) == PYTHONS
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = " ".join((ROOT / name).read_text("utf-8").split())
+        assert set(re.findall(r"Python (3\.\d+(?: to 3\.\d+)?)", text)) == {f"{oldest} to {newest}"}, name
+
+
+def test_the_readme_and_the_registry_name_the_same_oldest_comfyui():
+    told = re.findall(r"ComfyUI (\d+\.\d+\.\d+) or newer", (ROOT / "README.md").read_text("utf-8"))
+    assert told == [COMFY["requires-comfyui"].removeprefix(">=")]
 
 
 def test_the_changelog_knows_the_version():

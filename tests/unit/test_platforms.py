@@ -4,12 +4,12 @@ import errno
 import importlib.util
 import os
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 
 import pytest
-from sora2pro.nodes.errors import JournalUnavailableError
-from sora2pro.nodes.runcomfy import joblock, private_files
+from sora2pro.nodes.errors import ConfigurationError, JournalUnavailableError
+from sora2pro.nodes.runcomfy import environment, joblock, private_files
 from sora2pro.nodes.runcomfy.database import Database
 from sora2pro.nodes.runcomfy.private_files import write_private
 
@@ -108,6 +108,17 @@ def test_on_windows_a_drive_without_locks_is_refused_because_a_double_purchase_c
         lock.try_acquire()
     assert "double purchase" in str(raised.value)
     assert windows.opened == {}
+
+
+@pytest.mark.parametrize("folder", ["state", "\\state", "/state", "C:state", "C:", ".\\state", "%APPDATA%\\state"])
+def test_on_windows_a_folder_that_depends_on_the_drive_of_the_day_is_refused(folder, monkeypatch):
+    class WindowsPath(PureWindowsPath):
+        def expanduser(self):
+            return self
+
+    monkeypatch.setattr(environment, "Path", WindowsPath)
+    with pytest.raises(ConfigurationError, match="must be an absolute path"):
+        environment.parse_folder(folder, "RUNCOMFY_STATE_DIR")
 
 
 def test_a_token_file_that_windows_holds_open_stays_as_it_was_and_no_copy_of_the_new_one_is_left(tmp_path, monkeypatch):

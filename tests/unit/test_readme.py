@@ -13,6 +13,7 @@ from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, STATE_DIR_VARIABLE, VARIABLES, Settings
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 CODE_BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 CODE_SPANS = re.findall(r"`([^`\n]+)`", TEXT)
@@ -75,6 +76,14 @@ def test_the_readme_has_commands_to_try():
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", TEXT))
 def test_a_link_leads_to_a_file_that_is_there(target):
     assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"\btests/[\w./]+\w(?:::\w+)?", CONTRIBUTING))))
+def test_contributing_names_only_tests_that_are_there(named):
+    path, _, test = named.partition("::")
+    assert (ROOT / path).exists()
+    if test:
+        assert f"def {test}(" in (ROOT / path).read_text("utf-8")
 
 
 # --- settings

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from sora2pro.nodes.errors import ConfigurationError
@@ -74,12 +75,56 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
     assert value_of(load({VARIABLES[name]: "  "}), name) == from_file
 
 
-def test_folders_come_from_the_environment_and_are_made_absolute(load, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_folders_come_from_the_environment_and_may_begin_at_home(load, tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "me"))
-    settings = load({"RUNCOMFY_STATE_DIR": " there/../state2 ", "RUNCOMFY_OUTPUT_DIR": "~/clips"})
+    settings = load({"RUNCOMFY_STATE_DIR": f" {tmp_path}/there/../state2 ", "RUNCOMFY_OUTPUT_DIR": "~/clips"})
     assert (settings.state_dir, settings.output_dir) == (tmp_path / "state2", tmp_path / "me" / "clips")
+
+
+@pytest.mark.parametrize("variable", ["RUNCOMFY_STATE_DIR", "RUNCOMFY_OUTPUT_DIR"])
+@pytest.mark.parametrize("folder", ["state", "../state", ".", "~nobody-of-this-name", "${HOME}/state", "file:///state"])
+def test_a_folder_that_depends_on_where_comfyui_is_started_is_refused(load, variable, folder):
+    with pytest.raises(ConfigurationError) as raised:
+        load({variable: folder})
+    assert str(raised.value).startswith(f"{variable} must be an absolute path, and {folder!r} is not")
+
+
+def test_a_default_folder_that_depends_on_where_comfyui_is_started_is_refused(tmp_path):
+    """As where HOME itself has quotes around it."""
+    with pytest.raises(ConfigurationError, match="RUNCOMFY_STATE_DIR must be an absolute path"):
+        load_settings({}, default_state_dir=lambda: Path('"/root"'), default_output_dir=lambda: tmp_path)
+
+
+def test_an_output_folder_that_the_journal_cannot_hold_is_refused_in_printable_words(load, tmp_path):
+    with pytest.raises(ConfigurationError) as raised:
+        load({"RUNCOMFY_OUTPUT_DIR": f"{tmp_path}/clips-\udcff"})
+    assert "is not UTF-8" in str(raised.value)
+    assert "RUNCOMFY_OUTPUT_DIR" in raised.value.remedy
+    assert str(raised.value).encode()
+
+
+@pytest.mark.parametrize(
+    "around", ['"{}"', "'{}'", '{}"', "'{}", "{}\r\n", "\ufeff{}", "\xa0{}\u3000", "\ufeff\"'{}'\" "]
+)
+def test_quotes_and_blanks_around_a_variable_are_not_part_of_it(load, tmp_path, around):
+    values = {
+        "RUNCOMFY_STATE_DIR": str(tmp_path / "it's here"),
+        "RUNCOMFY_OUTPUT_DIR": str(tmp_path / "my clips"),
+        VARIABLES["api_base_url"]: "https://env.example/v1",
+        VARIABLES["model_id"]: "env/model",
+        VARIABLES["poll_interval_s"]: "3",
+        VARIABLES["timeout_s"]: "90",
+        VARIABLES["max_parallel"]: "3",
+        VARIABLES["max_usd_per_day"]: "3.5",
+    }
+    settings = load({name: around.format(value) for name, value in values.items()})
+    assert settings == load(values)
+    assert settings != load()
+
+
+def test_a_variable_with_nothing_in_its_quotes_is_not_set(load):
+    assert load({"RUNCOMFY_STATE_DIR": '""', **dict.fromkeys(VARIABLES.values(), " '' ")}) == load()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +189,28 @@ def test_a_value_that_cannot_be_used_names_the_variable_it_stands_in(load, name,
         ("seconds", [0]),
         ("seconds", [True]),
         ("seconds", 4),
+        pytest.param("seconds", [10**30], id="a clip longer than the universe is old"),
+        pytest.param("seconds", [2**63], id="more seconds than a journal can hold"),
+        ("seconds", [86_400]),
+        ("seconds", [4.5]),
+        pytest.param("seconds", list(range(1, 1000)), id="hundreds of lengths"),
+        ("sizes", [1280]),
+        ("sizes", [None]),
+        ("sizes", [["1280x720"]]),
+        ("sizes", ["99999x99999"]),
+        ("sizes", ["1280x720\n"]),
+        pytest.param("sizes", ["1280x720"] * 1000, id="hundreds of sizes"),
+        pytest.param("sizes", ["x" * 100_000], id="a size of 100 kB"),
+        ("model_id", True),
+        ("model_id", 7),
+        ("model_id", ["a/b"]),
+        pytest.param("model_id", "a/" * 50_000, id="a model id of 100 kB"),
+        ("api_base_url", 7),
+        ("api_base_url", ["https://model-api.runcomfy.net"]),
+        pytest.param("api_base_url", "https://model-api.runcomfy.net/" + "a" * 100_000, id="an address of 100 kB"),
+        pytest.param("timeout_s", 10**400, id="a time of 400 digits"),
+        ("max_parallel", 1e300),
+        ("max_parallel", "1e400"),
     ],
 )
 def test_a_bad_value_in_the_file_names_the_file(load, tmp_path, name, value):
@@ -152,6 +219,8 @@ def test_a_bad_value_in_the_file_names_the_file(load, tmp_path, name, value):
     text = str(raised.value)
     assert text.startswith(f"'{name}' in {settings_path(tmp_path / 'state')} cannot be used: ")
     assert "object is not iterable" not in text
+    assert "expected string" not in text
+    assert len(text) < 1000
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
@@ -208,6 +277,43 @@ def test_a_successor_of_the_model_is_a_matter_of_settings(load):
 def test_a_default_that_the_successor_still_has_stays(load):
     model = load({}, saved={"sizes": ["1920x1080", "720x1280"], "seconds": [2, 4]}).model
     assert model.defaults() == {"size": "720x1280", "seconds": 4}
+
+
+@pytest.mark.parametrize("name", ["timeout_s", "max_usd_per_day", "a_setting_of_tomorrow"])
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN"])
+def test_what_json_does_not_know_is_refused_in_words(load, tmp_path, name, value):
+    settings_path(tmp_path / "state").parent.mkdir()
+    settings_path(tmp_path / "state").write_text(f'{{"{name}": {value}}}', encoding="utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load()
+    assert f"{value} is not a JSON value" in str(raised.value)
+    assert str(settings_path(tmp_path / "state")) in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"timeout_s": ' + "9" * 10_000 + "}"], ids=["deep", "long number"])
+def test_a_settings_file_that_python_gives_up_on_is_refused_in_words(tmp_path, text):
+    settings_path(tmp_path).write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_settings_file(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_settings_file_is_read_as_any_editor_of_windows_saves_it(load, tmp_path, encoding):
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    settings_path(tmp_path / "state").parent.mkdir()
+    text = mark + '{\r\n  "timeout_s": 60, "a_note": "\u00fcml\u00e4ut"\r\n}'
+    settings_path(tmp_path / "state").write_bytes(text.encode(encoding))
+    assert load().timeout_s == 60.0
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe{", b"\xfe\xff\x00", b"\xef\xbb\xbf\xff", b"\xe4\xf6\xfc", "{}".encode("utf-16-le")]
+)
+def test_a_settings_file_that_is_not_text_is_refused_in_words(tmp_path, content):
+    settings_path(tmp_path).write_bytes(content)
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings_file(tmp_path)
+    assert "delete it" in str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '"text"', "\x00", '{"timeout_s": '])
