@@ -88,7 +88,7 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
 
-def listed(numbers: Sequence[int]) -> str:
-    """`1`, `1 and 3`, `1, 2 and 4`."""
+def listed(numbers: Sequence[object]) -> str:
+    """`1`, `1 and 3`, `1, 2 and 4`; the same for names."""
     *head, last = [str(number) for number in numbers]
     return f"{', '.join(head)} and {last}" if head else last

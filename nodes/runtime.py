@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
+from .batch import batch_error
 from .errors import RunComfyError
 from .orders import FrameChoice, Order, check_folder, checked, pictures_of, request_for
 from .packages import packages_named
-from .progress_text import describe, listed
+from .progress_text import describe
 from .runcomfy.jobs import REHEARSAL, Job, JobState, charge_sentence
 from .runcomfy.models import Size
 from .runcomfy.outcomes import about
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .services import Services
 
 Result = TypeVar("Result")
-logger = logging.getLogger("runcomfy.sora2pro.runtime")
 
 NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
 
@@ -211,32 +210,3 @@ def _results(runs: Sequence[Run[Result]]) -> list[Result]:
         if len(runs) == 1 or not isinstance(error, RunComfyError):
             raise error
     raise batch_error({number: e for number, e in errors.items() if isinstance(e, RunComfyError)}, len(runs))
-
-
-def batch_error(errors: dict[int, RunComfyError], clip_count: int) -> RunComfyError:
-    """The first error of a batch, told as one of many: what became of each clip and its money, and what another run buys.
-
-    Args:
-        errors: The number of a clip, from 1, and how it failed.
-        clip_count: Clips of the batch.
-    """
-    number, first = next(iter(errors.items()))
-    arrived = [n for n in range(1, clip_count + 1) if n not in errors]
-    parts = [first.remedy]
-    others: dict[str, list[int]] = {}
-    for other, error in errors.items():
-        if error is not first:
-            logger.error("Clip %s of %s: %s", other, clip_count, error)
-            others.setdefault(f"{error.what} {error.money}".strip(), []).append(other)
-    parts += [f"{_clips(numbers)} failed too: {said}" for said, numbers in others.items()]
-    if arrived:
-        parts.append(
-            f"{_clips(arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
-        )
-    first.what = f"Clip {number} of {clip_count}: {first.what}"
-    first.remedy = " ".join(part for part in parts if part)
-    return first
-
-
-def _clips(numbers: Sequence[int]) -> str:
-    return f"Clip{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
