@@ -32,7 +32,7 @@ def clip_document(progress: p.Progress, text: str, *, fraction: float) -> Docume
 
     Args:
         progress: The state as last reported.
-        text: What the user reads, as on ComfyUI's own line.
+        text: What the user reads on the card; it may quote RunComfy.
         fraction: How much of the work on this machine is done, 0 to 1.
     """
     return {

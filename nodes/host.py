@@ -7,6 +7,7 @@ none of them.
 from __future__ import annotations
 
 import contextlib
+import html
 import importlib
 import logging
 import os
@@ -142,7 +143,8 @@ class Display:
     def _send_text(self, text: str) -> None:
         server = _prompt_server()
         if server is not None and self._place.node_id is not None and hasattr(server, "send_progress_text"):
-            server.send_progress_text(text, self._place.node_id, server.client_id)
+            # The page inserts it as HTML.
+            server.send_progress_text(html.escape(text, quote=False), self._place.node_id, server.client_id)
 
     def _update(self, bar: Any, fraction: float) -> None:  # noqa: ANN401 - ComfyUI's ProgressBar
         management = _module("comfy.model_management")

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from . import host
 from .errors import Stopped
 from .events import clip_document
-from .progress_text import describe, local_fraction, logged, summary
+from .progress_text import describe, local_fraction, logged, own_words, summary
 from .runcomfy.progress import Preparing, Progress, Report
 from .runcomfy.stopping import StopSignal
 from .stage import Stage
@@ -72,6 +72,11 @@ class Run(Generic[Result]):
         """What the user is to read now."""
         progress, at = self._latest
         return describe(progress, time.monotonic() - at)
+
+    def own_words(self) -> str:
+        """The same without a word of RunComfy's."""
+        progress, at = self._latest
+        return own_words(progress, time.monotonic() - at)
 
     def _work(self) -> None:
         try:
@@ -138,13 +143,11 @@ async def _stopped(runs: Sequence[Run[Any]], *, cancels_remotely: bool, grace_s:
 
 
 def _show(stage: Stage, runs: Sequence[Run[Any]]) -> None:
-    lines = [run.line() for run in runs]
     fractions = [local_fraction(run.state) for run in runs]
     clips = [
-        clip_document(run.state, line, fraction=fraction)
-        for run, line, fraction in zip(runs, lines, fractions, strict=True)
+        clip_document(run.state, run.line(), fraction=fraction) for run, fraction in zip(runs, fractions, strict=True)
     ]
-    stage.show(summary(lines), sum(fractions) / len(runs), clips)
+    stage.show(summary([run.own_words() for run in runs]), sum(fractions) / len(runs), clips)
 
 
 def _finish_submissions() -> None:

@@ -87,6 +87,12 @@ class TestInsideOfComfyUI:
             display.show(text, 0.0)
         assert comfyui.texts == [("Queued", "12", "client-1"), ("Rendering", "12", "client-1")]
 
+    def test_the_text_reaches_the_page_as_text_since_the_page_takes_it_for_html(self, comfyui):
+        Display(HERE).show("It is at /clips/<img src=x onerror=alert(1)>&co.mp4", 0.0)
+        assert [text for text, _node, _sid in comfyui.texts] == [
+            "It is at /clips/&lt;img src=x onerror=alert(1)&gt;&amp;co.mp4"
+        ]
+
     def test_the_bar_moves_in_fine_steps_and_only_when_there_is_news(self, comfyui):
         display = Display(HERE)
         for fraction in (0.0, 0.25, 0.25, 1.0):

@@ -4,7 +4,7 @@ import threading
 import pytest
 from sora2pro.nodes import worker
 from sora2pro.nodes.errors import InvalidInputError, Stopped
-from sora2pro.nodes.runcomfy.progress import Decoding, Finished, Queued, Rendering
+from sora2pro.nodes.runcomfy.progress import Decoding, Finished, Queued, Rendering, Retrying
 from sora2pro.nodes.worker import attend
 from stand_in import InterruptProcessingException
 
@@ -231,6 +231,28 @@ def test_what_a_run_reports_is_shown_on_the_node_for_each_clip(comfyui):
     assert comfyui.steps[-1] == (1000, 1000, "12")
     assert {(node, sid) for _text, node, sid in comfyui.texts} == {("12", "client-1")}
     assert comfyui.events[-1][1]["phase"] == "done"
+
+
+def test_runcomfys_words_are_shown_on_the_card_and_nowhere_else_on_the_page(comfyui):
+    foreign, may_end = "<img src=x onerror=alert(1)>", threading.Event()
+
+    def task(_stop, report):
+        report(Retrying(f"RunComfy says: {foreign}.", 9.0))
+        assert may_end.wait(LONG_S)
+        report(Finished("request-1", "job-1 is failed.", f"job-1 is failed: {foreign}"))
+
+    async def main():
+        attending = asyncio.ensure_future(attend([task]))
+        await until(lambda: any("Trying again" in text for text, _node, _sid in comfyui.texts))
+        may_end.set()
+        await attending
+
+    asyncio.run(main())
+    assert not any("img" in text for text, _node, _sid in comfyui.texts)
+    assert comfyui.texts[-1][0] == "job-1 is failed."
+    cards = [clip["text"] for _event, document, _sid in comfyui.events for clip in document["clips"]]
+    assert any(text.startswith(f"RunComfy says: {foreign}. Trying again in ") for text in cards)
+    assert cards[-1] == f"job-1 is failed: {foreign}"
 
 
 def test_a_display_that_breaks_leaves_no_thread_waiting_and_cancels_nothing(comfyui):
