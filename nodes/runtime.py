@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from . import host
 from .batch import batch_error
-from .errors import RunComfyError
+from .clips import Clip, decode_clip, undecodable_clip
+from .errors import NOTHING_SENT, RunComfyError, VideoDecodeError
 from .orders import FrameChoice, Order, check_folder, checked, pictures_of, request_for
 from .packages import packages_named
 from .progress_text import describe
@@ -19,7 +19,7 @@ from .runcomfy.jobs import REHEARSAL, Job, JobState, charge_sentence
 from .runcomfy.models import Size
 from .runcomfy.outcomes import about
 from .runcomfy.private_files import give_name
-from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
+from .runcomfy.progress import Finished, FromJournal, Progress, Rehearsing, Report
 from .runcomfy.settings import Settings
 from .runcomfy.stopping import StopSignal
 from .stage import endings_shown
@@ -32,20 +32,6 @@ if TYPE_CHECKING:
     from .services import Services
 
 Result = TypeVar("Result")
-
-NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """What the graph gets. `frames` is a float32 tensor [F, H, W, 3] or a blocked output; `audio` is ComfyUI's AUDIO."""
-
-    frames: Any
-    audio: Any
-    fps: float
-    video: Any
-    request_id: str
-    path: Path
 
 
 async def generate(order: Order) -> list[Clip]:
@@ -85,11 +71,9 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
             finding = services.actions.at_once(action, name)
         job, clip = finding.job, None
         if job.has_whole_file:
-            try:
-                clip = decode_clip(services, _file_of(job), job.request_id or "", FrameChoice(), stop, report)
-            except RunComfyError as error:
-                raise about(error, job) from error.__cause__
-        report(Finished(job.request_id or "", finding.report))
+            clip = _clip_of(services, job, FrameChoice(), stop, report)
+            finding = replace(finding, report=" ".join((finding.report, *clip.notes)))
+        report(Finished(job.request_id or "", f"{job.name} is {job.state.value}.", finding.report))
         return finding, clip
 
     with endings_shown():
@@ -108,7 +92,11 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
     def task(stop: StopSignal, report: Report) -> Clip:
         if order.rehearse:
             path, request_id = _rehearsal(order, picture, services.settings, stop, report)
-            clip = decode_clip(services, path, request_id, order.frames, stop, report)
+            try:
+                clip = decode_clip(services, path, request_id, order.frames, stop, report)
+            except VideoDecodeError as error:
+                error.money, error.remedy = NOTHING_SENT, f"Delete {path} and run the node again."
+                raise
             report(Finished(request_id, "Rehearsal: a free stand-in clip. Nothing was sent or charged."))
             return clip
         is_known = False
@@ -122,12 +110,9 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
         job = services.generation.run(
             request, stop=stop, report=relay, preflight=lambda: _check_before_spending(services)
         )
-        request_id = job.request_id or ""
-        try:
-            clip = decode_clip(services, _file_of(job), request_id, order.frames, stop, report)
-        except RunComfyError as error:
-            raise about(error, job) from error.__cause__
-        report(Finished(request_id, describe(FromJournal(request_id), 0.0) if is_known else charge_sentence(job)))
+        clip = _clip_of(services, job, order.frames, stop, report)
+        charge = describe(FromJournal(clip.request_id), 0.0) if is_known else charge_sentence(job)
+        report(Finished(clip.request_id, " ".join((*clip.notes, charge))))
         return clip
 
     return task
@@ -171,28 +156,20 @@ def _rehearsal(
     return path, path.stem
 
 
-def decode_clip(
-    services: Services, path: Path, request_id: str, choice: FrameChoice, stop: StopSignal, report: Report
-) -> Clip:
-    """A file as what the graph gets.
+def _clip_of(services: Services, job: Job, choice: FrameChoice, stop: StopSignal, report: Report) -> Clip:
+    """The clip of a job, as far as it can be read: whoever paid for it gets at least the file.
 
     Raises:
-        VideoDecodeError: The file is damaged.
-        NotEnoughRoomError: Its frames do not fit into memory.
+        RunComfyError: There is nothing to deliver, or no memory for it; the message names the job.
     """
-    from .media.decode import decode  # noqa: PLC0415 - PyAV is loaded when a node runs
-
-    with services.decoding.held(stop, lambda: None):
-        decoded = decode(
-            path,
-            select_every_nth=choice.select_every_nth,
-            frame_load_cap=choice.frame_load_cap,
-            with_frames=choice.decode_frames,
-            progress=lambda done, total: report(Decoding(done, total)),
-            checkpoint=stop.check,
-        )
-    frames = decoded.frames if choice.decode_frames else host.blocked(NO_FRAMES)
-    return Clip(frames, decoded.audio, decoded.fps, host.video(path), request_id, path)
+    path, request_id = _file_of(job), job.request_id or ""
+    try:
+        return decode_clip(services, path, request_id, choice, stop, report)
+    except VideoDecodeError as error:
+        about(error, job)
+        return undecodable_clip(services, error, request_id, choice, stop, report)
+    except RunComfyError as error:
+        raise about(error, job) from error.__cause__
 
 
 def _file_of(job: Job) -> Path:
