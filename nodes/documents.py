@@ -58,12 +58,15 @@ def actions_of(job: Job, *, has_clip: bool) -> list[str]:
     return [action for action in _ACTIONS[job.state] if action not in needless]
 
 
-def job_document(job: Job, *, has_clip: bool, activity: str = "", trouble: str = "") -> Document:
+def job_document(
+    job: Job, *, has_clip: bool, clip_version: str = "", activity: str = "", trouble: str = ""
+) -> Document:
     """A row of the panel. The address of the clip is not in it: it is signed.
 
     Args:
         job: The row of the journal.
         has_clip: Whether its file is on this disk, whole.
+        clip_version: Tells this file from every other one; see `Panel.clip`.
         activity: What is being done for it right now, in words.
         trouble: Why the last thing that was done for it went wrong.
     """
@@ -84,6 +87,7 @@ def job_document(job: Job, *, has_clip: bool, activity: str = "", trouble: str =
         "is_released": job.is_released,
         "reason": job.reason,
         "has_clip": has_clip,
+        "clip_version": clip_version,
         "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,
         "actions": actions_of(job, has_clip=has_clip),
         "activity": activity,

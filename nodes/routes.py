@@ -131,8 +131,8 @@ def _file(path: Path, content_type: str, *, download: bool = False) -> StreamRes
 
     disposition = f'{"attachment" if download else "inline"}; filename="{path.name}"'
     headers = {**PRIVATE, "Content-Type": content_type, "Content-Disposition": disposition}
-    # Both may be kept by the browser: what is below an address never changes.
-    headers["Cache-Control"] = "private, max-age=86400"
+    # The browser may keep it, but asks each time whether the file is still the same: aiohttp makes an ETag of time and length.
+    headers["Cache-Control"] = "private, no-cache"
     return web.FileResponse(path, headers=headers)
 
 
@@ -168,12 +168,12 @@ async def _act(request: Request) -> StreamResponse:
 
 
 async def _clip(request: Request) -> StreamResponse:
-    path = await _in_thread(lambda: _panel().clip(request.match_info["name"]))
+    path = await _in_thread(lambda: _panel().clip(request.match_info["name"], request.query.get("v", "")))
     return _file(path, "video/mp4", download="download" in request.query)
 
 
 async def _thumbnail(request: Request) -> StreamResponse:
-    path = await _in_thread(lambda: _panel().thumbnail(request.match_info["name"]))
+    path = await _in_thread(lambda: _panel().thumbnail(request.match_info["name"], request.query.get("v", "")))
     return _file(path, "image/jpeg")
 
 
