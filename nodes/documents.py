@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from .errors import (
     RunComfyError,
 )
 from .runcomfy.credentials import TOKEN_VARIABLES, Token
+from .runcomfy.foreign_text import shown
 from .runcomfy.jobs import Job, JobState, charge_sentence
 from .runcomfy.settings import VARIABLES, Settings
 
@@ -43,6 +46,19 @@ _ACTIONS: dict[JobState, tuple[str, ...]] = {
     _S.CANCELLED: ("collect", "release"),
     _S.UNCERTAIN: ("adopt", "release"),
 }
+
+
+def json_of(document: Document) -> str:
+    """A document as JSON, which knows no NaN and no Infinity (RFC 8259, section 6): what is not a number is null."""
+    return json.dumps(_finite(document), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def actions_of(job: Job, *, has_clip: bool) -> list[str]:
@@ -85,7 +101,7 @@ def job_document(
         "cost_usd": job.cost_usd,
         "charge": charge_sentence(job),
         "is_released": job.is_released,
-        "reason": job.reason,
+        "reason": shown(job.reason),
         "has_clip": has_clip,
         "clip_version": clip_version,
         "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,

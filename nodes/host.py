@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import shutil
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,14 @@ def route_table() -> Any:  # noqa: ANN401 - aiohttp's RouteTableDef or None
     """Where routes are added while ComfyUI loads the pack; None outside of it. Imports nothing."""
     server = sys.modules.get("server")
     return getattr(getattr(getattr(server, "PromptServer", None), "instance", None), "routes", None)
+
+
+def own_names() -> list[str]:
+    """Names, in small letters, under which this machine or its ComfyUI is asked for. Imports nothing."""
+    name = socket.gethostname().lower()
+    arguments = getattr(sys.modules.get("comfy.cli_args"), "args", None)
+    listens_on = str(getattr(arguments, "listen", None) or "")
+    return [name, f"{name.partition('.')[0]}.local", *filter(None, map(str.strip, listens_on.lower().split(",")))]
 
 
 class Display:

@@ -1,4 +1,6 @@
+import socket
 import sys
+import types
 
 import pytest
 from sora2pro.nodes import host
@@ -198,6 +200,14 @@ class TestInsideOfComfyUI:
         assert host.workflow_id("prompt-1") is None
         assert host.route_table() is None
         assert comfyui.texts == []
+
+
+def test_a_machine_is_asked_for_by_its_own_names_and_by_what_comfyui_listens_on(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Studio.Example.Org")
+    assert host.own_names()[:2] == ["studio.example.org", "studio.local"]
+    arguments = types.SimpleNamespace(args=types.SimpleNamespace(listen="192.0.2.7, Comfy.Example.Org"))
+    monkeypatch.setitem(sys.modules, "comfy.cli_args", arguments)
+    assert host.own_names() == ["studio.example.org", "studio.local", "192.0.2.7", "comfy.example.org"]
 
 
 def test_asking_for_routes_loads_no_module_of_comfyui():

@@ -7,6 +7,7 @@ import os
 import pytest
 from contract.routes.page import buy, fill
 from PIL import Image
+from sora2pro.nodes.services import current_services
 
 
 def test_an_empty_journal_is_an_empty_list(page):
@@ -144,3 +145,12 @@ def test_a_file_that_was_replaced_has_another_address_and_another_thumbnail(page
     assert before != after
     assert page.get(f"/jobs/1/thumbnail?v={before}").status_code == 404
     assert page.get(f"/jobs/1/thumbnail?v={after}").status_code == 200
+
+
+def test_an_amount_that_is_not_a_number_leaves_the_list_readable(page):
+    buy()
+    with current_services().journal.database.writing() as connection:
+        connection.execute("UPDATE jobs SET cost_usd = 9e999, expected_usd = -9e999")
+    answer = page.get("/jobs")
+    document = json.loads(answer.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert document["jobs"][0]["cost_usd"] is None
