@@ -1,13 +1,15 @@
 """A clip that is paid for and cannot be decoded: whoever paid gets what there is of it, and is told what is missing."""
 
-import av
+from dataclasses import replace
+
 import node_runs
-import numpy as np
 import pytest
+from clips import break_pictures
 from emulator import Call
 from sora2pro.nodes.errors import NotEnoughRoomError, VideoDecodeError
 from sora2pro.nodes.host import Blocked, ClipFile
 from sora2pro.nodes.media.decode import decode
+from stand_in import ComfyUI
 
 
 def bought(emulator, point_to, **inputs):
@@ -15,22 +17,6 @@ def bought(emulator, point_to, **inputs):
     point_to(emulator)
     (output,) = node_runs.run_node(**inputs)
     return output, output.video.path
-
-
-def break_stream(path, kind):
-    """Breaks the content of one track and leaves length and index as they are."""
-    with av.open(str(path)) as container:
-        packets = [(packet.pos, packet.size) for packet in container.demux(getattr(container.streams, kind)[0])]
-    content = bytearray(path.read_bytes())
-    noise = np.random.default_rng(1)
-    for position, size in filter(None, packets[len(packets) // 2 :]):
-        if size:
-            content[position + 5 : position + size] = noise.integers(1, 255, size - 5, np.uint8).tobytes()
-    path.write_bytes(content)
-
-
-def break_pictures(path):
-    break_stream(path, "video")
 
 
 def cut_in_half(path):
@@ -90,6 +76,35 @@ def test_the_status_node_delivers_the_same(emulator, point_to, damage, action):
     assert "safe on this disk" in frames.message
     assert f"'video' has the file, which is paid for and safe at {path}." in report
     assert emulator.charges == 1
+
+
+def test_what_was_replaced_is_told_with_the_charge_and_in_the_log(emulator, point_to, monkeypatch, tmp_path, caplog):
+    comfyui = ComfyUI(tmp_path / "comfyui").installed(monkeypatch)
+    note = "Its sound cannot be read and was replaced by silence."
+    monkeypatch.setattr(
+        "sora2pro.nodes.media.decode.decode", lambda *a, **options: replace(decode(*a, **options), notes=(note,))
+    )
+    point_to(emulator)
+    node_runs.run_node()
+    told = f"{note} RunComfy charged $1.20 for it."
+    assert comfyui.texts[-1][0] == told
+    assert comfyui.events[-1][1]["clips"][0]["text"] == told
+    assert any(note in record.getMessage() and record.levelname == "WARNING" for record in caplog.records)
+    assert note in node_runs.run_status()[-1]
+
+
+def test_the_card_and_the_last_line_say_what_is_missing_and_where_the_file_is(
+    emulator, point_to, monkeypatch, tmp_path
+):
+    _, path = bought(emulator, point_to)
+    replace_by_a_page(path)
+    comfyui = ComfyUI(tmp_path / "comfyui").installed(monkeypatch)
+    node_runs.run_node()
+    (card,) = comfyui.events[-1][1]["clips"]
+    for words in ("'frames' and 'audio' are blocked", "paid for and safe at", str(path), "no charge"):
+        assert words in card["text"]
+        assert words in comfyui.texts[-1][0]
+    assert comfyui.events[-1][1]["phase"] == "done"
 
 
 def test_a_batch_goes_on_with_every_clip(emulator, point_to):
