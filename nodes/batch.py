@@ -12,7 +12,7 @@ from .errors import (
     RunComfyError,
     SubmissionUncertainError,
 )
-from .progress_text import listed
+from .progress_text import listed, numbered
 
 logger = logging.getLogger("runcomfy.sora2pro.batch")
 
@@ -34,10 +34,12 @@ def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComf
         if error is not first:
             logger.error("Clip %s of %s: %s", other, clip_count, error)
             others.setdefault(f"{error.what} {error.money}".strip(), []).append(other)
-    parts = [f"{_clips(numbers)}{_jobs(errors, numbers)} failed too: {said}" for said, numbers in others.items()]
+    parts = [
+        f"{numbered('Clip', numbers)}{_jobs(errors, numbers)} failed too: {said}" for said, numbers in others.items()
+    ]
     if arrived:
         parts.append(
-            f"{_clips(arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
+            f"{numbered('Clip', arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
         )
     first.what = f"Clip {number} of {clip_count}: {first.what}"
     first.remedy = " ".join(part for part in (*_remedies(errors, clip_count), *parts) if part)
@@ -63,7 +65,7 @@ def _remedies(errors: Mapping[int, RunComfyError], clip_count: int) -> list[str]
 def _without(pictures: Mapping[int, RunComfyError], *, is_rest_here: bool) -> str:
     """How to go on without the pictures that failed, or with another try of them alone."""
     sentences = [
-        f"Take {_plural('picture', list(pictures))} out of the batch and run again"
+        f"Take {numbered('picture', list(pictures))} out of the batch and run again"
         + (": the others are free." if is_rest_here else ".")
     ]
     for number, error in pictures.items():
@@ -71,14 +73,6 @@ def _without(pictures: Mapping[int, RunComfyError], *, is_rest_here: bool) -> st
             sentences.append(f"To buy clip {number} again, release job-{error.job_id} in Sora2ProStatus and run again.")
     sentences.append("Changing the prompt, the seed, the size or the seconds buys every clip of the batch again.")
     return " ".join(sentences)
-
-
-def _plural(noun: str, numbers: Sequence[int]) -> str:
-    return f"{noun}{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
-
-
-def _clips(numbers: Sequence[int]) -> str:
-    return _plural("Clip", numbers)
 
 
 def _jobs(errors: Mapping[int, RunComfyError], numbers: Sequence[int]) -> str:

@@ -112,3 +112,8 @@ def listed(numbers: Sequence[object]) -> str:
     """`1`, `1 and 3`, `1, 2 and 4`; the same for names."""
     *head, last = [str(number) for number in numbers]
     return f"{', '.join(head)} and {last}" if head else last
+
+
+def numbered(noun: str, numbers: Sequence[int]) -> str:
+    """`Clip 2`, `Clips 1 and 3`."""
+    return f"{noun}{'' if len(numbers) == 1 else 's'} {listed(numbers)}"

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from . import host
 from .errors import Stopped
 from .events import clip_document
-from .progress_text import describe, local_fraction, logged, own_words, summary
+from .progress_text import describe, local_fraction, logged, numbered, own_words, summary
 from .runcomfy.progress import Preparing, Progress, Report, Submitting
 from .runcomfy.stopping import StopSignal
 from .stage import Stage
@@ -138,12 +138,24 @@ async def _stopped(runs: Sequence[Run[Any]], *, cancels_remotely: bool, grace_s:
     with contextlib.suppress(asyncio.CancelledError):
         while time.monotonic() < give_up_at and not all(run.is_finished for run in runs):  # noqa: ASYNC110 - threads set no asyncio.Event
             await asyncio.sleep(FIRST_LOOK_S)
-    said = [str(run.error) for run in runs if isinstance(run.error, Stopped) and str(run.error)]
+    said = _said_once(runs)
     if not all(run.is_finished for run in runs):
         said.append("Stopped. What was under way is brought to a safe end in the background; the log says how.")
-    message = "\n".join(dict.fromkeys(said)) or "Stopped."
+    message = "\n".join(said) or "Stopped."
     logger.info("%s", message)
     return host.interruption(message)
+
+
+def _said_once(runs: Sequence[Run[Any]]) -> list[str]:
+    """What became of the requests: each sentence once, with the clips of a batch it is about, and their ids."""
+    stops = {number: run.error for number, run in enumerate(runs, start=1) if isinstance(run.error, Stopped)}
+    sentences = []
+    for said in dict.fromkeys(stopped.said for stopped in stops.values() if stopped.said):
+        clips = {number: stopped.ids for number, stopped in stops.items() if stopped.said == said}
+        ids = "; ".join(filter(None, dict.fromkeys(clips.values())))
+        which = f"{numbered('Clip', list(clips))}: " if ids and len(runs) > 1 else ""
+        sentences.append(which + (f"{said} ({ids})" if ids else said))
+    return sentences
 
 
 def _show(stage: Stage, runs: Sequence[Run[Any]]) -> None:

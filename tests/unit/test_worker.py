@@ -154,6 +154,31 @@ def test_stop_ends_every_run_and_says_once_what_became_of_the_requests(comfyui):
     assert comfyui.is_interrupted, "sibling nodes must see the signal too"
 
 
+def test_stop_on_a_batch_tells_each_sentence_once_with_its_clips_and_ids(comfyui):
+    def stopping(said, ids):
+        def task(stop, report):
+            report(Queued("request", 3))
+            try:
+                stop.sleep(LONG_S)
+            except Stopped:
+                raise Stopped(said, ids) from None
+
+        return task
+
+    cancelled, late = "Stopped. It is cancelled.", "Stopped. It goes on and is charged."
+    tasks = [stopping(cancelled, "job: job-1"), stopping(late, "job: job-2"), stopping(cancelled, "job: job-3")]
+
+    async def main(tasks):
+        comfyui.interrupt()
+        return await outcome_of(attend(tasks))
+
+    assert str(asyncio.run(main(tasks)).exception()) == (
+        "Clips 1 and 3: Stopped. It is cancelled. (job: job-1; job: job-3)\n"
+        "Clip 2: Stopped. It goes on and is charged. (job: job-2)"
+    )
+    assert str(asyncio.run(main(tasks[:1])).exception()) == "Stopped. It is cancelled. (job: job-1)"
+
+
 def test_a_failing_sibling_stops_our_run_but_not_the_request_at_runcomfy(comfyui):
     """ComfyUI cancels the task then; a CancelledError that escaped would end its worker thread."""
     assert not comfyui.is_interrupted
