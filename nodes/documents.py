@@ -17,7 +17,7 @@ from .errors import (
     RunComfyError,
 )
 from .runcomfy.credentials import TOKEN_VARIABLES, Token
-from .runcomfy.foreign_text import shown
+from .runcomfy.foreign_text import shown, shown_lines
 from .runcomfy.jobs import Job, JobState, charge_sentence
 from .runcomfy.settings import VARIABLES, Settings
 
@@ -106,8 +106,8 @@ def job_document(
         "clip_version": clip_version,
         "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,
         "actions": actions_of(job, has_clip=has_clip),
-        "activity": activity,
-        "trouble": trouble,
+        "activity": shown_lines(activity),
+        "trouble": shown_lines(trouble),
     }
 
 
@@ -170,7 +170,7 @@ def token_document(token: Token | None, problem: str, *, saved_path: str, has_sa
 def error_document(error: RunComfyError) -> Document:
     """The sentences of the node, for the page."""
     return {
-        "error": str(error),
+        "error": shown_lines(str(error)),
         "kind": type(error).__name__,
         "request_id": error.request_id,
         "job_id": error.job_id,

@@ -12,6 +12,7 @@ from pathlib import Path
 from .collecting import Collecting
 from .documents import Document, UnknownJobError, job_document, totals_document
 from .errors import UNCHANGED, RunComfyError
+from .runcomfy.foreign_text import shown_lines
 from .runcomfy.jobs import Job
 from .runcomfy.models import AUTO_SIZE, Size
 from .services import Services
@@ -73,7 +74,7 @@ class Panel:
             self._collecting.start(job.id, actions)
             return {"job": self._document(job), "report": ""}
         finding = actions.at_once(action, f"{job.name} {request_id}" if action == "adopt" else job.name)
-        return {"job": self._document(finding.job), "report": finding.report}
+        return {"job": self._document(finding.job), "report": shown_lines(finding.report)}
 
     def clip(self, name: str, version: str = "") -> Path:
         """The file of a job.

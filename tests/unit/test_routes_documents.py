@@ -15,9 +15,11 @@ from sora2pro.nodes.errors import (
     MissingTokenError,
     NotFoundError,
 )
+from sora2pro.nodes.events import clip_document, ended_part
 from sora2pro.nodes.guard import refusal
 from sora2pro.nodes.runcomfy.credentials import Token
 from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.progress import Finished
 from values import made_job
 
 JOB = made_job(
@@ -64,6 +66,25 @@ def test_what_others_said_of_a_job_reaches_the_page_on_one_short_line_without_es
     said = job_document(replace(JOB, reason=reason), has_clip=False)["reason"]
     assert said.isprintable()
     assert (said[:12], len(said), "secret" in said) == ("blocked[31m ", 300, False)
+
+
+WILD = "A clip on evil\x1b[31m\u202ehost \x00 " + "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        job_document(JOB, has_clip=False, trouble=WILD)["trouble"],
+        job_document(JOB, has_clip=False, activity=WILD)["activity"],
+        error_document(InvalidInputError(WILD))["error"],
+        clip_document(Finished("r1", "Done.", WILD), WILD, fraction=1.0)["text"],
+        ended_part(None, phase="failed", message=WILD)["message"],
+    ],
+)
+def test_whatever_quotes_others_reaches_the_page_without_escape_codes_and_turned_letters_and_with_an_end(told):
+    assert told.startswith("A clip on evil[31mhost ")
+    assert told.isprintable()
+    assert len(told) <= 4000
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
