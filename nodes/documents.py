@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from .errors import (
 )
 from .runcomfy.credentials import TOKEN_VARIABLES, Token
 from .runcomfy.environment import read_variable
+from .runcomfy.foreign_text import shown, shown_lines
 from .runcomfy.jobs import Job, JobState, charge_sentence, describe_inputs
 from .runcomfy.settings import VARIABLES, Settings
 
@@ -46,6 +49,19 @@ _ACTIONS: dict[JobState, tuple[str, ...]] = {
 }
 
 
+def json_of(document: Document) -> str:
+    """A document as JSON, which knows no NaN and no Infinity (RFC 8259, section 6): what is not a number is null."""
+    return json.dumps(_finite(document), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def actions_of(job: Job, *, has_clip: bool) -> list[str]:
     """What the panel offers for a job; none of it can spend."""
     if has_clip:
@@ -59,12 +75,15 @@ def actions_of(job: Job, *, has_clip: bool) -> list[str]:
     return [action for action in _ACTIONS[job.state] if action not in needless]
 
 
-def job_document(job: Job, *, has_clip: bool, activity: str = "", trouble: str = "") -> Document:
+def job_document(
+    job: Job, *, has_clip: bool, clip_version: str = "", activity: str = "", trouble: str = ""
+) -> Document:
     """A row of the panel. The address of the clip is not in it: it is signed.
 
     Args:
         job: The row of the journal.
         has_clip: Whether its file is on this disk, whole.
+        clip_version: Tells this file from every other one; see `Panel.clip`.
         activity: What is being done for it right now, in words.
         trouble: Why the last thing that was done for it went wrong.
     """
@@ -83,12 +102,13 @@ def job_document(job: Job, *, has_clip: bool, activity: str = "", trouble: str =
         "cost_usd": job.cost_usd,
         "charge": charge_sentence(job),
         "is_released": job.is_released,
-        "reason": job.reason,
+        "reason": shown(job.reason),
         "has_clip": has_clip,
+        "clip_version": clip_version,
         "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,
         "actions": actions_of(job, has_clip=has_clip),
-        "activity": activity,
-        "trouble": trouble,
+        "activity": shown_lines(activity),
+        "trouble": shown_lines(trouble),
     }
 
 
@@ -151,7 +171,7 @@ def token_document(token: Token | None, problem: str, *, saved_path: str, has_sa
 def error_document(error: RunComfyError) -> Document:
     """The sentences of the node, for the page."""
     return {
-        "error": str(error),
+        "error": shown_lines(str(error)),
         "kind": type(error).__name__,
         "request_id": error.request_id,
         "job_id": error.job_id,

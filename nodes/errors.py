@@ -19,7 +19,17 @@ SAFE_TO_RERUN = "Run the node again to go on with the same request: there is no 
 
 
 class Stopped(Exception):  # noqa: N818 - the user's wish, not an error; the runtime turns it into ComfyUI's interruption
-    """The user pressed Stop. ``str()`` says what became of the request."""
+    """The user pressed Stop. ``str()`` says what became of the request.
+
+    Args:
+        said: What became of it; empty where only the end of the run is to be told.
+        ids: What the request is found by: `request_id: …, job: job-7`.
+    """
+
+    def __init__(self, said: str = "", ids: str = "") -> None:
+        super().__init__(f"{said} ({ids})" if ids else said)
+        self.said = said
+        self.ids = ids
 
 
 class Details(TypedDict, total=False):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .runcomfy import progress as p
+from .runcomfy.foreign_text import shown_lines
 
 Document = dict[str, Any]
 
@@ -32,12 +33,12 @@ def clip_document(progress: p.Progress, text: str, *, fraction: float) -> Docume
 
     Args:
         progress: The state as last reported.
-        text: What the user reads, as on ComfyUI's own line.
+        text: What the user reads on the card; it may quote RunComfy.
         fraction: How much of the work on this machine is done, 0 to 1.
     """
     return {
         "kind": _KINDS[type(progress)],
-        "text": text,
+        "text": shown_lines(text),
         "fraction": round(fraction, 3),
         "request_id": getattr(progress, "request_id", None) or None,
     }
@@ -61,7 +62,7 @@ def ended_part(before: Document | None, *, phase: str, message: str, request_id:
     clips = [] if before is None else before["clips"]
     if request_id and not any(clip["request_id"] for clip in clips):
         clips = [{"kind": "ended", "text": "", "fraction": 0.0, "request_id": request_id}]
-    return {"phase": phase, "clips": clips, "message": message}
+    return {"phase": phase, "clips": clips, "message": shown_lines(message)}
 
 
 def combined(parts: Iterable[Document]) -> Document:

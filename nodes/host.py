@@ -7,10 +7,12 @@ none of them.
 from __future__ import annotations
 
 import contextlib
+import html
 import importlib
 import logging
 import os
 import shutil
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +125,14 @@ def route_table() -> Any:  # noqa: ANN401 - aiohttp's RouteTableDef or None
     return getattr(getattr(getattr(server, "PromptServer", None), "instance", None), "routes", None)
 
 
+def own_names() -> list[str]:
+    """Names, in small letters, under which this machine or its ComfyUI is asked for. Imports nothing."""
+    name = socket.gethostname().lower()
+    arguments = getattr(sys.modules.get("comfy.cli_args"), "args", None)
+    listens_on = str(getattr(arguments, "listen", None) or "")
+    return [name, f"{name.partition('.')[0]}.local", *filter(None, map(str.strip, listens_on.lower().split(",")))]
+
+
 class Display:
     """The bar and the line of text on one node. Call it from the node's own coroutine."""
 
@@ -152,7 +162,8 @@ class Display:
     def _send_text(self, text: str) -> None:
         server = _prompt_server()
         if server is not None and self._place.node_id is not None and hasattr(server, "send_progress_text"):
-            server.send_progress_text(text, self._place.node_id, server.client_id)
+            # The page inserts it as HTML.
+            server.send_progress_text(html.escape(text, quote=False), self._place.node_id, server.client_id)
 
     def _update(self, bar: Any, fraction: float) -> None:  # noqa: ANN401 - ComfyUI's ProgressBar
         management = _module("comfy.model_management")

@@ -5,6 +5,7 @@ Everything here blocks (SQLite, disk, RunComfy) and belongs into a thread.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,12 +13,14 @@ from pathlib import Path
 from .collecting import Collecting
 from .documents import Document, UnknownJobError, job_document, totals_document
 from .errors import UNCHANGED, RunComfyError
+from .runcomfy.foreign_text import shown_lines
 from .runcomfy.jobs import Job
 from .runcomfy.models import AUTO_SIZE, Input, ModelSpec, Role, Scalar
 from .services import Services
 
 MAX_PAGE = 200
 MAX_SEARCH_CHARS = 200
+LOOK_AGAIN = "Look at the list again."
 
 
 class Panel:
@@ -72,15 +75,24 @@ class Panel:
             self._collecting.start(job.id, actions)
             return {"job": self._document(job), "report": ""}
         finding = actions.at_once(action, f"{job.name} {request_id}" if action == "adopt" else job.name)
-        return {"job": self._document(finding.job), "report": finding.report}
+        return {"job": self._document(finding.job), "report": shown_lines(finding.report)}
 
-    def clip(self, name: str) -> Path:
+    def clip(self, name: str, version: str = "") -> Path:
         """The file of a job.
+
+        Args:
+            name: Its number or its request id.
+            version: Of the file that is meant, as in the job's document. The number of a job is one of this journal only, and
+                a page may still show the list of another one. Blank: whatever file there is.
 
         Raises:
             UnknownJobError: There is no such job, or its file is not there.
         """
         job = self._job(name)
+        if version and version != _version(job):
+            raise UnknownJobError(
+                f"The clip of {job.name} is not the one that was asked for.", money=UNCHANGED, remedy=LOOK_AGAIN
+            )
         if not job.has_whole_file or job.path is None:
             raise UnknownJobError(
                 f"The clip of {job.name} is not on this disk (any more).",
@@ -89,8 +101,8 @@ class Panel:
             )
         return job.path
 
-    def thumbnail(self, name: str) -> Path:
-        """The first picture of a job's clip, made once.
+    def thumbnail(self, name: str, version: str = "") -> Path:
+        """The first picture of a job's clip, made once; arguments as for `clip`.
 
         Raises:
             UnknownJobError: There is no such job, or its file is not there.
@@ -98,9 +110,10 @@ class Panel:
         """
         from .media.thumbnail import write_thumbnail  # noqa: PLC0415 - PyAV is loaded when it is needed
 
-        clip = self.clip(name)
+        clip = self.clip(name, version)
         folder = self._services().settings.state_dir / "thumbnails"
-        target = folder / f"{clip.stem}-{clip.stat().st_size}.jpg"
+        status = clip.stat()
+        target = folder / f"{clip.stem}-{status.st_size}-{status.st_mtime_ns:x}.jpg"
         if not target.exists():
             write_thumbnail(clip, target)
         return target
@@ -139,7 +152,14 @@ class Panel:
 
     def _document(self, job: Job) -> Document:
         news = self._collecting.news(job.id)
-        return job_document(job, has_clip=job.has_whole_file, activity=news.activity, trouble=news.trouble)
+        has_clip = job.has_whole_file
+        return job_document(
+            job,
+            has_clip=has_clip,
+            clip_version=_version(job) if has_clip else "",
+            activity=news.activity,
+            trouble=news.trouble,
+        )
 
     def _job(self, name: str) -> Job:
         journal = self._services().journal
@@ -147,12 +167,22 @@ class Panel:
         job = journal.get(int(number)) if number.isascii() and number.isdecimal() and len(number) < 16 else None  # noqa: PLR2004 - SQLite's
         job = job or journal.by_request_id(name)
         if job is None:
-            raise UnknownJobError(
-                "There is no such job in the journal (any more).", money=UNCHANGED, remedy="Look at the list again."
-            )
+            raise UnknownJobError("There is no such job in the journal (any more).", money=UNCHANGED, remedy=LOOK_AGAIN)
         return job
 
 
 def _values(one: Input, text: str) -> tuple[Scalar, ...]:
     """What an input may come to: every choice for a size that the picture decides."""
     return one.choices if one.role is Role.SIZE and text == AUTO_SIZE else (one.parse(text),)
+
+
+def _version(job: Job) -> str:
+    """A file's identity: request, length and time of the last change; empty if there is no file."""
+    try:
+        status = job.path.stat() if job.path is not None else None
+    except OSError:
+        status = None
+    if status is None:
+        return ""
+    identity = f"{job.request_id} {status.st_size} {status.st_mtime_ns}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .runcomfy import progress as p
+from .runcomfy.foreign_text import shown
 
 LOCAL_HALF = 0.5
 
@@ -26,7 +27,7 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
         case p.Submitting(expected_usd):
             return "Sending to RunComfy" + ("" if expected_usd is None else f" (about ${expected_usd:.2f})")
         case p.Retrying(reason, wait_s):
-            return f"{reason.rstrip('.')}. Trying again in {max(0.0, wait_s - since_s):.0f} s"
+            return f"{shown(reason).rstrip('.')}. {_trying_again(wait_s - since_s)}"
         case p.Queued(_, position):
             return "Queued at RunComfy" + ("" if position is None else f", position {position}")
         case p.Rendering(_, elapsed_s, usual_s):
@@ -40,8 +41,27 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
             return f"Rehearsal (free, not sent): frame {done} of {total}"
         case p.FromJournal():
             return "From your earlier purchase, no charge"
-        case p.Finished(_, summary):
+        case p.Finished(_, summary, details):
+            return details or summary
+
+
+def own_words(progress: p.Progress, since_s: float) -> str:
+    """The same line without a word of RunComfy's.
+
+    It is for ComfyUI's own line on a node, which takes HTML and link syntax, and which a node of another workflow with the
+    same id shows too.
+    """
+    match progress:
+        case p.Retrying(_, wait_s):
+            return f"RunComfy did not answer as expected. {_trying_again(wait_s - since_s)}"
+        case p.Finished(_, summary, _):
             return summary
+        case _:
+            return describe(progress, since_s)
+
+
+def _trying_again(wait_s: float) -> str:
+    return f"Trying again in {max(0.0, wait_s):.0f} s"
 
 
 def logged(progress: p.Progress) -> str:
@@ -88,7 +108,12 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
 
-def listed(numbers: Sequence[int]) -> str:
-    """`1`, `1 and 3`, `1, 2 and 4`."""
+def listed(numbers: Sequence[object]) -> str:
+    """`1`, `1 and 3`, `1, 2 and 4`; the same for names."""
     *head, last = [str(number) for number in numbers]
     return f"{', '.join(head)} and {last}" if head else last
+
+
+def numbered(noun: str, numbers: Sequence[int]) -> str:
+    """`Clip 2`, `Clips 1 and 3`."""
+    return f"{noun}{'' if len(numbers) == 1 else 's'} {listed(numbers)}"

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import host
 from .configuration import current_settings
-from .documents import error_document, status_of
+from .documents import error_document, json_of, status_of
 from .errors import UNCHANGED, InvalidInputError, RunComfyError
-from .guard import MAX_BODY_BYTES, parsed_body, refusal, text_of
+from .guard import ALLOWED_HOSTS_VARIABLE, MAX_BODY_BYTES, parsed_body, parsed_hosts, refusal, text_of
+from .packages import packages_named
 from .stage import STATES
+from .worker import DaemonThreads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +41,9 @@ logger = logging.getLogger("runcomfy.sora2pro.routes")
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
+def _threads() -> DaemonThreads:
     """Threads of our own: a slow disk or RunComfy must not hold up what else ComfyUI's server does."""
-    return ThreadPoolExecutor(THREADS, "sora2pro-routes")
+    return DaemonThreads(THREADS, "sora2pro-routes")
 
 
 @cache
@@ -82,9 +82,13 @@ def add_to(table: Any) -> None:  # noqa: ANN401 - aiohttp's RouteTableDef; aioht
         table.route(method, PREFIX + path)(_guarded(handler))
 
 
+def _allowed_hosts() -> list[str]:
+    return [*host.own_names(), *parsed_hosts(os.environ.get(ALLOWED_HOSTS_VARIABLE, ""))]
+
+
 def _guarded(handler: Handler) -> Handler:
     async def guarded(request: Request) -> StreamResponse:
-        refused = refusal(request.method, request.headers)
+        refused = refusal(request.method, request.headers, _allowed_hosts())
         if refused is not None:
             return _json({"error": refused, "kind": "Refused"}, status=403)
         try:
@@ -100,7 +104,11 @@ def _guarded(handler: Handler) -> Handler:
 
 
 async def _in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the work brings
-    return await asyncio.get_running_loop().run_in_executor(_threads(), work)
+    def named() -> Any:  # noqa: ANN401 - as above
+        with packages_named():
+            return work()
+
+    return await asyncio.wrap_future(_threads().run(named))
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -122,7 +130,7 @@ async def _body(request: Request) -> dict[str, Any]:
 def _json(document: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> StreamResponse:
     from aiohttp import web  # noqa: PLC0415 - ComfyUI has it; a bare Python may not
 
-    return web.json_response(document, status=status, headers={**PRIVATE, **(headers or {})})
+    return web.json_response(text=json_of(document), status=status, headers={**PRIVATE, **(headers or {})})
 
 
 def _file(path: Path, content_type: str, *, download: bool = False) -> StreamResponse:
@@ -131,8 +139,8 @@ def _file(path: Path, content_type: str, *, download: bool = False) -> StreamRes
 
     disposition = f'{"attachment" if download else "inline"}; filename="{path.name}"'
     headers = {**PRIVATE, "Content-Type": content_type, "Content-Disposition": disposition}
-    # Both may be kept by the browser: what is below an address never changes.
-    headers["Cache-Control"] = "private, max-age=86400"
+    # The browser may keep it, but asks each time whether the file is still the same: aiohttp makes an ETag of time and length.
+    headers["Cache-Control"] = "private, no-cache"
     return web.FileResponse(path, headers=headers)
 
 
@@ -151,7 +159,7 @@ async def _jobs(request: Request) -> StreamResponse:
         lambda: _panel().jobs(query.get("search", ""), limit=limit or PAGE, before_id=before_id)
     )
     # The panel asks every other second; what it has already is not sent again.
-    tag = f'"{hashlib.sha256(json.dumps(document).encode()).hexdigest()[:32]}"'
+    tag = f'"{hashlib.sha256(json_of(document).encode()).hexdigest()[:32]}"'
     if request.headers.get("If-None-Match") == tag:
         return _json({}, status=304, headers={"ETag": tag})
     return _json(document, headers={"ETag": tag})
@@ -168,12 +176,12 @@ async def _act(request: Request) -> StreamResponse:
 
 
 async def _clip(request: Request) -> StreamResponse:
-    path = await _in_thread(lambda: _panel().clip(request.match_info["name"]))
+    path = await _in_thread(lambda: _panel().clip(request.match_info["name"], request.query.get("v", "")))
     return _file(path, "video/mp4", download="download" in request.query)
 
 
 async def _thumbnail(request: Request) -> StreamResponse:
-    path = await _in_thread(lambda: _panel().thumbnail(request.match_info["name"]))
+    path = await _in_thread(lambda: _panel().thumbnail(request.match_info["name"], request.query.get("v", "")))
     return _file(path, "image/jpeg")
 
 

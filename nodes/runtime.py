@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from . import host
-from .errors import RunComfyError
+from .batch import batch_error
+from .clips import Clip, decode_clip, undecodable_clip
+from .errors import NOTHING_SENT, RunComfyError, VideoDecodeError
 from .orders import FrameChoice, Order, check_folder, checked, pictures_of, request_for
 from .packages import packages_named
-from .progress_text import describe, listed
+from .progress_text import describe
 from .runcomfy.jobs import REHEARSAL, Job, JobState, charge_sentence
 from .runcomfy.outcomes import about
 from .runcomfy.private_files import give_name, remove_stale
-from .runcomfy.progress import Decoding, Finished, FromJournal, Progress, Rehearsing, Report
+from .runcomfy.progress import Finished, FromJournal, Progress, Rehearsing, Report
 from .runcomfy.settings import Settings
 from .runcomfy.stopping import StopSignal
 from .stage import endings_shown
@@ -32,23 +32,9 @@ if TYPE_CHECKING:
     from .services import Services
 
 Result = TypeVar("Result")
-logger = logging.getLogger("runcomfy.sora2pro.runtime")
 
 RENDERING = ".rehearsal-"  # stands before the name of a folder in which a rehearsal is being made
 RENDERING_AT_MOST_S = 3600.0
-NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """What the graph gets. `frames` is a float32 tensor [F, H, W, 3] or a blocked output; `audio` is ComfyUI's AUDIO."""
-
-    frames: Any
-    audio: Any
-    fps: float
-    video: Any
-    request_id: str
-    path: Path
 
 
 async def generate(order: Order) -> list[Clip]:
@@ -88,11 +74,9 @@ async def act(name: str, action: str) -> tuple[Finding, Clip | None]:
             finding = services.actions.at_once(action, name)
         job, clip = finding.job, None
         if job.has_whole_file:
-            try:
-                clip = decode_clip(services, _file_of(job), job.request_id or "", FrameChoice(), stop, report)
-            except RunComfyError as error:
-                raise about(error, job) from error.__cause__
-        report(Finished(job.request_id or "", finding.report))
+            clip = _clip_of(services, job, FrameChoice(), stop, report)
+            finding = replace(finding, report=" ".join((finding.report, *clip.notes)))
+        report(Finished(job.request_id or "", f"{job.name} is {job.state.value}.", finding.report))
         return finding, clip
 
     with endings_shown():
@@ -111,7 +95,11 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
     def task(stop: StopSignal, report: Report) -> Clip:
         if order.rehearse:
             path, request_id = _rehearsal(order, picture, services.settings, stop, report)
-            clip = decode_clip(services, path, request_id, order.frames, stop, report)
+            try:
+                clip = decode_clip(services, path, request_id, order.frames, stop, report)
+            except VideoDecodeError as error:
+                error.money, error.remedy = NOTHING_SENT, f"Delete {path} and run the node again."
+                raise
             report(Finished(request_id, "Rehearsal: a free stand-in clip. Nothing was sent or charged."))
             return clip
         is_known = False
@@ -125,12 +113,9 @@ def _task(services: Services, order: Order, picture: torch.Tensor | None) -> Tas
         job = services.generation.run(
             request, stop=stop, report=relay, preflight=lambda: _check_before_spending(services)
         )
-        request_id = job.request_id or ""
-        try:
-            clip = decode_clip(services, _file_of(job), request_id, order.frames, stop, report)
-        except RunComfyError as error:
-            raise about(error, job) from error.__cause__
-        report(Finished(request_id, describe(FromJournal(request_id), 0.0) if is_known else charge_sentence(job)))
+        clip = _clip_of(services, job, order.frames, stop, report)
+        charge = describe(FromJournal(clip.request_id), 0.0) if is_known else charge_sentence(job)
+        report(Finished(clip.request_id, " ".join((*clip.notes, charge))))
         return clip
 
     return task
@@ -177,28 +162,20 @@ def _rehearsal(
     return path, path.stem
 
 
-def decode_clip(
-    services: Services, path: Path, request_id: str, choice: FrameChoice, stop: StopSignal, report: Report
-) -> Clip:
-    """A file as what the graph gets.
+def _clip_of(services: Services, job: Job, choice: FrameChoice, stop: StopSignal, report: Report) -> Clip:
+    """The clip of a job, as far as it can be read: whoever paid for it gets at least the file.
 
     Raises:
-        VideoDecodeError: The file is damaged.
-        NotEnoughRoomError: Its frames do not fit into memory.
+        RunComfyError: There is nothing to deliver, or no memory for it; the message names the job.
     """
-    from .media.decode import decode  # noqa: PLC0415 - PyAV is loaded when a node runs
-
-    with services.decoding.held(stop, lambda: None):
-        decoded = decode(
-            path,
-            select_every_nth=choice.select_every_nth,
-            frame_load_cap=choice.frame_load_cap,
-            with_frames=choice.decode_frames,
-            progress=lambda done, total: report(Decoding(done, total)),
-            checkpoint=stop.check,
-        )
-    frames = decoded.frames if choice.decode_frames else host.blocked(NO_FRAMES)
-    return Clip(frames, decoded.audio, decoded.fps, host.video(path), request_id, path)
+    path, request_id = _file_of(job), job.request_id or ""
+    try:
+        return decode_clip(services, path, request_id, choice, stop, report)
+    except VideoDecodeError as error:
+        about(error, job)
+        return undecodable_clip(services, error, request_id, choice, stop, report)
+    except RunComfyError as error:
+        raise about(error, job) from error.__cause__
 
 
 def _file_of(job: Job) -> Path:
@@ -216,32 +193,3 @@ def _results(runs: Sequence[Run[Result]]) -> list[Result]:
         if len(runs) == 1 or not isinstance(error, RunComfyError):
             raise error
     raise batch_error({number: e for number, e in errors.items() if isinstance(e, RunComfyError)}, len(runs))
-
-
-def batch_error(errors: dict[int, RunComfyError], clip_count: int) -> RunComfyError:
-    """The first error of a batch, told as one of many: what became of each clip and its money, and what another run buys.
-
-    Args:
-        errors: The number of a clip, from 1, and how it failed.
-        clip_count: Clips of the batch.
-    """
-    number, first = next(iter(errors.items()))
-    arrived = [n for n in range(1, clip_count + 1) if n not in errors]
-    parts = [first.remedy]
-    others: dict[str, list[int]] = {}
-    for other, error in errors.items():
-        if error is not first:
-            logger.error("Clip %s of %s: %s", other, clip_count, error)
-            others.setdefault(f"{error.what} {error.money}".strip(), []).append(other)
-    parts += [f"{_clips(numbers)} failed too: {said}" for said, numbers in others.items()]
-    if arrived:
-        parts.append(
-            f"{_clips(arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
-        )
-    first.what = f"Clip {number} of {clip_count}: {first.what}"
-    first.remedy = " ".join(part for part in parts if part)
-    return first
-
-
-def _clips(numbers: Sequence[int]) -> str:
-    return f"Clip{'' if len(numbers) == 1 else 's'} {listed(numbers)}"

@@ -23,7 +23,13 @@ class Stage:
         self._display = host.Display(self._place)
 
     def show(self, text: str, fraction: float, clips: Sequence[Document]) -> None:
-        """Show how far the clips of this run are."""
+        """Show how far the clips of this run are.
+
+        Args:
+            text: For ComfyUI's own line: without RunComfy's words, which would become a part of the page there.
+            fraction: How much of the work on this machine is done, 0 to 1.
+            clips: For the card, which shows whatever it gets as text.
+        """
         self._display.show(text, fraction)
         self._tell(part_of(clips))
 

@@ -23,6 +23,7 @@ class Sora2ProStatus:
     RETURN_TYPES = ("STRING", "IMAGE", "AUDIO", "FLOAT", "VIDEO", "STRING", "STRING")
     RETURN_NAMES = ("status", "frames", "audio", "fps", "video", "request_id", "report")
     OUTPUT_NODE = True
+    HAS_INTERMEDIATE_OUTPUT = True
     OUTPUT_TOOLTIPS = (
         "State of the job: prepared, submitting, submitted, completed, downloaded, rejected, failed, cancelled or uncertain.",
         "All frames of the clip: [frames, height, width, 3]. Blocked until the clip is collected.",

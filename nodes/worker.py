@@ -10,16 +10,19 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from . import host
 from .errors import Stopped
 from .events import clip_document
-from .progress_text import describe, local_fraction, logged, summary
-from .runcomfy.progress import Preparing, Progress, Report
+from .progress_text import describe, local_fraction, logged, numbered, own_words, summary
+from .runcomfy.progress import Preparing, Progress, Report, Submitting
 from .runcomfy.stopping import StopSignal
 from .stage import Stage
 
@@ -28,6 +31,7 @@ LOOK_INTERVAL_S = 0.2
 STOP_GRACE_S = 2.0
 SIBLING_GRACE_S = 0.8
 EXIT_GRACE_S = 10.0
+STOP_NOTICED_S = 0.3
 
 Result = TypeVar("Result")
 Task = Callable[[StopSignal, Report], Result]
@@ -72,6 +76,11 @@ class Run(Generic[Result]):
         """What the user is to read now."""
         progress, at = self._latest
         return describe(progress, time.monotonic() - at)
+
+    def own_words(self) -> str:
+        """The same without a word of RunComfy's."""
+        progress, at = self._latest
+        return own_words(progress, time.monotonic() - at)
 
     def _work(self) -> None:
         try:
@@ -129,31 +138,82 @@ async def _stopped(runs: Sequence[Run[Any]], *, cancels_remotely: bool, grace_s:
     with contextlib.suppress(asyncio.CancelledError):
         while time.monotonic() < give_up_at and not all(run.is_finished for run in runs):  # noqa: ASYNC110 - threads set no asyncio.Event
             await asyncio.sleep(FIRST_LOOK_S)
-    said = [str(run.error) for run in runs if isinstance(run.error, Stopped) and str(run.error)]
+    said = _said_once(runs)
     if not all(run.is_finished for run in runs):
         said.append("Stopped. What was under way is brought to a safe end in the background; the log says how.")
-    message = "\n".join(dict.fromkeys(said)) or "Stopped."
+    message = "\n".join(said) or "Stopped."
     logger.info("%s", message)
     return host.interruption(message)
 
 
+def _said_once(runs: Sequence[Run[Any]]) -> list[str]:
+    """What became of the requests: each sentence once, with the clips of a batch it is about, and their ids."""
+    stops = {number: run.error for number, run in enumerate(runs, start=1) if isinstance(run.error, Stopped)}
+    sentences = []
+    for said in dict.fromkeys(stopped.said for stopped in stops.values() if stopped.said):
+        clips = {number: stopped.ids for number, stopped in stops.items() if stopped.said == said}
+        ids = "; ".join(filter(None, dict.fromkeys(clips.values())))
+        which = f"{numbered('Clip', list(clips))}: " if ids and len(runs) > 1 else ""
+        sentences.append(which + (f"{said} ({ids})" if ids else said))
+    return sentences
+
+
 def _show(stage: Stage, runs: Sequence[Run[Any]]) -> None:
-    lines = [run.line() for run in runs]
     fractions = [local_fraction(run.state) for run in runs]
     clips = [
-        clip_document(run.state, line, fraction=fraction)
-        for run, line, fraction in zip(runs, lines, fractions, strict=True)
+        clip_document(run.state, run.line(), fraction=fraction) for run, fraction in zip(runs, fractions, strict=True)
     ]
-    stage.show(summary(lines), sum(fractions) / len(runs), clips)
+    stage.show(summary([run.own_words() for run in runs]), sum(fractions) / len(runs), clips)
+
+
+class DaemonThreads:
+    """A few threads for work that blocks. Unlike those of a ThreadPoolExecutor they never keep the process from ending.
+
+    Args:
+        count: How many.
+        name: What their names begin with.
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        for number in range(count):
+            threading.Thread(target=self._serve, name=f"{name}-{number}", daemon=True).start()
+
+    def run(self, work: Callable[[], Result]) -> Future[Result]:
+        """Do something as soon as a thread is free."""
+        future: Future[Result] = Future()
+        self._work.put((future, work))
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            future, work = self._work.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the result
+                future.set_exception(error)
 
 
 def _finish_submissions() -> None:
-    """At the end of the process: a request that is just being sent is worth a moment, so that its id is recorded."""
-    for run in list(_running):
+    """At the end of the process: a request that is just being sent is worth a moment, so that its id is recorded.
+
+    Nothing else is: whatever a run waits for, the next one finds it in the journal.
+    """
+    runs = list(_running)
+    for run in runs:
         run.stop(cancels_remotely=False)
-    give_up_at = time.monotonic() + EXIT_GRACE_S
-    for run in list(_running):
-        run.wait(max(0.0, give_up_at - time.monotonic()))
+    asked_at = time.monotonic()
+    for run in runs:
+        while not run.is_finished:
+            grace_s = EXIT_GRACE_S if isinstance(run.state, Submitting) else STOP_NOTICED_S
+            if time.monotonic() >= asked_at + grace_s:
+                break
+            run.wait(FIRST_LOOK_S)
 
 
 atexit.register(_finish_submissions)
+if hasattr(os, "register_at_fork"):
+    # A forked child has none of the threads, so it has nothing to wait for when it ends.
+    os.register_at_fork(after_in_child=_running.clear)

@@ -14,6 +14,7 @@ ROWS = (
     ("nodes.status", "nodes.routes"),
     ("nodes.image_to_video", "nodes.panel", "nodes.preferences"),
     ("nodes.runtime", "nodes.collecting"),
+    ("nodes.batch", "nodes.clips"),
     ("nodes.orders", "nodes.services", "nodes.worker"),
     ("nodes.stage",),
     ("nodes.node_states",),

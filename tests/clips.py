@@ -150,3 +150,14 @@ def set_rotation(path, degrees):
     for offset, value in ((0, cos), (4, sin), (12, -sin), (16, cos)):
         content[place + offset : place + offset + 4] = (value << 16).to_bytes(4, "big", signed=True)
     path.write_bytes(content)
+
+
+def break_pictures(path):
+    """Breaks the second half of the pictures of a clip, and leaves its length, its index and its sound as they are."""
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(container.streams.video[0]) if packet.size]
+    content = bytearray(path.read_bytes())
+    noise = np.random.default_rng(1)
+    for position, size in packets[len(packets) // 2 :]:
+        content[position + 5 : position + size] = noise.integers(1, 255, size - 5, np.uint8).tobytes()
+    path.write_bytes(content)

@@ -33,6 +33,7 @@ class DecodedClip:
         frame_count: Frames delivered.
         width: Pixels.
         height: Pixels.
+        notes: Sentences for the user about what was replaced or left out.
     """
 
     frames: torch.Tensor | None
@@ -41,6 +42,7 @@ class DecodedClip:
     frame_count: int
     width: int
     height: int
+    notes: tuple[str, ...] = ()
 
 
 def decode(

@@ -69,7 +69,7 @@ class Collector:
                     job = self._record_end(self._waiting.until_ended(client, job, stop, report))
                 return self._bring_home(client, job, stop, report)
         except Stopped:
-            raise Stopped(self._on_stop(job, stop)) from None
+            raise self._on_stop(job, stop) from None
         except RunComfyError as error:
             raise about(error, job) from error.__cause__
 
@@ -182,14 +182,14 @@ class Collector:
             return job
         return job if cost_usd is None else self._journal.record_cost(job, cost_usd)
 
-    def _on_stop(self, job: Job, stop: StopSignal) -> str:
+    def _on_stop(self, job: Job, stop: StopSignal) -> Stopped:
         if job.state is JobState.SUBMITTED and stop.cancels_remotely:
             job, sentence = self.cancel(job)
         else:
             sentence = f"{charge_sentence(job)} {SAFE_TO_RERUN}"
-        message = f"Stopped. {sentence} (request_id: {job.request_id}, job: {job.name})"
-        logger.info("%s", message)
-        return message
+        stopped = Stopped(f"Stopped. {sentence}", f"request_id: {job.request_id}, job: {job.name}")
+        logger.info("%s", stopped)
+        return stopped
 
 
 def _is_cancelled(client: Client, handle: RequestHandle) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 MAX_SHOWN_CHARS = 300
+MAX_MESSAGE_CHARS = 4000
 MAX_DEPTH = 6
 
 
@@ -16,14 +17,19 @@ def first_words(document: Mapping[str, Any], keys: Iterable[str]) -> str:
     return next(filter(None, (_words(document.get(key)) for key in keys)), "")
 
 
-def shown(text: str) -> str:
+def shown(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
     """Foreign text on one line, short, without data URIs and queries of links."""
     text = " ".join(text.split())
     text = re.sub(r"(?i)data:[\w/+.=;-]+,\S*", "(data URI)", text)
     text = re.sub(r"(?i)(https?://)[^\s/?#\"'<>]*@", r"\1", text)
     text = re.sub(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1", text)
     text = "".join(character for character in text if character.isprintable())
-    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
+
+
+def shown_lines(text: str) -> str:
+    """A whole message of ours that quotes others, its lines kept, each made fit as by `shown`."""
+    return "\n".join(shown(line, MAX_MESSAGE_CHARS) for line in text.splitlines())
 
 
 def _words(value: object, depth: int = 0) -> str:

@@ -89,10 +89,11 @@ class FromJournal:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """All is done. `summary` says what came of it and what it cost."""
+    """All is done. `summary` says in our own words what came of it and what it cost; `details` may quote RunComfy."""
 
     request_id: str
     summary: str
+    details: str = ""
 
 
 Progress = (

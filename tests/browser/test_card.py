@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 from browser.places import EVERYWHERE, ONE_OF_EACH, THE_OTHERS, on
-from emulator import State
+from emulator import Call, Fault, State
 
 IS_COPIED = "(id) => navigator.clipboard.readText().then((text) => text === id)"
 ANOTHER_PICTURE = """() => {
@@ -15,6 +15,18 @@ ANOTHER_PICTURE = """() => {
   load.connect(0, batch, 0);
   plain.connect(0, batch, 1);
   batch.connect(0, clip, clip.inputs.findIndex((input) => input.name === 'image'));
+}"""
+MARKUP = "<img src=x onerror='window.ranInThePage = 1'>"
+OF_ANOTHER_WORKFLOW = """([id, ids]) => {
+  const graph = window.app.graph;
+  graph.clear();
+  for (const [index, one] of ids.entries()) {
+    const node = window.LiteGraph.createNode('EmptyImage');
+    node.id = one;
+    node.pos = [40 + 380 * index, 60];
+    graph.add(node);
+  }
+  return JSON.parse(JSON.stringify({...graph.serialize(), id}));
 }"""
 CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
 
@@ -164,6 +176,39 @@ def test_an_error_is_readable_on_the_node_to_its_last_word(desk):
     assert note.evaluate("(e) => e.scrollTop + e.clientHeight >= e.scrollHeight - 1 && e.scrollWidth <= e.clientWidth")
     note.evaluate("(element) => element.scrollTo(0, 0)")
     desk.snap("failed")
+
+
+@on(*EVERYWHERE)
+def test_markup_in_runcomfys_words_is_read_and_never_becomes_a_part_of_the_page(desk):
+    """ComfyUI inserts a node's progress text as HTML, and shows it on the node of that id in any workflow that is open."""
+    emulator = desk.site.emulator
+    desk.build(f"With markup on {desk.name}.")
+    mine = desk.serialized()
+    request = desk.buy()
+    desk.wait_for_card("Queued at RunComfy")
+    emulator.inject(Fault(Call.STATUS, "503", times=None, message=f"We are busy {MARKUP}", retry_after="1"))
+    desk.wait_for_card("onerror=")
+    desk.wait_for_card("Trying again in")
+
+    desk.page.evaluate(
+        "(workflow) => window.app.loadGraphData(workflow)",
+        desk.page.evaluate(OF_ANOTHER_WORKFLOW, [str(uuid.uuid4()), [node["id"] for node in mine["nodes"]]]),
+    )
+    desk.page.get_by_text("RunComfy did not answer as expected. Trying again in").first.wait_for()
+    desk.snap("markup-elsewhere")
+    emulator.clear_faults()
+    emulator.release(request.request_id, State.FAILED, f"Refused {MARKUP}")
+    desk.site.wait_until_idle()
+    desk.close_dialogs()
+
+    desk.load(mine)
+    desk.wait_for_phase("failed")
+    desk.wait_for_card("Refused <img src=x onerror=")
+    row = desk.open_panel().locator(".s2p-row", has_text="With markup on").first
+    row.get_by_text("onerror=").first.wait_for()
+    desk.snap("markup")
+    assert desk.page.locator("img[src='x']").count() == 0
+    assert desk.page.evaluate("() => window.ranInThePage") is None
 
 
 @on(("latest", "litegraph"))

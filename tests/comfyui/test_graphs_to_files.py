@@ -6,7 +6,7 @@ from base64 import b64decode
 
 import numpy as np
 import pytest
-from clips import read_frame_number
+from clips import break_pictures, read_frame_number
 from comfyui import measured
 from comfyui.graphs import GENERATE, everything_saved, generation, loaded, node, one_clip
 from comfyui.studio import Studio
@@ -93,6 +93,28 @@ def test_a_generation_without_frames_still_gives_the_video(studio):
     outcome = studio.run(graph)
     assert measured.duration_s(outcome.files("video")[0]) == pytest.approx(FRAMES / 30, abs=1 / 30)
     assert outcome.files("save") == []
+
+
+def test_a_clip_that_cannot_be_decoded_still_reaches_save_video_and_its_frames_say_why(studio):
+    graph = everything_saved("A mill turns.")
+    bought = studio.run(graph)
+    (request,) = studio.accepted(1)
+    (path,) = (studio.comfyui.base / "output").rglob(f"*{request.request_id}.mp4")
+    break_pictures(path)
+    # A node that was asked for something else is run again; the clip is served from the journal.
+    graph[GENERATE]["inputs"]["select_every_nth"] = 2
+    with studio.comfyui.events() as events:
+        outcome = studio.comfyui.wait(studio.comfyui.queue(graph, client_id=events.client_id))
+        (said,) = [event.data for event in events.heard() if event.name == "execution_error"]
+    (video,) = outcome.files("video")
+    assert video != bought.files("video")[0]
+    assert measured.duration_s(video) == pytest.approx(FRAMES / 30, abs=1 / 30)
+    assert len(outcome.files("sound")) == 1
+    assert outcome.files("frames") == []
+    assert said["node_id"] == "half"
+    for words in ("The clip is paid for and safe", str(path), "'video'", request.request_id):
+        assert words in said["exception_message"]
+    assert studio.charges == 1
 
 
 def test_a_failed_generation_is_a_dialog_with_reason_and_remedy_and_the_next_prompt_runs(studio):

@@ -1,4 +1,6 @@
+import socket
 import sys
+import types
 
 import pytest
 from sora2pro.nodes import host
@@ -91,6 +93,12 @@ class TestInsideOfComfyUI:
         for text in ("Queued", "Queued", "Rendering"):
             display.show(text, 0.0)
         assert comfyui.texts == [("Queued", "12", "client-1"), ("Rendering", "12", "client-1")]
+
+    def test_the_text_reaches_the_page_as_text_since_the_page_takes_it_for_html(self, comfyui):
+        Display(HERE).show("It is at /clips/<img src=x onerror=alert(1)>&co.mp4", 0.0)
+        assert [text for text, _node, _sid in comfyui.texts] == [
+            "It is at /clips/&lt;img src=x onerror=alert(1)&gt;&amp;co.mp4"
+        ]
 
     def test_the_bar_moves_in_fine_steps_and_only_when_there_is_news(self, comfyui):
         display = Display(HERE)
@@ -197,6 +205,14 @@ class TestInsideOfComfyUI:
         assert host.workflow_id("prompt-1") is None
         assert host.route_table() is None
         assert comfyui.texts == []
+
+
+def test_a_machine_is_asked_for_by_its_own_names_and_by_what_comfyui_listens_on(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Studio.Example.Org")
+    assert host.own_names()[:2] == ["studio.example.org", "studio.local"]
+    arguments = types.SimpleNamespace(args=types.SimpleNamespace(listen="192.0.2.7, Comfy.Example.Org"))
+    monkeypatch.setitem(sys.modules, "comfy.cli_args", arguments)
+    assert host.own_names() == ["studio.example.org", "studio.local", "192.0.2.7", "comfy.example.org"]
 
 
 def test_asking_for_routes_loads_no_module_of_comfyui():

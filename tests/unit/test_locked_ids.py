@@ -57,6 +57,11 @@ def test_no_node_is_taken_for_a_paid_partner_node(node_id):
     assert not node.CATEGORY.lower().startswith("api node")
 
 
+@pytest.mark.parametrize("node_id", NODES)
+def test_comfyui_keeps_the_clip_that_a_node_shows_for_a_run_from_its_cache(node_id):
+    assert NODE_CLASS_MAPPINGS[node_id].HAS_INTERMEDIATE_OUTPUT is True
+
+
 def test_the_seed_stays_fixed_until_the_user_changes_it():
     """A seed that moves by itself would buy a clip with every run."""
     _kind, options = NODE_CLASS_MAPPINGS["Sora2ProImageToVideo"].INPUT_TYPES()["optional"]["seed"]

@@ -7,16 +7,20 @@ import types
 import pytest
 from sora2pro import NODE_CLASS_MAPPINGS
 from sora2pro.nodes import runtime
+from sora2pro.nodes.batch import batch_error
 from sora2pro.nodes.errors import (
     InsufficientCreditsError,
     InvalidInputError,
+    InvalidRequestError,
     ServerError,
     SubmissionUncertainError,
 )
 from sora2pro.nodes.host import Blocked
+from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.outcomes import ended, uncertain
 from stand_in import ExecutionBlocker
-from values import made_request
+from values import made_job, made_request
 
 Status = NODE_CLASS_MAPPINGS["Sora2ProStatus"]
 
@@ -180,3 +184,61 @@ class TestBatch:
     def test_a_fault_of_ours_is_not_dressed_up_as_runcomfys(self):
         with pytest.raises(ZeroDivisionError):
             self.results(ServerError("Trouble.", status_code=500), ZeroDivisionError())
+
+
+class TestAdvice:
+    """What the error of a batch advises never buys again what is here."""
+
+    def advice(self, errors, clip_count):
+        return str(batch_error(errors, clip_count))
+
+    def failed(self, job_id=7, **changes):
+        return ended(made_job(JobState.FAILED, id=job_id, request_id=f"r{job_id}", may_be_charged=True, **changes))
+
+    def test_a_failed_picture_is_taken_out_and_no_input_of_all_is_to_be_changed(self):
+        assert self.advice({2: self.failed(reason="a face")}, 3) == (
+            "Clip 2 of 3: RunComfy says that the generation failed: a face. RunComfy does not say whether it charges for "
+            "failed generations: look under Usage on runcomfy.com. Take picture 2 out of the batch and run again: the others "
+            "are free. To buy clip 2 again, release job-7 in Sora2ProStatus and run again. Changing the prompt, the seed, "
+            "the size or the seconds buys every clip of the batch again. Clips 1 and 3 arrived: another run does not buy them "
+            "again. (request_id: r7, job: job-7)"
+        )
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ended(made_job(JobState.FAILED, reason="a face")),
+            ended(made_job(JobState.CANCELLED, may_be_charged=True)),
+            ended(made_job(JobState.CANCELLED)),
+            InvalidRequestError("RunComfy refused the picture.", status_code=422),
+        ],
+        ids=lambda error: f"{type(error).__name__} {error.remedy[:20]}",
+    )
+    def test_whatever_concerns_one_picture_does_not_advise_to_change_what_belongs_to_all(self, error):
+        said = self.advice({1: error}, 2)
+        assert "Take picture 1 out of the batch and run again: the others are free." in said
+        assert "Change the" not in said
+        assert "change the seed" not in said
+
+    def test_all_pictures_that_failed_are_named_and_so_are_their_jobs(self):
+        said = self.advice({1: self.failed(4, reason="a"), 3: self.failed(6, reason="b")}, 4)
+        assert "Take pictures 1 and 3 out of the batch and run again: the others are free." in said
+        assert "release job-4" in said
+        assert "release job-6" in said
+        assert "Clip 3 (job-6) failed too: " in said
+
+    def test_where_something_else_failed_too_the_others_are_not_called_free(self):
+        broke = ServerError("Trouble.", status_code=500)
+        said = self.advice({1: broke, 2: self.failed(reason="a face")}, 3)
+        assert "Wait a minute, then run the node again. Take picture 2 out of the batch and run again. " in said
+        assert "the others are free" not in said
+
+    def test_a_clip_of_which_nobody_knows_keeps_its_way_out_whoever_failed_first(self):
+        lost = uncertain(made_job(JobState.UNCERTAIN, id=9, reason="The line broke."))
+        said = self.advice({1: self.failed(reason="a face"), 2: lost}, 3)
+        assert "put job-9 there and choose 'release'" in said
+        assert "Clip 2 (job-9) failed too: Nobody knows whether RunComfy accepted this request" in said
+
+    def test_where_every_picture_was_refused_nothing_is_lost_by_a_change(self):
+        refused = {number: InvalidRequestError("The prompt is refused.", status_code=400) for number in (1, 2)}
+        assert "Change the prompt, size, seconds or picture." in self.advice(refused, 2)

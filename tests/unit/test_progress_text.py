@@ -1,7 +1,7 @@
 import typing
 
 import pytest
-from sora2pro.nodes.progress_text import describe, duration, listed, local_fraction, megabytes, summary
+from sora2pro.nodes.progress_text import describe, duration, listed, local_fraction, megabytes, own_words, summary
 from sora2pro.nodes.runcomfy import progress as p
 
 TABLE = [
@@ -70,3 +70,25 @@ def test_numbers_are_listed_as_people_say_them(numbers, text):
 )
 def test_the_clips_of_a_batch_are_told_apart(lines, text):
     assert summary(lines) == text
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        p.Retrying("RunComfy said: <img src=x onerror=alert(1)> [[top up|https://evil.example]] __LNK7__", 2.0),
+        p.Finished(
+            "r1", "job-1 is failed.", "job-1 is failed: <img src=x onerror=alert(1)> [[a|https://evil.example]]"
+        ),
+    ],
+    ids=lambda progress: type(progress).__name__,
+)
+def test_the_card_quotes_runcomfy_and_comfyuis_own_line_does_not(progress):
+    """ComfyUI's line takes HTML and links, and a node of another workflow shows it too."""
+    assert "<img src=x onerror=alert(1)>" in describe(progress, 0.0)
+    said = own_words(progress, 0.0)
+    assert said in ("RunComfy did not answer as expected. Trying again in 2 s", "job-1 is failed.")
+
+
+@pytest.mark.parametrize("progress", [row[0] for row in TABLE if not isinstance(row[0], p.Retrying)], ids=repr)
+def test_what_quotes_nobody_is_told_alike_in_both_places(progress):
+    assert own_words(progress, 1.0) == describe(progress, 1.0)

@@ -1,9 +1,11 @@
 """Who may ask, and what a job looks like to the page. Tables."""
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
-from sora2pro.nodes.documents import actions_of, error_document, job_document, status_of, token_document
+from sora2pro.nodes.documents import actions_of, error_document, job_document, json_of, status_of, token_document
 from sora2pro.nodes.errors import (
     APIConnectionError,
     AuthenticationError,
@@ -13,9 +15,11 @@ from sora2pro.nodes.errors import (
     MissingTokenError,
     NotFoundError,
 )
+from sora2pro.nodes.events import clip_document, ended_part
 from sora2pro.nodes.guard import refusal
 from sora2pro.nodes.runcomfy.credentials import Token
 from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.progress import Finished
 from values import made_job
 
 JOB = made_job(
@@ -55,6 +59,39 @@ def test_a_job_goes_to_the_page_without_its_signed_address_with_its_seed_whole_a
     assert "secret" not in str(document)
     assert document["seed"] == "18446744073709551615"
     assert len(document["prompt"]) == 400
+
+
+def test_what_others_said_of_a_job_reaches_the_page_on_one_short_line_without_escape_codes_and_turned_letters():
+    reason = "blocked\x1b[31m\u202e\r\nby https://example.com/?token=secret " + "x" * 100_000
+    said = job_document(replace(JOB, reason=reason), has_clip=False)["reason"]
+    assert said.isprintable()
+    assert (said[:12], len(said), "secret" in said) == ("blocked[31m ", 300, False)
+
+
+WILD = "A clip on evil\x1b[31m\u202ehost \x00 " + "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        job_document(JOB, has_clip=False, trouble=WILD)["trouble"],
+        job_document(JOB, has_clip=False, activity=WILD)["activity"],
+        error_document(InvalidInputError(WILD))["error"],
+        clip_document(Finished("r1", "Done.", WILD), WILD, fraction=1.0)["text"],
+        ended_part(None, phase="failed", message=WILD)["message"],
+    ],
+)
+def test_whatever_quotes_others_reaches_the_page_without_escape_codes_and_turned_letters_and_with_an_end(told):
+    assert told.startswith("A clip on evil[31mhost ")
+    assert told.isprintable()
+    assert len(told) <= 4000
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_what_is_not_a_number_never_leaves_as_json(number):
+    document = {"a": number, "b": [{"c": number}, 1.5], "d": None, "e": "NaN", "f": True}
+    expected = {"a": None, "b": [{"c": None}, 1.5], "d": None, "e": "NaN", "f": True}
+    assert json.loads(json_of(document), parse_constant=pytest.fail) == expected
 
 
 @pytest.mark.parametrize(
@@ -109,6 +146,21 @@ def test_of_a_token_only_its_place_and_its_end_are_told(source, origin, variable
         ("POST", OURS | {"Sec-Fetch-Site": "cross-site"}, False),
         ("POST", OURS | {"Sec-Fetch-Site": "same-origin", "Origin": "https://proxy", "Host": "here"}, True),
         ("DELETE", {"Sec-Fetch-Site": "same-origin"}, False),
+        ("GET", {"Host": "127.0.0.1:8188"}, True),
+        ("GET", {"Host": "192.168.1.20:8188", "Origin": "http://192.168.1.20:8188"}, True),
+        ("GET", {"Host": "[fe80::1]:8188"}, True),
+        ("GET", {"Host": "localhost"}, True),
+        ("GET", {"Host": "comfy.localhost:8188"}, True),
+        ("GET", {"Host": "studio-pc:8188"}, True),
+        ("GET", {"Host": "studio-pc.local:8188"}, False),
+        ("GET", {"Host": "evil.example:8188", "Sec-Fetch-Site": "same-origin"}, False),
+        ("POST", OURS | {"Host": "evil.example", "Origin": "http://evil.example"}, False),
+        ("GET", {"Host": "127.0.0.1.evil.example"}, False),
+        ("GET", {"Host": "evil.example."}, False),
+        ("GET", {"Host": "evil.example:80@127.0.0.1"}, False),
+        ("GET", {"Host": "[x", "Origin": "http://[x"}, False),
+        ("GET", {"Origin": "http://[x"}, False),
+        ("GET", {"Origin": "null"}, False),
         ("OPTIONS", {}, False),
     ],
 )

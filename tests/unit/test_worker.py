@@ -1,14 +1,36 @@
 import asyncio
+import os
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
+from pack import ROOT
 from sora2pro.nodes import worker
 from sora2pro.nodes.errors import InvalidInputError, Stopped
-from sora2pro.nodes.runcomfy.progress import Decoding, Finished, Queued, Rendering
+from sora2pro.nodes.runcomfy.progress import (
+    Decoding,
+    Downloading,
+    Finished,
+    Following,
+    Queued,
+    Rendering,
+    Retrying,
+    Submitting,
+)
 from sora2pro.nodes.worker import attend
 from stand_in import InterruptProcessingException
 
 LONG_S = 60.0
+SETTING = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from pack import load_pack
+load_pack()
+from sora2pro.nodes import worker
+from sora2pro.nodes.runcomfy.progress import Submitting
+"""
 
 
 def run(tasks):
@@ -132,6 +154,31 @@ def test_stop_ends_every_run_and_says_once_what_became_of_the_requests(comfyui):
     assert comfyui.is_interrupted, "sibling nodes must see the signal too"
 
 
+def test_stop_on_a_batch_tells_each_sentence_once_with_its_clips_and_ids(comfyui):
+    def stopping(said, ids):
+        def task(stop, report):
+            report(Queued("request", 3))
+            try:
+                stop.sleep(LONG_S)
+            except Stopped:
+                raise Stopped(said, ids) from None
+
+        return task
+
+    cancelled, late = "Stopped. It is cancelled.", "Stopped. It goes on and is charged."
+    tasks = [stopping(cancelled, "job: job-1"), stopping(late, "job: job-2"), stopping(cancelled, "job: job-3")]
+
+    async def main(tasks):
+        comfyui.interrupt()
+        return await outcome_of(attend(tasks))
+
+    assert str(asyncio.run(main(tasks)).exception()) == (
+        "Clips 1 and 3: Stopped. It is cancelled. (job: job-1; job: job-3)\n"
+        "Clip 2: Stopped. It goes on and is charged. (job: job-2)"
+    )
+    assert str(asyncio.run(main(tasks[:1])).exception()) == "Stopped. It is cancelled. (job: job-1)"
+
+
 def test_a_failing_sibling_stops_our_run_but_not_the_request_at_runcomfy(comfyui):
     """ComfyUI cancels the task then; a CancelledError that escaped would end its worker thread."""
     assert not comfyui.is_interrupted
@@ -233,6 +280,28 @@ def test_what_a_run_reports_is_shown_on_the_node_for_each_clip(comfyui):
     assert comfyui.events[-1][1]["phase"] == "done"
 
 
+def test_runcomfys_words_are_shown_on_the_card_and_nowhere_else_on_the_page(comfyui):
+    foreign, may_end = "<img src=x onerror=alert(1)>", threading.Event()
+
+    def task(_stop, report):
+        report(Retrying(f"RunComfy says: {foreign}.", 9.0))
+        assert may_end.wait(LONG_S)
+        report(Finished("request-1", "job-1 is failed.", f"job-1 is failed: {foreign}"))
+
+    async def main():
+        attending = asyncio.ensure_future(attend([task]))
+        await until(lambda: any("Trying again" in text for text, _node, _sid in comfyui.texts))
+        may_end.set()
+        await attending
+
+    asyncio.run(main())
+    assert not any("img" in text for text, _node, _sid in comfyui.texts)
+    assert comfyui.texts[-1][0] == "job-1 is failed."
+    cards = [clip["text"] for _event, document, _sid in comfyui.events for clip in document["clips"]]
+    assert any(text.startswith(f"RunComfy says: {foreign}. Trying again in ") for text in cards)
+    assert cards[-1] == f"job-1 is failed: {foreign}"
+
+
 def test_a_display_that_breaks_leaves_no_thread_waiting_and_cancels_nothing(comfyui):
     comfyui.server.send_progress_text = lambda *_arguments: (_ for _ in ()).throw(ConnectionResetError)
     waiting = Waiting()
@@ -282,3 +351,77 @@ def test_the_end_of_the_process_stops_every_run_without_cancelling_at_runcomfy()
     assert entry.is_finished
     assert wait.cancels_remotely is False
     assert entry not in worker._running
+
+
+class TestTheEndOfTheProcess:
+    """ComfyUI ends at once, whatever is waited for; only a request that is just being sent is worth a moment."""
+
+    def stubborn(self, progress):
+        """A run that reports this and then sees nothing of Stop, as one whose read is blocked."""
+        has_begun, answer = threading.Event(), threading.Event()
+
+        def task(_stop, report):
+            report(progress)
+            has_begun.set()
+            answer.wait(LONG_S)
+            return "recorded"
+
+        entry = worker.Run(task)
+        assert has_begun.wait(LONG_S)
+        return entry, answer
+
+    @pytest.mark.parametrize(
+        "progress",
+        [Queued("r", 1), Rendering("r", 1.0, None), Downloading("r", 1, 2), Following(), Retrying("No answer", 9.0)],
+        ids=lambda progress: type(progress).__name__,
+    )
+    def test_nothing_but_a_submission_is_waited_for(self, progress):
+        entry, answer = self.stubborn(progress)
+        began_at = time.monotonic()
+        worker._finish_submissions()
+        assert time.monotonic() - began_at < 2
+        assert not entry.is_finished
+        answer.set()
+        entry.wait(LONG_S)
+
+    def test_a_request_that_is_just_being_sent_gets_its_id_recorded(self):
+        entry, answer = self.stubborn(Submitting(1.2))
+        threading.Timer(1.0, answer.set).start()
+        worker._finish_submissions()
+        assert entry.result == "recorded"
+
+    def ended(self, *lines):
+        """Seconds that a process took to end which holds a blocked run, and what it printed."""
+        script = "\n".join((SETTING, *lines))
+        began_at = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(ROOT / "tests")], capture_output=True, text=True, timeout=60, check=True
+        )
+        return time.monotonic() - began_at, done.stdout
+
+    def test_a_blocked_thread_of_the_panel_keeps_nobody(self):
+        took_s, _ = self.ended("worker.DaemonThreads(2, 'panel').run(lambda: time.sleep(60))", "time.sleep(0.2)")
+        assert took_s < 8
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
+    def test_a_forked_child_waits_for_no_run_of_its_parent(self):
+        _, said = self.ended(
+            "worker.Run(lambda stop, report: (report(Submitting(1.2)), time.sleep(60)))",
+            "time.sleep(0.2)",
+            "child = os.fork()",
+            "if not child: sys.exit()",
+            "began_at = time.monotonic()",
+            "os.waitpid(child, 0)",
+            "print(time.monotonic() - began_at, flush=True)",
+            "os._exit(0)",
+        )
+        assert float(said) < 3
+
+
+def test_what_a_thread_of_the_panel_brings_or_raises_arrives():
+    threads = worker.DaemonThreads(2, "panel")
+    assert threads.run(lambda: 7).result(LONG_S) == 7
+    with pytest.raises(ZeroDivisionError):
+        threads.run(lambda: 1 // 0).result(LONG_S)
+    met = threading.Barrier(2)
+    assert {future.result(LONG_S) for future in [threads.run(met.wait) for _ in range(2)]} == {0, 1}

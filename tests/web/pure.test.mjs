@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { priceLabel } from "../../web/lib/money.js";
 import { orderOf } from "../../web/lib/prices.js";
-import { ago, chip, facts, merged, remark, spending } from "../../web/lib/rows.js";
+import { ago, chip, facts, fileOf, merged, remark, spending } from "../../web/lib/rows.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, UNREACHABLE, sentence } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
@@ -169,4 +169,15 @@ test("a token is described by its place and its end", () => {
   assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
   assert.equal(tokenSentence({ ...token, origin: "none", problem: "There is no RunComfy token." }), "There is no RunComfy token.");
   assert.match(sourceSentence({ value: 3, source: "environment", variable: "RUNCOMFY_MAX_PARALLEL" }), /RUNCOMFY_MAX_PARALLEL/);
+});
+
+test("the address of a clip changes with the file, and its version cannot break out of it", () => {
+  assert.equal(fileOf(job({ clip_version: "a1" }), "clip"), "/jobs/7/clip?v=a1");
+  assert.notEqual(fileOf(job({ clip_version: "b2" }), "thumbnail"), fileOf(job({ clip_version: "a1" }), "thumbnail"));
+  assert.equal(fileOf(job({ clip_version: "&x=/#" }), "clip"), "/jobs/7/clip?v=%26x%3D%2F%23");
+});
+
+test("an amount that is not a number is said to be unknown and breaks nothing", () => {
+  assert.equal(facts(job({ cost_usd: null, expected_usd: null }), 0).includes("$"), false);
+  assert.equal(spending({ today_usd: null, all_time_usd: null, job_count: 1, max_usd_per_day: null }).today, "price unknown");
 });

@@ -2,6 +2,7 @@
 /** What a node shows of its run: a clip, a state in words, the request id. Its size does not depend on what it shows. */
 
 import { copyButton, h, setText } from "./dom.js";
+import { fileOf } from "./rows.js";
 
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
@@ -138,8 +139,9 @@ export class Card {
   async _source(clip) {
     if (clip.request_id && !clip.request_id.startsWith(REHEARSAL)) {
       const job = await this._server.get(`/jobs/${clip.request_id}`).catch(() => null);
-      const url = (/** @type {string} */ what) => this._server.url(`/jobs/${job.id}/${what}`);
-      if (job) return job.has_clip ? { clip: url("clip"), poster: url("thumbnail") } : null;
+      const url = (/** @type {string} */ what) => this._server.url(fileOf(job, what));
+      // A request id of digits alone could be taken for the number of another job.
+      if (job?.request_id === clip.request_id) return job.has_clip ? { clip: url("clip"), poster: url("thumbnail") } : null;
     }
     const view = (this._views.length ? this._views : await this._history())[this._index];
     return view ? { clip: this._api.apiURL(`/view?${new URLSearchParams(view)}`), poster: "" } : null;

@@ -3,9 +3,9 @@
 
 export const UNKNOWN = "price unknown";
 
-/** @param {number} amount US dollars. */
+/** @param {number | null} amount US dollars; null for what is not a number. */
 export function usd(amount) {
-  return `$${amount.toFixed(2)}`;
+  return amount === null ? UNKNOWN : `$${amount.toFixed(2)}`;
 }
 
 /**

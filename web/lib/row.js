@@ -2,7 +2,7 @@
 /** One job in the panel. */
 
 import { copyButton, h, sureButton } from "./dom.js";
-import { chip, facts, remark } from "./rows.js";
+import { chip, facts, fileOf, remark } from "./rows.js";
 
 /** @typedef {import("./rows.js").Job} Job */
 
@@ -37,7 +37,7 @@ export function rowElement(job, deeds) {
 /** @param {Job} job @param {Deeds} deeds */
 function picture(job, deeds) {
   if (!job.has_clip) return h("div.s2p-thumb", { "aria-hidden": "true" }, h("i.pi.pi-video"));
-  const image = h("img", { src: deeds.url(`/jobs/${job.id}/thumbnail`), alt: "", loading: "lazy" });
+  const image = h("img", { src: deeds.url(fileOf(job, "thumbnail")), alt: "", loading: "lazy" });
   image.addEventListener("error", () => image.replaceWith(h("i.pi.pi-video")));
   return h("button.s2p-thumb", {
     type: "button", "aria-label": `Play ${job.name}`, title: "Play", onclick: () => deeds.setOpen(!deeds.isOpen()),
@@ -48,8 +48,8 @@ function picture(job, deeds) {
 function player(job, deeds) {
   if (!job.has_clip || !deeds.isOpen()) return null;
   return h("video.s2p-player", {
-    controls: true, loop: true, playsinline: true, autoplay: true, poster: deeds.url(`/jobs/${job.id}/thumbnail`),
-    src: deeds.url(`/jobs/${job.id}/clip`), "aria-label": `The clip of ${job.name}`,
+    controls: true, loop: true, playsinline: true, autoplay: true, poster: deeds.url(fileOf(job, "thumbnail")),
+    src: deeds.url(fileOf(job, "clip")), "aria-label": `The clip of ${job.name}`,
   });
 }
 
@@ -62,7 +62,7 @@ function buttons(job, deeds) {
   const makers = {
     open: () => [
       plain(deeds.isOpen() ? "Close" : "Play", "Play the clip here", () => deeds.setOpen(!deeds.isOpen())),
-      h("a.s2p-button", { href: deeds.url(`/jobs/${job.id}/clip?download`), download: "", title: "Save the clip as a file" }, "Download"),
+      h("a.s2p-button", { href: deeds.url(`${fileOf(job, "clip")}&download`), download: "", title: "Save the clip as a file" }, "Download"),
     ],
     check: () => plain("Check", "Look how far it is", act("check")),
     collect: () => job.state === "failed" || job.state === "cancelled"

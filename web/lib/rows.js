@@ -19,6 +19,7 @@ import { usd } from "./money.js";
  * @property {boolean} is_released
  * @property {string} reason
  * @property {boolean} has_clip
+ * @property {string} clip_version Tells its file from every other one.
  * @property {boolean} is_clip_gone
  * @property {string[]} actions
  * @property {string} activity
@@ -45,6 +46,16 @@ export function chip(job) {
   if (job.is_clip_gone) return { label: "file gone", tone: "warn", meaning: "The clip was on this disk and is not there any more." };
   const state = STATES[job.state] ?? { tone: "quiet", meaning: "" };
   return { ...state, label: job.is_released ? `${job.state}, released` : job.state };
+}
+
+/**
+ * Where the pack serves the file of a job, below /sora2pro. A number is one of a single journal and a file can be replaced: with
+ * its version an address never means another clip.
+ *
+ * @param {{id: number, clip_version: string}} job @param {"clip" | "thumbnail"} what
+ */
+export function fileOf(job, what) {
+  return `/jobs/${job.id}/${what}?v=${encodeURIComponent(job.clip_version)}`;
 }
 
 /** @param {Job} job @param {number} now Milliseconds. */

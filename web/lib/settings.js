@@ -5,6 +5,7 @@
  */
 
 import { h, setText, sureButton } from "./dom.js";
+import { usd } from "./money.js";
 import { sourceSentence, tokenSentence } from "./sources.js";
 
 /** @typedef {import("./sources.js").Setting} Setting */
@@ -104,7 +105,7 @@ function tokenRow(server) {
   });
   check.addEventListener("click", () => run(async () => {
     const { balance_usd: balance } = await server.change("POST", "/token/check");
-    setText(said, `The token works. Balance: $${balance.toFixed(2)}`);
+    setText(said, `The token works. Balance: ${usd(balance)}`);
   }));
   run(async () => show((await server.get("/settings")).token, ""));
   return element;

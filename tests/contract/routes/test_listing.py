@@ -2,10 +2,12 @@
 
 import io
 import json
+import os
 
 import pytest
 from contract.routes.page import buy, fill
 from PIL import Image
+from sora2pro.nodes.services import current_services
 
 
 def test_an_empty_journal_is_an_empty_list(page):
@@ -98,3 +100,57 @@ def test_a_clip_deleted_by_hand_is_collected_again_without_a_charge(page, emulat
     assert page.act(job.id, "collect").status_code == 200
     page.wait_for(job.id, lambda document: document["has_clip"])
     assert emulator.charges == 1
+
+
+def test_the_browser_asks_each_time_whether_a_file_is_still_the_same(page):
+    """A number is one of a single journal: after another state folder is chosen, job 1 is another clip."""
+    job = buy()
+    for what in ("clip", "thumbnail"):
+        first = page.get(f"/jobs/{job.id}/{what}")
+        assert first.headers["Cache-Control"] == "private, no-cache"
+        tag = {"If-None-Match": first.headers["ETag"]}
+        assert page.get(f"/jobs/{job.id}/{what}", headers=tag).status_code == 304
+        if what == "clip":
+            job.path.write_bytes(first.content[::-1])
+            os.utime(job.path, ns=(1, 1))
+            assert page.get(f"/jobs/{job.id}/{what}", headers=tag).status_code == 200
+            job.path.write_bytes(first.content)
+
+
+def test_an_address_never_means_another_clip(page, emulator, point_to, tmp_path):
+    mine = buy("Mine.")
+    version = page.get("/jobs/1").json()["clip_version"]
+    assert page.get(f"/jobs/1/clip?v={version}").status_code == 200
+    os.utime(mine.path, ns=(5, 5))
+    times = page.get("/jobs/1").json()["clip_version"]
+
+    point_to(emulator, tmp_path / "elsewhere")
+    other = buy("Of another journal.")
+    # The same number, the same length, the same time: another clip all the same.
+    os.utime(other.path, ns=(5, 5))
+    assert (other.id, other.path.stat().st_size) == (mine.id, mine.path.stat().st_size if mine.path.exists() else -1)
+    for old in (version, times):
+        for what in ("clip", "thumbnail"):
+            answer = page.get(f"/jobs/1/{what}?v={old}")
+            assert (answer.status_code, answer.json()["kind"]) == (404, "UnknownJobError")
+    assert page.get(f"/jobs/1/clip?v={page.get('/jobs/1').json()['clip_version']}").status_code == 200
+
+
+def test_a_file_that_was_replaced_has_another_address_and_another_thumbnail(page):
+    job = buy()
+    before = page.get("/jobs/1").json()["clip_version"]
+    page.get("/jobs/1/thumbnail")
+    os.utime(job.path, ns=(5, 5))
+    after = page.get("/jobs/1").json()["clip_version"]
+    assert before != after
+    assert page.get(f"/jobs/1/thumbnail?v={before}").status_code == 404
+    assert page.get(f"/jobs/1/thumbnail?v={after}").status_code == 200
+
+
+def test_an_amount_that_is_not_a_number_leaves_the_list_readable(page):
+    buy()
+    with current_services().journal.database.writing() as connection:
+        connection.execute("UPDATE jobs SET cost_usd = 9e999, expected_usd = -9e999")
+    answer = page.get("/jobs")
+    document = json.loads(answer.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert document["jobs"][0]["cost_usd"] is None
