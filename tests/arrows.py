@@ -34,11 +34,12 @@ ROWS = (
         "nodes.runcomfy.settings",
         "nodes.runcomfy.spending",
     ),
-    ("nodes.runcomfy.salvage",),
+    ("nodes.runcomfy.journallock", "nodes.runcomfy.salvage"),
     ("nodes.runcomfy.rows",),
     (
         "nodes.runcomfy.answers",
         "nodes.runcomfy.jobs",
+        "nodes.runcomfy.lockfile",
         "nodes.runcomfy.private_files",
         "nodes.runcomfy.progress",
         "nodes.runcomfy.schema",
