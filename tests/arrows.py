@@ -28,6 +28,7 @@ ROWS = (
         "nodes.runcomfy.database",
         "nodes.runcomfy.exact_url",
         "nodes.runcomfy.joblock",
+        "nodes.runcomfy.origin",
         "nodes.runcomfy.outcomes",
         "nodes.runcomfy.polling",
         "nodes.runcomfy.retry",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import unicodedata
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from ..errors import InvalidInputError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_URL_CHARS = 8192
 MAX_SEED = 2**64 - 1
+LINE_BREAKS = ("\n", "\r\n", "\r")
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy
 
@@ -156,8 +158,28 @@ class GenerationRequest:
 
     def fingerprint(self) -> str:
         """SHA-256 of all that makes this clip the one that was asked for; the same inputs have it on every machine."""
-        identity = [self.model.model_id, self.prompt, str(self.size), self.seconds, self.image.identity, self.seed]
+        return self._fingerprint(self.prompt)
+
+    def canonical_fingerprint(self) -> str:
+        """The fingerprint of the prompt in its canonical spelling, under which a new job is claimed."""
+        return self._fingerprint(_spelled(self.prompt, "\n", "NFC"))
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprints of all spellings of the prompt that look the same, the one that was typed first.
+
+        Line breaks are CRLF or LF by the system the text was typed on (or CR, on old ones), and letters with marks are one
+        character or two (NFC or NFD, https://unicode.org/reports/tr15/): none of that makes another clip.
+        """
+        spellings = [_spelled(self.prompt, line_break, form) for line_break in LINE_BREAKS for form in ("NFC", "NFD")]
+        return tuple(dict.fromkeys(self._fingerprint(prompt) for prompt in (self.prompt, *spellings)))
+
+    def _fingerprint(self, prompt: str) -> str:
+        identity = [self.model.model_id, prompt, str(self.size), self.seconds, self.image.identity, self.seed]
         return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
+
+
+def _spelled(prompt: str, line_break: str, form: Literal["NFC", "NFD"]) -> str:
+    return unicodedata.normalize(form, prompt.replace("\r\n", "\n").replace("\r", "\n")).replace("\n", line_break)
 
 
 def check_prompt(prompt: str, model: ModelSpec) -> None:
@@ -193,6 +215,8 @@ class Job:
         may_be_charged: Whether RunComfy may have charged for it, as far as is known.
         is_released: Whether the user gave the job up so that the same inputs can be bought anew.
         reason: RunComfy's words, or ours, for the state the job is in.
+        api_base: The address of the API at which it was bought; None where the journal was too old to say.
+        account: What stands for the account that bought it (see `origin.account_of`), or None.
     """
 
     id: int
@@ -218,6 +242,8 @@ class Job:
     path: Path | None
     file_bytes: int | None
     reason: str
+    api_base: str | None = None
+    account: str | None = None
 
     @property
     def name(self) -> str:

@@ -8,18 +8,23 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
+from ..errors import InvalidInputError, JournalUnavailableError, RunComfyError
 from .database import Database
 from .joblock import JobLock
 from .jobs import ELSEWHERE, RELEASABLE, GenerationRequest, Job, JobState, is_legal
+from .origin import canonical_base
 from .rows import insert, job_of, select_one, update
-from .spending import day_start, spent_usd
+from .settings import PRODUCTION_API
+from .spending import day_of, over_limit, spent
 
 HOLDS_FINGERPRINT = "is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1)"
-OF_INPUTS = f"fingerprint = ? AND {HOLDS_FINGERPRINT}"
+
+
+def _no_account(_key: bytes) -> None:
+    """The account where nobody says which it is."""
 
 
 class RequestTakenError(RunComfyError):
@@ -33,12 +38,22 @@ class Journal:
         state_dir: The folder; made if it is not there.
         clock: Seconds since the epoch.
         database: For tests; by default the file `journal.sqlite3` in the folder.
+        api_base: The address of the API at which jobs are bought now.
+        account: What stands for the account in use, given the folder's secret key; None if there is no token.
     """
 
     def __init__(
-        self, state_dir: Path, *, clock: Callable[[], float] = time.time, database: Database | None = None
+        self,
+        state_dir: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        database: Database | None = None,
+        api_base: str = PRODUCTION_API,
+        account: Callable[[bytes], str | None] = _no_account,
     ) -> None:
         self._clock = clock
+        self._account = account
+        self.api_base = canonical_base(api_base)
         self._lock_dir = state_dir / "locks"
         self.database = database or Database(state_dir / "journal.sqlite3", clock=clock)
 
@@ -55,9 +70,27 @@ class Journal:
         with self.database.writing() as connection:
             connection.execute("UPDATE jobs SET reason = reason WHERE id = -1")
 
-    def find(self, fingerprint: str) -> Job | None:
-        """The job that the same inputs lead to."""
-        return self._one(OF_INPUTS, fingerprint)
+    def find(self, *fingerprints: str) -> Job | None:
+        """The job that the same inputs lead to at this address of the API; of several spellings the first that has one."""
+        with self.database.reading() as connection:
+            return self._holder(connection, fingerprints)
+
+    def is_here(self, job: Job) -> bool:
+        """Whether a job belongs to the address of the API in use.
+
+        An older journal does not say where a job was bought: it counts as bought here, wherever that is. To believe so costs
+        nothing; not to believe it would buy again what is paid for.
+        """
+        return job.api_base in (None, self.api_base)
+
+    def is_base_proven(self, job: Job) -> bool:
+        """Whether "not found" comes from the address at which a job was bought; one of an older journal was at RunComfy's."""
+        return (job.api_base or PRODUCTION_API) == self.api_base
+
+    def is_account_proven(self, job: Job) -> bool:
+        """Whether the token in use is the one with which a job was bought; that of an older journal is not known."""
+        with self.database.reading() as connection:
+            return job.account in (None, self._account(_key(connection)))
 
     def get(self, job_id: int) -> Job | None:
         """A job by its number."""
@@ -79,13 +112,13 @@ class Journal:
 
     def claim(self, request: GenerationRequest) -> Job:
         """The job of these inputs: the one there is, or a new one in state `prepared`."""
-        fingerprint, now = request.fingerprint(), self._clock()
+        now = self._clock()
         with self.database.writing() as connection:
-            job = select_one(connection, OF_INPUTS, fingerprint)
+            job = self._holder(connection, request.fingerprints())
             if job is not None:
                 return job
             values = {
-                "fingerprint": fingerprint,
+                "fingerprint": request.canonical_fingerprint(),
                 "state": JobState.PREPARED.value,
                 "model_id": request.model.model_id,
                 "prompt": request.prompt,
@@ -94,6 +127,7 @@ class Journal:
                 "seed": str(request.seed),
                 "created_at": now,
                 "updated_at": now,
+                "api_base": self.api_base,
             }
             return insert(connection, values)
 
@@ -108,17 +142,18 @@ class Journal:
         now = self._clock()
         with self._moving(job, JobState.SUBMITTING) as connection:
             if max_usd_per_day is not None:
-                spent = spent_usd(connection, day_start(now), list_usd_per_second)
+                today = spent(connection, day_of(now), list_usd_per_second)
                 price = job.seconds * list_usd_per_second if expected_usd is None else expected_usd
-                if spent + price > max_usd_per_day + 1e-9:
-                    raise SpendLimitError(
-                        f"This clip (about ${price:.2f}) would pass the limit of ${max_usd_per_day:.2f} a day: "
-                        f"${spent:.2f} is already spent or under way today.",
-                        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until "
-                        "tomorrow; 'rehearse' is free.",
-                    )
+                if today.usd + price > max_usd_per_day + 1e-9:
+                    raise over_limit(price, today, max_usd_per_day)
             return self._update(
-                connection, job, JobState.SUBMITTING, submitted_at=now, expected_usd=expected_usd, may_be_charged=1
+                connection,
+                job,
+                JobState.SUBMITTING,
+                submitted_at=now,
+                expected_usd=expected_usd,
+                may_be_charged=1,
+                **self._origin(connection),
             )
 
     def record_not_submitted(self, job: Job, reason: str) -> Job:
@@ -158,7 +193,7 @@ class Journal:
         self, job: Job, *, video_url: str, cost_usd: float | None, render_s: float | None = None
     ) -> Job:
         """The clip is ready at RunComfy; also when its address was renewed."""
-        columns: dict[str, object] = {"video_url": video_url, "reason": ""}
+        columns: dict[str, object] = {"video_url": video_url, "reason": "", "api_base": self.api_base}
         if job.completed_at is None:
             columns["completed_at"] = self._clock()
         if cost_usd is not None:
@@ -207,7 +242,7 @@ class Journal:
                 # The clip may have been collected by its id alone before; that row has no inputs and gives way.
                 connection.execute("DELETE FROM jobs WHERE fingerprint = ?", (_imported(request_id),))
                 columns: dict[str, object] = {"request_id": request_id, "may_be_charged": 1, "reason": ""}
-                return self._update(connection, job, JobState.SUBMITTED, **columns)
+                return self._update(connection, job, JobState.SUBMITTED, **columns, **self._origin(connection))
         except sqlite3.IntegrityError:
             raise InvalidInputError(
                 f"The request {request_id} belongs to another job already.",
@@ -245,7 +280,17 @@ class Journal:
             "may_be_charged": 1,
         }
         with self.database.writing() as connection:
-            return select_one(connection, "request_id = ?", request_id) or insert(connection, values)
+            known = select_one(connection, "request_id = ?", request_id)
+            return known or insert(connection, {**values, **self._origin(connection)})
+
+    def _holder(self, connection: sqlite3.Connection, fingerprints: Sequence[str]) -> Job | None:
+        """The job that keeps inputs with one of these fingerprints from being bought here; the first that has one."""
+        condition = f"fingerprint = ? AND {HOLDS_FINGERPRINT} AND (api_base IS NULL OR api_base = ?)"
+        jobs = (select_one(connection, condition, fingerprint, self.api_base) for fingerprint in fingerprints)
+        return next((job for job in jobs if job is not None), None)
+
+    def _origin(self, connection: sqlite3.Connection) -> dict[str, object]:
+        return {"api_base": self.api_base, "account": self._account(_key(connection))}
 
     def _one(self, condition: str, *values: object) -> Job | None:
         with self.database.reading() as connection:
@@ -286,7 +331,9 @@ def _check_known(connection: sqlite3.Connection, job: Job) -> JobState:
     Raises:
         JournalUnavailableError: Somebody deleted or replaced the journal while ComfyUI ran.
     """
-    row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job.id,)).fetchone()
+    # A journal that was begun again gives the same number to another job.
+    query = "SELECT state FROM jobs WHERE id = ? AND fingerprint = ? AND created_at = ?"
+    row = connection.execute(query, (job.id, job.fingerprint, job.created_at)).fetchone()
     if row is None:
         raise JournalUnavailableError(
             f"{job.name} is not in the journal any more: its file was deleted or replaced.",
@@ -296,6 +343,11 @@ def _check_known(connection: sqlite3.Connection, job: Job) -> JobState:
             "node again would buy the clip a second time.",
         )
     return JobState(row["state"])
+
+
+def _key(connection: sqlite3.Connection) -> bytes:
+    (key,) = connection.execute("SELECT key FROM account_key").fetchone()
+    return bytes(key)
 
 
 def _imported(request_id: str) -> str:

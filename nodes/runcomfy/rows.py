@@ -35,7 +35,8 @@ def _by_id(connection: sqlite3.Connection, job_id: int | None) -> Job:
 
 
 def job_of(row: sqlite3.Row) -> Job:
-    """A row as a value."""
+    """A row as a value; also one of a journal of version 1, which knew no origin."""
+    has_origin = "api_base" in row.keys()  # noqa: SIM118 - a row is no mapping: `in` looks at its values
     return Job(
         id=row["id"],
         fingerprint=row["fingerprint"],
@@ -60,4 +61,6 @@ def job_of(row: sqlite3.Row) -> Job:
         path=Path(row["path"]) if row["path"] else None,
         file_bytes=row["file_bytes"],
         reason=row["reason"],
+        api_base=row["api_base"] if has_origin else None,
+        account=row["account"] if has_origin else None,
     )

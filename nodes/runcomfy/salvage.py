@@ -29,6 +29,11 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
         with contextlib.suppress(sqlite3.OperationalError):  # a column that no journal has
             query = f"INSERT OR IGNORE INTO jobs ({names}) VALUES ({places})"  # noqa: S608 - SQLite took the names itself
             copied += into.execute(query, tuple(row)).rowcount
+    key = _readable_key(damaged)
+    if key is None:
+        into.execute("UPDATE jobs SET account = NULL")  # hashes of another key would look like another account
+    else:
+        into.execute("UPDATE account_key SET key = ?", (key,))
     return copied
 
 
@@ -41,6 +46,13 @@ def _readable_rows(damaged: Path) -> Iterator[sqlite3.Row]:
                 row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
                 if row is not None and _is_sound(row):
                     yield row
+
+
+def _readable_key(damaged: Path) -> bytes | None:
+    with contextlib.closing(_opened(damaged)) as connection, contextlib.suppress(sqlite3.DatabaseError):
+        row = connection.execute("SELECT key FROM account_key").fetchone()
+        return row["key"] if row is not None and isinstance(row["key"], bytes) else None
+    return None
 
 
 def _opened(damaged: Path) -> sqlite3.Connection:

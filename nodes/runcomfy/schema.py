@@ -39,6 +39,18 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_submission ON jobs (submitted_at) WHERE submitted_at IS NOT NULL;
     CREATE INDEX jobs_by_kind ON jobs (model_id, size, seconds, id);
     """,
+    # Where a job was bought: the address of the API and a keyed hash of the token. Both are unknown for older jobs, which count
+    # as bought at RunComfy's own address: the same inputs at another address are another purchase.
+    """
+    ALTER TABLE jobs ADD COLUMN api_base TEXT;
+    ALTER TABLE jobs ADD COLUMN account TEXT;
+    CREATE TABLE account_key (id INTEGER PRIMARY KEY CHECK (id = 1), key BLOB NOT NULL);
+    INSERT INTO account_key (id, key) VALUES (1, randomblob(32));
+    DROP INDEX one_job_per_fingerprint;
+    CREATE UNIQUE INDEX one_job_per_fingerprint
+        ON jobs (fingerprint, COALESCE(api_base, 'https://model-api.runcomfy.net'))
+        WHERE is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1);
+    """,
 )
 VERSION = len(MIGRATIONS)
 

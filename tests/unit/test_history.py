@@ -5,7 +5,7 @@ import pytest
 from sora2pro.nodes.runcomfy.history import SAMPLES, History
 from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Size
-from sora2pro.nodes.runcomfy.spending import day_start
+from sora2pro.nodes.runcomfy.spending import day_of
 from values import made_request
 
 MODEL = SORA_2_PRO.model_id
@@ -95,9 +95,9 @@ def test_what_may_have_been_charged_counts_also_when_it_was_given_up(desk):
 
 
 def test_a_day_ends_at_the_users_own_midnight(desk):
-    desk.now = day_start(NOON) - 1
+    desk.now = day_of(NOON).start - 1
     desk.bought(cost_usd=1.0, seed=1)
-    desk.now = day_start(NOON)
+    desk.now = day_of(NOON).start
     desk.bought(cost_usd=2.0, seed=2)
     desk.now = NOON
     totals = desk.history.totals(LIST)
@@ -120,7 +120,7 @@ def zone(request, monkeypatch):
 @pytest.mark.parametrize(("month", "day"), [(3, 8), (3, 29), (10, 25), (11, 1), (11, 22)])
 def test_a_day_begins_at_midnight_in_every_zone_also_when_the_clocks_change(month, day, hour):
     moment = dt.datetime(2026, month, day, hour, 59)  # noqa: DTZ001 - the user's own time
-    start = dt.datetime.fromtimestamp(day_start(moment.timestamp()))  # noqa: DTZ006 - the user's own time
+    start = dt.datetime.fromtimestamp(day_of(moment.timestamp()).start)  # noqa: DTZ006 - the user's own time
     assert start == dt.datetime(2026, month, day)  # noqa: DTZ001 - the user's own time
 
 

@@ -48,7 +48,11 @@ def price(pricing, catalogue, model_id="a/model"):
         (CatalogueEntry(2.0, "video"), 2.0),
         (CatalogueEntry(2.0, "image"), None),
         (CatalogueEntry(2.0, None), None),
-        (CatalogueEntry(0.0, "second"), 0.0),
+        (CatalogueEntry(0.0, "second"), None),
+        (CatalogueEntry(0.0, "video"), None),
+        (CatalogueEntry(1e-9, "second"), None),
+        (CatalogueEntry(0.0009, "video"), None),
+        (CatalogueEntry(0.001, "second"), 0.008),
     ],
 )
 def test_a_price_is_only_expected_where_the_catalogue_says_what_it_is_for(entry, usd):

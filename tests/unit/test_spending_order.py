@@ -30,7 +30,7 @@ from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.outcomes import ended
 from sora2pro.nodes.runcomfy.progress import Following, FromJournal, Retrying, Submitting
 from sora2pro.nodes.runcomfy.retry import RetryPolicy
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.stopping import Slots, StopSignal
 from values import made_request
 
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
@@ -44,6 +44,8 @@ class World:
 
     def __init__(self, folder, *, cap_usd=None):
         self.folder = folder
+        self.cap_usd = cap_usd
+        self.slots = Slots(lambda: 4)
         self.journal = Journal(folder / "state")
         self.answers = []
         self.sent = []
@@ -57,8 +59,8 @@ class World:
             collector=self,
             pricing=self,
             connect=self.connect,
-            max_parallel=4,
-            max_usd_per_day=cap_usd,
+            slots=lambda: self.slots,
+            max_usd_per_day=lambda: self.cap_usd,
             policy=RetryPolicy(),
             sleep=self.waits.append,
             jitter=lambda: 1.0,
