@@ -16,7 +16,7 @@ from .database import Database
 from .joblock import JobLock
 from .jobs import ELSEWHERE, RELEASABLE, GenerationRequest, Job, JobState, is_legal
 from .origin import canonical_base
-from .rows import insert, job_of, select_one, update
+from .rows import JobLostError, insert, insert_again, job_of, known_state, select_one, update
 from .settings import PRODUCTION_API
 from .spending import day_of, over_limit, spent
 
@@ -173,13 +173,17 @@ class Journal:
         return self.record_uncertain(job, "ComfyUI ended while the request was being sent.")
 
     def record_submitted(self, job: Job, request_id: str) -> Job:
-        """RunComfy accepted the request.
+        """RunComfy accepted the request. A job that was lost with its journal in the meantime is written down again.
 
         Raises:
             RequestTakenError: The id belongs to another job.
         """
+        columns: dict[str, object] = {"request_id": request_id, "reason": ""}
         try:
-            return self._move(job, JobState.SUBMITTED, request_id=request_id, reason="")
+            with contextlib.suppress(JobLostError):
+                return self._move(job, JobState.SUBMITTED, **columns)
+            with self.database.writing() as connection:
+                return insert_again(connection, job, {**columns, "state": JobState.SUBMITTED.value})
         except sqlite3.IntegrityError:
             raise RequestTakenError(
                 f"RunComfy answered with the id {request_id}, which belongs to another job."
@@ -303,7 +307,7 @@ class Journal:
     def _note(self, job: Job, **columns: object) -> Job:
         """Change columns and leave the state as it is."""
         with self.database.writing() as connection:
-            _check_known(connection, job)
+            known_state(connection, job)
             return self._update(connection, job, None, **columns)
 
     @contextlib.contextmanager
@@ -311,7 +315,7 @@ class Journal:
         if not is_legal(job.state, target):
             raise ValueError(f"{job.name} cannot go from {job.state.value} to {target.value}")
         with self.database.writing() as connection:
-            if _check_known(connection, job) is not job.state:
+            if known_state(connection, job) is not job.state:
                 raise JournalUnavailableError(
                     f"{job.name} was changed by another program at the same moment.",
                     remedy="Run the node again; it goes on from the job's present state.",
@@ -323,26 +327,6 @@ class Journal:
         if target is not None:
             values["state"] = target.value
         return update(connection, job.id, values)
-
-
-def _check_known(connection: sqlite3.Connection, job: Job) -> JobState:
-    """The state of a job on the disk.
-
-    Raises:
-        JournalUnavailableError: Somebody deleted or replaced the journal while ComfyUI ran.
-    """
-    # A journal that was begun again gives the same number to another job.
-    query = "SELECT state FROM jobs WHERE id = ? AND fingerprint = ? AND created_at = ?"
-    row = connection.execute(query, (job.id, job.fingerprint, job.created_at)).fetchone()
-    if row is None:
-        raise JournalUnavailableError(
-            f"{job.name} is not in the journal any more: its file was deleted or replaced.",
-            remedy="Run the node again."
-            if job.request_id is None
-            else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "
-            "node again would buy the clip a second time.",
-        )
-    return JobState(row["state"])
 
 
 def _key(connection: sqlite3.Connection) -> bytes:

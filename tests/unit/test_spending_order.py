@@ -445,3 +445,21 @@ def test_paid_requests_are_counted_together_by_all_engines_of_an_account(tmp_pat
     thread.join(60)
     assert waits == [(1, 0)]
     assert (len(first.sent), len(second.sent)) == (1, 1)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "another job has the number"])
+def test_a_request_that_was_accepted_while_its_journal_was_lost_is_not_bought_again(world, is_replaced):
+    usual = world.submit
+
+    def submit(request):
+        handle = usual(request)
+        world.submit = usual
+        world.journal.database.path.unlink()
+        if is_replaced:
+            Journal(world.folder / "state").claim(made_request(prompt="another"))
+        return handle
+
+    world.submit = submit
+    assert world.run().request_id == "request-1"
+    assert world.run().request_id == "request-1"
+    assert len(world.sent) == 1
