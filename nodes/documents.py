@@ -98,7 +98,8 @@ def job_document(
         "seed": str(job.take),
         "request_id": job.request_id,
         "created_at": job.created_at,
-        "expected_usd": job.expected_usd,
+        # What is not charged has no price, whatever was expected.
+        "expected_usd": job.expected_usd if job.may_be_charged else None,
         "cost_usd": job.cost_usd,
         "charge": charge_sentence(job),
         "is_released": job.is_released,

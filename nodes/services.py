@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .configuration import current_settings
+from .errors import MissingTokenError
 from .runcomfy.client import Client
 from .runcomfy.collect import Collector
-from .runcomfy.credentials import find_token, remove_unfinished_saves
+from .runcomfy.credentials import Token, find_token, remove_unfinished_saves
 from .runcomfy.download import Downloader
 from .runcomfy.generation import Generation
 from .runcomfy.history import History
 from .runcomfy.journal import Journal
 from .runcomfy.lookup import Lookup
+from .runcomfy.origin import account_of
 from .runcomfy.pricing import Pricing
 from .runcomfy.retry import RetryPolicy
 from .runcomfy.settings import Settings
@@ -25,6 +27,10 @@ from .runcomfy.stopping import Slots
 from .runcomfy.waiting import Waiting
 
 RETRY_BASE_S = 1.0
+# They outlive the services below: a change of settings must neither start the count again nor double the memory.
+_paid: dict[str, Slots] = {}
+_decoding = Slots(lambda: 1)
+_KEY_OF_PROCESS = os.urandom(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,21 @@ def _services(settings: Settings) -> Services:
 
     remove_unfinished_saves(settings.state_dir, now_s=time.time())
     policy = RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
-    journal = Journal(settings.state_dir)
+
+    def token() -> Token:
+        return find_token(os.environ, settings.state_dir)
+
+    def account(key: bytes) -> str | None:
+        try:
+            return account_of(token().value, key)
+        except MissingTokenError:
+            return None
+
+    def slots() -> Slots:
+        name = f"{settings.api_base_url} {account(_KEY_OF_PROCESS)}"
+        return _paid.setdefault(name, Slots(lambda: current_settings().max_parallel))
+
+    journal = Journal(settings.state_dir, api_base=settings.api_base_url, account=account)
     history = History(journal.database)
     pricing = Pricing(history=history)
 
@@ -68,7 +88,7 @@ def _services(settings: Settings) -> Services:
         return Client(
             base_url=settings.api_base_url,
             account_base_url=settings.account_base_url,
-            token=find_token(os.environ, settings.state_dir),
+            token=token(),
         )
 
     collector = Collector(
@@ -95,8 +115,8 @@ def _services(settings: Settings) -> Services:
             collector=collector,
             pricing=pricing,
             connect=connect,
-            max_parallel=settings.max_parallel,
-            max_usd_per_day=settings.max_usd_per_day,
+            slots=slots,
+            max_usd_per_day=lambda: current_settings().max_usd_per_day,
             policy=policy,
         ),
         actions=StatusActions(
@@ -105,5 +125,5 @@ def _services(settings: Settings) -> Services:
             connect=connect,
             lookup=Lookup(journal=journal, connect=connect, model_id=settings.model.model_id),
         ),
-        decoding=Slots(1),
+        decoding=_decoding,
     )

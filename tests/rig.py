@@ -19,12 +19,13 @@ from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference  # no
 from sora2pro.nodes.runcomfy.journal import Journal  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.lookup import Lookup  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.origin import account_of  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.pricing import Pricing  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.progress import ignore  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.retry import RetryPolicy  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.settings import Settings  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.status_actions import StatusActions  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.stopping import StopSignal  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.stopping import Slots, StopSignal  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.waiting import Waiting  # noqa: E402 - as above
 
 PICTURE_URL = "https://example.com/fox.png"
@@ -64,7 +65,13 @@ class Rig:
     ):
         folders = {"state_dir": Path(root) / "state", "output_dir": Path(root) / "clips"}
         self.settings = Settings(**{**folders, "api_base_url": url, "poll_interval_s": 0.005, **settings})
-        self.journal = Journal(self.settings.state_dir, clock=wall_clock, database=database)
+        self.journal = Journal(
+            self.settings.state_dir,
+            clock=wall_clock,
+            database=database,
+            api_base=url,
+            account=partial(account_of, token),
+        )
         self.history = History(self.journal.database, clock=wall_clock)
         self.connect = connect or partial(
             Client, base_url=url, account_base_url=url, token=Token(token, "the test"), timeouts=timeouts
@@ -99,8 +106,8 @@ class Rig:
             collector=self.collector,
             pricing=Pricing(history=self.history),
             connect=self.connect,
-            max_parallel=self.settings.max_parallel,
-            max_usd_per_day=self.settings.max_usd_per_day,
+            slots=partial(lambda slots: slots, Slots(lambda: self.settings.max_parallel)),
+            max_usd_per_day=lambda: self.settings.max_usd_per_day,
             policy=NO_WAITS,
             sleep=lambda _seconds: None,
         )

@@ -13,7 +13,7 @@ from .client import Client, RequestHandle
 from .download import Downloader, UnusableLinkError
 from .jobs import Job, JobState, charge_sentence
 from .journal import Journal
-from .outcomes import about, ended
+from .outcomes import about, ended, unknown_at_runcomfy
 from .progress import Report
 from .stopping import StopSignal
 from .waiting import Ending, Waiting, handle_of
@@ -70,6 +70,8 @@ class Collector:
                 return self._bring_home(client, job, stop, report)
         except Stopped:
             raise self._on_stop(job, stop) from None
+        except NotFoundError as error:
+            raise unknown_at_runcomfy(error, job) from error.__cause__
         except RunComfyError as error:
             raise about(error, job) from error.__cause__
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -13,11 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import JournalUnavailableError
+from .journallock import JournalLock
 from .private_files import give_name, make_private_dir
 from .salvage import salvage
 from .schema import VERSION, migrate
 
 BUSY_TIMEOUT_S = 10.0
+NEW = ".new-"  # begins the name of a folder in which a new journal is being made
 
 
 class Database:
@@ -38,14 +41,18 @@ class Database:
         self.path = path
         self._clock = clock
         self._busy_timeout_s = busy_timeout_s
+        self._lock = JournalLock(path.with_suffix(".lock"), timeout_s=busy_timeout_s)
         self._check_lock = threading.Lock()
         self._is_checked = False
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection for queries."""
-        with self._errors(), contextlib.closing(self._connect()) as connection:
-            yield connection
+        with self._errors():
+            if not self._is_checked:
+                self._remove_leftovers()
+            with self._lock.held(is_exclusive=False), contextlib.closing(self._connect()) as connection:
+                yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -123,23 +130,23 @@ class Database:
             raise self._set_aside(error) from error
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> JournalUnavailableError:
-        with self._check_lock:
-            self._is_checked = False
-            try:
-                # Another thread may have met the same damage and begun a new journal already.
+        try:
+            with self._check_lock, self._lock.held(is_exclusive=True):
+                self._is_checked = False
+                # Another thread, engine or process may have met the same damage and begun a new journal already.
                 if not self._is_damaged():
                     return JournalUnavailableError(
                         f"The journal was found damaged ({error}), and another run has begun a new one.",
                         remedy="Run the node again.",
                     )
-                aside, kept = self._begin_anew()
-            except (OSError, sqlite3.Error) as trouble:
-                return JournalUnavailableError(
-                    f"The journal {self.path} is damaged ({error}) and could not be set aside ({_plainly(trouble)}).",
-                    money="Nothing was sent in this run.",
-                    remedy="Make room on the disk or set the folder's rights, then run the node again. Do not delete the file: "
-                    "what can be read of it keeps earlier purchases from being made again.",
-                )
+                aside, kept = self._begin_again()
+        except (OSError, sqlite3.Error) as trouble:
+            return JournalUnavailableError(
+                f"The journal {self.path} is damaged ({error}) and could not be set aside ({_plainly(trouble)}).",
+                money="Nothing was sent in this run.",
+                remedy="Make room on the disk or set the folder's rights, then run the node again. Do not delete the file: "
+                "what can be read of it keeps earlier purchases from being made again.",
+            )
         look = (
             "look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; "
             "Sora2ProStatus collects it by its request id."
@@ -159,16 +166,21 @@ class Database:
             remedy=f"Look at the list of jobs. Before you run a graph whose job is missing there, {look}",
         )
 
-    def _begin_anew(self) -> tuple[Path, int]:
+    def _begin_again(self) -> tuple[Path, int]:
         """Put a new journal into the place of the damaged one, in one step: nobody ever meets an empty one in between.
 
-        What takes room comes first, in a folder of its own: where that fails, all is as it was.
+        The caller holds the lock alone. What takes room comes first, in a folder of its own: where that fails, all is as it
+        was.
 
         Returns:
             Where the damaged file is now, and how many of its jobs could be taken over.
+
+        Raises:
+            OSError: It cannot be done, or the file was changed in the meantime by a program that does not know the lock.
+            sqlite3.Error: The same; `sqlite3.OperationalError` where another program is writing to the file.
         """
-        aside = self._unused_name()
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".new-") as folder:
+        aside, damaged = self._unused_name(), self._state_of_file()
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=NEW) as folder:
             new = Database(Path(folder) / "new.sqlite3")
             # Not by `writing`: what goes wrong is told of the damaged journal, not of a file that nobody knows.
             with contextlib.closing(new._open()) as connection:
@@ -182,10 +194,45 @@ class Database:
             ]
             for copy, name in copies:
                 give_name(copy, name)
+            self._check_unused()
+            if self._state_of_file() != damaged:
+                raise OSError(errno.EBUSY, "another program has changed it in this moment")
             # SQLite would roll it back into the new file.
             self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
             give_name(new.path, self.path)
         return aside, kept
+
+    def _state_of_file(self) -> tuple[int, ...]:
+        """Which file it is, and its content as far as that shows from outside."""
+        found = self.path.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _check_unused(self) -> None:
+        """Refuse while a program that does not know our lock has a transaction in the file.
+
+        Raises:
+            sqlite3.OperationalError: It has.
+        """
+        with contextlib.closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                pass  # a file that is damaged so far that nobody can begin a transaction in it
+
+    def _remove_leftovers(self) -> None:
+        """Delete what a process left that was killed while it made a new journal."""
+        leftovers = list(self.path.parent.glob(f"{NEW}*"))
+        if leftovers:
+            # Whoever holds the lock is making one right now.
+            with (
+                contextlib.suppress(BlockingIOError, PermissionError),
+                self._lock.held(is_exclusive=True, is_patient=False),
+            ):
+                for folder in leftovers:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _unused_name(self) -> Path:
         name = f"{self.path.stem}.damaged-{int(self._clock())}"

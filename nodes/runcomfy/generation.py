@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 
 from ..errors import (
     NOT_CHARGED,
@@ -46,8 +46,8 @@ class Generation:
         collector: Brings the clip of a known job home.
         pricing: What a clip is expected to cost.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
-        max_parallel: Paid requests in flight at once.
-        max_usd_per_day: The spend cap, or None.
+        slots: Those of the account in use, one for each paid request in flight.
+        max_usd_per_day: The spend cap as of now, or None.
         policy: The figures of the backoff.
         sleep: Waits between attempts to write a record.
         jitter: A random number from 0 to 1.
@@ -60,8 +60,8 @@ class Generation:
         collector: Collector,
         pricing: Pricing,
         connect: Callable[[], AbstractContextManager[Client]],
-        max_parallel: int,
-        max_usd_per_day: float | None,
+        slots: Callable[[], Slots],
+        max_usd_per_day: Callable[[], float | None],
         policy: RetryPolicy,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -70,7 +70,7 @@ class Generation:
         self._collector = collector
         self._pricing = pricing
         self._connect = connect
-        self._slots = Slots(max_parallel)
+        self._slots = slots
         self._max_usd_per_day = max_usd_per_day
         self._policy = policy
         self._sleep = sleep
@@ -99,28 +99,26 @@ class Generation:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
             Stopped: The run was asked to end; the message says what became of the request.
         """
-        fingerprint = request.validated().fingerprint()
+        fingerprints = request.validated().fingerprints()
         report(Preparing())
-        job = self._journal.find(fingerprint)
+        job = self._journal.find(*fingerprints)
         if job is not None and job.has_whole_file:
             return self._from_journal(job, report)
         try:
-            return self._run_alone(request, fingerprint, stop, report, preflight)
+            return self._run_alone(request, stop, report, preflight)
         except JournalUnavailableError as error:
             raise error if job is None else about(error, job) from error.__cause__
 
     def _run_alone(
         self,
         request: GenerationRequest,
-        fingerprint: str,
         stop: StopSignal,
         report: Report,
         preflight: Callable[[], None],
     ) -> Job:
         """The same, with nobody else at work on the job."""
-        with self._journal.lock(fingerprint) as lock:
-            _wait_for(lock, stop, report)
-            job = self._journal.find(fingerprint)
+        with ExitStack() as locks:
+            job = self._locked(request, locks, stop, report)
             if job is not None and job.has_whole_file:
                 return self._from_journal(job, report)
             if job is not None and job.state is not JobState.PREPARED:
@@ -131,9 +129,24 @@ class Generation:
             with self._connect() as client:
                 return self._buy_and_collect(client, request, stop, report)
 
+    def _locked(self, request: GenerationRequest, locks: ExitStack, stop: StopSignal, report: Report) -> Job | None:
+        """The job of a request, if there is one, once nobody else works on it or on another spelling of its prompt.
+
+        An older journal may have it under the fingerprint of another spelling, and whoever collects it holds the lock of that.
+        """
+        fingerprint, held = request.canonical_fingerprint(), set[str]()
+        while True:
+            _wait_for(locks.enter_context(self._journal.lock(fingerprint)), stop, report)
+            held.add(fingerprint)
+            job = self._journal.find(*request.fingerprints())
+            if job is None or job.fingerprint in held:
+                return job
+            fingerprint = job.fingerprint
+
     def _buy_and_collect(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
         try:
-            with self._slots.held(stop, lambda: report(WaitingForSlot(self._slots.limit))):
+            slots = self._slots()
+            with slots.held(stop, lambda: report(WaitingForSlot(slots.limit()))):
                 job = self._buy(client, request, stop, report)
                 return self._collector.collect(job, stop=stop, report=report)
         except Stopped as stopped:
@@ -171,7 +184,7 @@ class Generation:
             job = self._journal.record_submitting(
                 job,
                 expected_usd=expected_usd,
-                max_usd_per_day=self._max_usd_per_day,
+                max_usd_per_day=self._max_usd_per_day(),
             )
             report(Submitting(expected_usd))
             try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .database import Database
 from .jobs import Job
 from .rows import job_of
-from .spending import day_start, spent_usd
+from .spending import ALL_TIME, LEAST_USD, day_of, spent
 
 SAMPLES = 20
 
@@ -43,9 +43,9 @@ class History:
         """What the user last paid for a clip of this kind."""
         with self._database.reading() as connection:
             row = connection.execute(
-                "SELECT cost_usd FROM jobs WHERE model_id = ? AND kind = ? AND cost_usd > 0 "
+                "SELECT cost_usd FROM jobs WHERE model_id = ? AND kind = ? AND cost_usd >= ? "
                 "AND state IN ('completed', 'downloaded') ORDER BY id DESC LIMIT 1",
-                (model_id, kind),
+                (model_id, kind, LEAST_USD),
             ).fetchone()
             return None if row is None else float(row[0])
 
@@ -54,8 +54,8 @@ class History:
         with self._database.reading() as connection:
             (count,) = connection.execute("SELECT COUNT(*) FROM jobs").fetchone()
             return Totals(
-                today_usd=spent_usd(connection, day_start(self._clock())),
-                all_time_usd=spent_usd(connection, 0.0),
+                today_usd=spent(connection, day_of(self._clock())).usd,
+                all_time_usd=spent(connection, ALL_TIME).usd,
                 job_count=count,
             )
 

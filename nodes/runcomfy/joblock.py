@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import final
 
 from ..errors import JournalUnavailableError
+from .lockfile import LockFile
 from .private_files import make_private_dir
 
 if sys.platform == "win32":
@@ -21,9 +22,9 @@ if sys.platform == "win32":
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
-    def _let_go(descriptor: int, path: Path) -> None:
+    def _let_go(file: LockFile, path: Path) -> None:
         """Close, then delete: Windows refuses to delete what anybody has open, so a new owner's file is safe."""
-        os.close(descriptor)
+        file.close()
         with contextlib.suppress(OSError):
             path.unlink()
 
@@ -33,11 +34,11 @@ else:
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _let_go(descriptor: int, path: Path) -> None:
+    def _let_go(file: LockFile, path: Path) -> None:
         """Delete while it is still locked: closed first, it could be a new owner's file by then."""
         with contextlib.suppress(OSError):
             path.unlink()
-        os.close(descriptor)
+        file.close()
 
 
 @final
@@ -51,7 +52,7 @@ class JobLock:
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self._path = folder / f"{fingerprint}.lock"
-        self._descriptor: int | None = None
+        self._file: LockFile | None = None
 
     def __enter__(self) -> JobLock:
         """Return this lock; `try_acquire` takes it."""
@@ -65,43 +66,66 @@ class JobLock:
         """Take the lock, or return False if another thread or process has it.
 
         Raises:
-            JournalUnavailableError: No lock file can be made there.
+            JournalUnavailableError: No lock file can be made there, or locks do not work there.
         """
         try:
             make_private_dir(self._path.parent)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            file = LockFile(self._path)
         except OSError as error:
             raise JournalUnavailableError(
                 f"The state folder {self._path.parent.parent} cannot be written ({error.strerror}).",
                 remedy="Make room or set its rights, or point RUNCOMFY_STATE_DIR to another folder.",
             ) from error
         try:
-            _lock(descriptor)
-            if not self._is_current(descriptor):
-                os.close(descriptor)
+            if not (_is_locked_now(file) and self._is_current(file)):
+                file.close()
                 return False
-        except (BlockingIOError, PermissionError):
-            os.close(descriptor)
-            return False
+            self._check_exclusion()
         except OSError as error:
-            os.close(descriptor)
+            file.close()
             raise JournalUnavailableError(
                 f"The file system of {self._path.parent.parent} refuses locks ({error.strerror}), so a double purchase could "
                 "not be ruled out.",
                 remedy="Point RUNCOMFY_STATE_DIR to a folder on a local disk.",
             ) from error
-        self._descriptor = descriptor
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
         return True
 
     def release(self) -> None:
-        """Let go and tidy up; does nothing if the lock is not held."""
-        if self._descriptor is None:
-            return
-        _let_go(self._descriptor, self._path)
-        self._descriptor = None
+        """Let go and tidy up; does nothing if the lock is not held, or was inherited by a forked child."""
+        file, self._file = self._file, None
+        if file is not None and file.is_open:
+            _let_go(file, self._path)
 
-    def _is_current(self, descriptor: int) -> bool:
+    def _check_exclusion(self) -> None:
+        """Some network file systems grant every lock: ask for the one that is held, by another opening of its file.
+
+        Raises:
+            JournalUnavailableError: It was granted twice.
+            OSError: It could not be asked for.
+        """
+        with contextlib.closing(LockFile(self._path)) as second:
+            if _is_locked_now(second):
+                raise JournalUnavailableError(
+                    f"The file system of {self._path.parent.parent} gives one lock to two owners, so a double purchase could "
+                    "not be ruled out.",
+                    remedy="Point RUNCOMFY_STATE_DIR to a folder on a local disk.",
+                )
+
+    def _is_current(self, file: LockFile) -> bool:
         """Whether the locked file is still the one with the name: its last owner may have deleted it in between."""
         with contextlib.suppress(OSError):
-            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
         return False
+
+
+def _is_locked_now(file: LockFile) -> bool:
+    """Take the lock of a file, or return False if somebody else has it."""
+    try:
+        _lock(file.fileno())
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

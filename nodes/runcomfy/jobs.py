@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from ..errors import InvalidInputError
@@ -23,6 +23,7 @@ MAX_URL_CHARS = 8192
 NOT_PLAIN = f"'image_url' is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces."
 MAX_SEED = 2**64 - 1
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
+LINE_BREAKS = ("\n", "\r\n", "\r")
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
 # Letters and symbols that are drawn as nothing: the Hangul fillers, Braille without a dot, the note head without ink, and the
 # hieroglyphs that keep a place free. Sources: Default_Ignorable_Code_Point in
@@ -179,10 +180,30 @@ class GenerationRequest:
 
     def fingerprint(self) -> str:
         """SHA-256 of all that makes this clip the one that was asked for; the same inputs have it on every machine."""
+        return self._fingerprint(self.prompt)
+
+    def canonical_fingerprint(self) -> str:
+        """The fingerprint of the prompt in its canonical spelling, under which a new job is claimed."""
+        return self._fingerprint(_spelled(self.prompt, "\n", "NFC"))
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprints of all spellings of the prompt that look the same, the one that was typed first.
+
+        Line breaks are CRLF or LF by the system the text was typed on (or CR, on old ones), and letters with marks are one
+        character or two (NFC or NFD, https://unicode.org/reports/tr15/): none of that makes another clip.
+        """
+        spellings = [_spelled(self.prompt, line_break, form) for line_break in LINE_BREAKS for form in ("NFC", "NFD")]
+        return tuple(dict.fromkeys(self._fingerprint(prompt) for prompt in (self.prompt, *spellings)))
+
+    def _fingerprint(self, prompt: str) -> str:
         values = [self.inputs[one.name] for one in self.model.inputs]
         pictures = [picture.identity for picture in self.pictures]
-        identity = [self.model.model_id, self.prompt, *values, *pictures, self.take]
+        identity = [self.model.model_id, prompt, *values, *pictures, self.take]
         return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
+
+
+def _spelled(prompt: str, line_break: str, form: Literal["NFC", "NFD"]) -> str:
+    return unicodedata.normalize(form, prompt.replace("\r\n", "\n").replace("\r", "\n")).replace("\n", line_break)
 
 
 def check_prompt(prompt: str, model: ModelSpec) -> None:
@@ -236,6 +257,8 @@ class Job:
         may_be_charged: Whether RunComfy may have charged for it, as far as is known.
         is_released: Whether the user gave the job up so that the same inputs can be bought anew.
         reason: RunComfy's words, or ours, for the state the job is in.
+        api_base: The address of the API at which it was bought; None where the journal was too old to say.
+        account: What stands for the account that bought it (see `origin.account_of`), or None.
     """
 
     id: int
@@ -263,6 +286,8 @@ class Job:
     path: Path | None
     file_bytes: int | None
     reason: str
+    api_base: str | None = None
+    account: str | None = None
 
     @property
     def name(self) -> str:

@@ -9,18 +9,23 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
+from ..errors import InvalidInputError, JournalUnavailableError, RunComfyError
 from .database import Database
 from .joblock import JobLock
 from .jobs import ELSEWHERE, RELEASABLE, GenerationRequest, Job, JobState, is_legal
-from .rows import insert, job_of, select_one, update
-from .spending import day_start, spent_usd
+from .origin import canonical_base
+from .rows import JobLostError, insert, insert_again, job_of, known_state, select_one, update
+from .settings import PRODUCTION_API
+from .spending import day_of, over_limit, spent
 
 HOLDS_FINGERPRINT = "is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1)"
-OF_INPUTS = f"fingerprint = ? AND {HOLDS_FINGERPRINT}"
+
+
+def _no_account(_key: bytes) -> None:
+    """The account where nobody says which it is."""
 
 
 class RequestTakenError(RunComfyError):
@@ -34,12 +39,22 @@ class Journal:
         state_dir: The folder; made if it is not there.
         clock: Seconds since the epoch.
         database: For tests; by default the file `journal.sqlite3` in the folder.
+        api_base: The address of the API at which jobs are bought now.
+        account: What stands for the account in use, given the folder's secret key; None if there is no token.
     """
 
     def __init__(
-        self, state_dir: Path, *, clock: Callable[[], float] = time.time, database: Database | None = None
+        self,
+        state_dir: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        database: Database | None = None,
+        api_base: str = PRODUCTION_API,
+        account: Callable[[bytes], str | None] = _no_account,
     ) -> None:
         self._clock = clock
+        self._account = account
+        self.api_base = canonical_base(api_base)
         self._lock_dir = state_dir / "locks"
         self.database = database or Database(state_dir / "journal.sqlite3", clock=clock)
 
@@ -56,9 +71,27 @@ class Journal:
         with self.database.writing() as connection:
             connection.execute("UPDATE jobs SET reason = reason WHERE id = -1")
 
-    def find(self, fingerprint: str) -> Job | None:
-        """The job that the same inputs lead to."""
-        return self._one(OF_INPUTS, fingerprint)
+    def find(self, *fingerprints: str) -> Job | None:
+        """The job that the same inputs lead to at this address of the API; of several spellings the first that has one."""
+        with self.database.reading() as connection:
+            return self._holder(connection, fingerprints)
+
+    def is_here(self, job: Job) -> bool:
+        """Whether a job belongs to the address of the API in use.
+
+        An older journal does not say where a job was bought: it counts as bought here, wherever that is. To believe so costs
+        nothing; not to believe it would buy again what is paid for.
+        """
+        return job.api_base in (None, self.api_base)
+
+    def is_base_proven(self, job: Job) -> bool:
+        """Whether "not found" comes from the address at which a job was bought; one of an older journal was at RunComfy's."""
+        return (job.api_base or PRODUCTION_API) == self.api_base
+
+    def is_account_proven(self, job: Job) -> bool:
+        """Whether the token in use is the one with which a job was bought; that of an older journal is not known."""
+        with self.database.reading() as connection:
+            return job.account in (None, self._account(_key(connection)))
 
     def get(self, job_id: int) -> Job | None:
         """A job by its number."""
@@ -80,13 +113,13 @@ class Journal:
 
     def claim(self, request: GenerationRequest) -> Job:
         """The job of these inputs: the one there is, or a new one in state `prepared`."""
-        fingerprint, now = request.fingerprint(), self._clock()
+        now = self._clock()
         with self.database.writing() as connection:
-            job = select_one(connection, OF_INPUTS, fingerprint)
+            job = self._holder(connection, request.fingerprints())
             if job is not None:
                 return job
             values = {
-                "fingerprint": fingerprint,
+                "fingerprint": request.canonical_fingerprint(),
                 "state": JobState.PREPARED.value,
                 "model_id": request.model.model_id,
                 "prompt": request.prompt,
@@ -97,6 +130,7 @@ class Journal:
                 "seed": str(request.take),
                 "created_at": now,
                 "updated_at": now,
+                "api_base": self.api_base,
             }
             return insert(connection, values)
 
@@ -109,17 +143,18 @@ class Journal:
         now = self._clock()
         with self._moving(job, JobState.SUBMITTING) as connection:
             if max_usd_per_day is not None:
-                spent = spent_usd(connection, day_start(now))
+                today = spent(connection, day_of(now))
                 price = job.list_usd if expected_usd is None else expected_usd
-                if spent + price > max_usd_per_day + 1e-9:
-                    raise SpendLimitError(
-                        f"This clip (about ${price:.2f}) would pass the limit of ${max_usd_per_day:.2f} a day: "
-                        f"${spent:.2f} is already spent or under way today.",
-                        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until "
-                        "tomorrow; 'rehearse' is free.",
-                    )
+                if today.usd + price > max_usd_per_day + 1e-9:
+                    raise over_limit(price, today, max_usd_per_day)
             return self._update(
-                connection, job, JobState.SUBMITTING, submitted_at=now, expected_usd=expected_usd, may_be_charged=1
+                connection,
+                job,
+                JobState.SUBMITTING,
+                submitted_at=now,
+                expected_usd=expected_usd,
+                may_be_charged=1,
+                **self._origin(connection),
             )
 
     def record_not_submitted(self, job: Job, reason: str) -> Job:
@@ -139,13 +174,17 @@ class Journal:
         return self.record_uncertain(job, "ComfyUI ended while the request was being sent.")
 
     def record_submitted(self, job: Job, request_id: str) -> Job:
-        """RunComfy accepted the request.
+        """RunComfy accepted the request. A job that was lost with its journal in the meantime is written down again.
 
         Raises:
             RequestTakenError: The id belongs to another job.
         """
+        columns: dict[str, object] = {"request_id": request_id, "reason": ""}
         try:
-            return self._move(job, JobState.SUBMITTED, request_id=request_id, reason="")
+            with contextlib.suppress(JobLostError):
+                return self._move(job, JobState.SUBMITTED, **columns)
+            with self.database.writing() as connection:
+                return insert_again(connection, job, {**columns, "state": JobState.SUBMITTED.value})
         except sqlite3.IntegrityError:
             raise RequestTakenError(
                 f"RunComfy answered with the id {request_id}, which belongs to another job."
@@ -159,7 +198,7 @@ class Journal:
         self, job: Job, *, video_url: str, cost_usd: float | None, render_s: float | None = None
     ) -> Job:
         """The clip is ready at RunComfy; also when its address was renewed."""
-        columns: dict[str, object] = {"video_url": video_url, "reason": ""}
+        columns: dict[str, object] = {"video_url": video_url, "reason": "", "api_base": self.api_base}
         if job.completed_at is None:
             columns["completed_at"] = self._clock()
         if cost_usd is not None:
@@ -208,7 +247,7 @@ class Journal:
                 # The clip may have been collected by its id alone before; that row has no inputs and gives way.
                 connection.execute("DELETE FROM jobs WHERE fingerprint = ?", (_imported(request_id),))
                 columns: dict[str, object] = {"request_id": request_id, "may_be_charged": 1, "reason": ""}
-                return self._update(connection, job, JobState.SUBMITTED, **columns)
+                return self._update(connection, job, JobState.SUBMITTED, **columns, **self._origin(connection))
         except sqlite3.IntegrityError:
             raise InvalidInputError(
                 f"The request {request_id} belongs to another job already.",
@@ -247,7 +286,17 @@ class Journal:
             "is_imported": 1,
         }
         with self.database.writing() as connection:
-            return select_one(connection, "request_id = ?", request_id) or insert(connection, values)
+            known = select_one(connection, "request_id = ?", request_id)
+            return known or insert(connection, {**values, **self._origin(connection)})
+
+    def _holder(self, connection: sqlite3.Connection, fingerprints: Sequence[str]) -> Job | None:
+        """The job that keeps inputs with one of these fingerprints from being bought here; the first that has one."""
+        condition = f"fingerprint = ? AND {HOLDS_FINGERPRINT} AND (api_base IS NULL OR api_base = ?)"
+        jobs = (select_one(connection, condition, fingerprint, self.api_base) for fingerprint in fingerprints)
+        return next((job for job in jobs if job is not None), None)
+
+    def _origin(self, connection: sqlite3.Connection) -> dict[str, object]:
+        return {"api_base": self.api_base, "account": self._account(_key(connection))}
 
     def _one(self, condition: str, *values: object) -> Job | None:
         with self.database.reading() as connection:
@@ -260,7 +309,7 @@ class Journal:
     def _note(self, job: Job, **columns: object) -> Job:
         """Change columns and leave the state as it is."""
         with self.database.writing() as connection:
-            _check_known(connection, job)
+            known_state(connection, job)
             return self._update(connection, job, None, **columns)
 
     @contextlib.contextmanager
@@ -268,7 +317,7 @@ class Journal:
         if not is_legal(job.state, target):
             raise ValueError(f"{job.name} cannot go from {job.state.value} to {target.value}")
         with self.database.writing() as connection:
-            if _check_known(connection, job) is not job.state:
+            if known_state(connection, job) is not job.state:
                 raise JournalUnavailableError(
                     f"{job.name} was changed by another program at the same moment.",
                     remedy="Run the node again; it goes on from the job's present state.",
@@ -282,22 +331,9 @@ class Journal:
         return update(connection, job.id, values)
 
 
-def _check_known(connection: sqlite3.Connection, job: Job) -> JobState:
-    """The state of a job on the disk.
-
-    Raises:
-        JournalUnavailableError: Somebody deleted or replaced the journal while ComfyUI ran.
-    """
-    row = connection.execute("SELECT state FROM jobs WHERE id = ?", (job.id,)).fetchone()
-    if row is None:
-        raise JournalUnavailableError(
-            f"{job.name} is not in the journal any more: its file was deleted or replaced.",
-            remedy="Run the node again."
-            if job.request_id is None
-            else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "
-            "node again would buy the clip a second time.",
-        )
-    return JobState(row["state"])
+def _key(connection: sqlite3.Connection) -> bytes:
+    (key,) = connection.execute("SELECT key FROM account_key").fetchone()
+    return bytes(key)
 
 
 def _imported(request_id: str) -> str:

@@ -83,7 +83,7 @@ class Lookup:
             return self.settled(job)
         for job in self._journal.in_state(JobState.SUBMITTING):
             self.settled(job)
-        candidates = self._journal.in_state(JobState.UNCERTAIN)
+        candidates = [job for job in self._journal.in_state(JobState.UNCERTAIN) if self._journal.is_here(job)]
         if len(candidates) == 1:
             return candidates[0]
         if not candidates:

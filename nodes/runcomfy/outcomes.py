@@ -7,6 +7,7 @@ from ..errors import (
     SAFE_TO_RERUN,
     GenerationCancelledError,
     GenerationFailedError,
+    NotFoundError,
     RunComfyError,
     SubmissionUncertainError,
 )
@@ -47,6 +48,23 @@ def about(error: RunComfyError, job: Job) -> RunComfyError:
         error.money = charge_sentence(job)
     if not error.remedy:
         error.remedy = SAFE_TO_RERUN
+    return error
+
+
+def unknown_at_runcomfy(error: NotFoundError, job: Job) -> NotFoundError:
+    """An accepted request that RunComfy does not know: what is known of its money, and the one way on."""
+    expected = "" if job.expected_usd is None else f" (expected: ${job.expected_usd:.2f})"
+    error.money = (
+        f"It was accepted before, so it may have been charged{expected}."
+        if job.cost_usd is None
+        else charge_sentence(job)
+    )
+    error.remedy = (
+        "Check that the token belongs to the account that bought it, then collect it again. If RunComfy still does not know it, "
+        f"look under Generations on runcomfy.com. If the clip is not there, put {job.name} into Sora2ProStatus and choose "
+        "'release': then the same inputs can be bought again."
+    )
+    error.request_id, error.job_id = job.request_id, job.id
     return error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ class Pricing:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, CatalogueEntry | None]] = {}
+        self._asked: set[str] = set()
 
     def expected_usd(self, client: Client, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """US dollars for one clip, or None where nobody can say."""
@@ -41,14 +43,26 @@ class Pricing:
         return expected_usd(self._entry(client, model.model_id), model.length_s(inputs))
 
     def _entry(self, client: Client, model_id: str) -> CatalogueEntry | None:
+        """The catalogue's word on a model. While one asks, the others take what was known before: an answer may take long."""
         with self._lock:
-            if model_id in self._known and self._clock() < self._known[model_id][0]:
-                return self._known[model_id][1]
-            entry: CatalogueEntry | None
-            try:
-                entry, fresh_s = client.catalogue_entry(model_id), FRESH_S
-            except RunComfyError as error:
-                logger.info("The price of %s cannot be read: %s", model_id, error.what)
-                entry, fresh_s = None, FAILURE_FRESH_S
-            self._known[model_id] = (self._clock() + fresh_s, entry)
+            fresh_until, known = self._known.get(model_id, (-math.inf, None))
+            if self._clock() < fresh_until or model_id in self._asked:
+                return known
+            self._asked.add(model_id)
+        try:
+            entry, fresh_s = _ask(client, model_id)
+            with self._lock:
+                self._known[model_id] = (self._clock() + fresh_s, entry)
             return entry
+        finally:
+            with self._lock:
+                self._asked.discard(model_id)
+
+
+def _ask(client: Client, model_id: str) -> tuple[CatalogueEntry | None, float]:
+    """What the catalogue says, and for how many seconds to believe it."""
+    try:
+        return client.catalogue_entry(model_id), FRESH_S
+    except RunComfyError as error:
+        logger.info("The price of %s cannot be read: %s", model_id, error.what)
+        return None, FAILURE_FRESH_S

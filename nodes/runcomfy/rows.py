@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ..errors import JournalUnavailableError
 from .jobs import Job, JobState
+
+
+class JobLostError(JournalUnavailableError):
+    """Somebody deleted or replaced the journal while ComfyUI ran, or its damage took the job with it."""
 
 
 def select_one(connection: sqlite3.Connection, condition: str, *values: object) -> Job | None:
@@ -22,6 +28,19 @@ def insert(connection: sqlite3.Connection, values: Mapping[str, object]) -> Job:
     names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
     cursor = connection.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", values)  # noqa: S608 - names are ours
     return _by_id(connection, cursor.lastrowid)
+
+
+def insert_again(connection: sqlite3.Connection, job: Job, values: Mapping[str, object]) -> Job:
+    """A job that was lost with its journal, under a new number and with some columns changed."""
+    columns = {field.name: getattr(job, field.name) for field in fields(job) if field.name not in ("id", "take")}
+    as_stored = {
+        "state": job.state.value,
+        "inputs": json.dumps(dict(job.inputs)),
+        "seconds": 0,
+        "seed": str(job.take),
+        "path": str(job.path) if job.path else None,
+    }
+    return insert(connection, {**columns, **as_stored, **values})
 
 
 def update(connection: sqlite3.Connection, job_id: int, values: Mapping[str, object]) -> Job:
@@ -63,4 +82,26 @@ def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
         path=Path(row["path"]) if row["path"] else None,
         file_bytes=row["file_bytes"],
         reason=row["reason"],
+        api_base=row["api_base"],
+        account=row["account"],
     )
+
+
+def known_state(connection: sqlite3.Connection, job: Job) -> JobState:
+    """The state of a job on the disk.
+
+    Raises:
+        JobLostError: It is not there.
+    """
+    # A journal that was begun again gives the same number to another job.
+    query = "SELECT state FROM jobs WHERE id = ? AND fingerprint = ? AND created_at = ?"
+    row = connection.execute(query, (job.id, job.fingerprint, job.created_at)).fetchone()
+    if row is None:
+        raise JobLostError(
+            f"{job.name} is not in the journal any more: its file was deleted or replaced.",
+            remedy="Run the node again."
+            if job.request_id is None
+            else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "
+            "node again would buy the clip a second time.",
+        )
+    return JobState(row["state"])

@@ -10,15 +10,11 @@ from typing import Any
 
 from ..errors import InvalidInputError
 from .rows import job_of
-from .schema import FROM_VERSION_1, statements_of
+from .schema import INPUTS_FROM_SIZE_AND_SECONDS, statements_of
 
 LEAST_ROW_BYTES = 64
-SINCE_VERSION_2 = {
-    "inputs": "{}",
-    "kind": "",
-    "is_imported": 0,
-    "list_usd": 0.0,
-}  # columns that a row of an older journal lacks
+# Columns that a row of an older journal lacks.
+LATER_COLUMNS = {"api_base": None, "account": None, "inputs": "{}", "kind": "", "is_imported": 0, "list_usd": 0.0}
 
 
 def salvage(damaged: Path, into: sqlite3.Connection) -> int:
@@ -37,8 +33,13 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
         with contextlib.suppress(sqlite3.OperationalError):  # a column that no journal has
             query = f"INSERT OR IGNORE INTO jobs ({names}) VALUES ({places})"  # noqa: S608 - SQLite took the names itself
             copied += into.execute(query, tuple(row)).rowcount
-    for statement in statements_of(FROM_VERSION_1):
+    for statement in statements_of(INPUTS_FROM_SIZE_AND_SECONDS):
         into.execute(statement)
+    key = _readable_key(damaged)
+    if key is None:
+        into.execute("UPDATE jobs SET account = NULL")  # hashes of another key would look like another account
+    else:
+        into.execute("UPDATE account_key SET key = ?", (key,))
     return copied
 
 
@@ -53,6 +54,13 @@ def _readable_rows(damaged: Path) -> Iterator[sqlite3.Row]:
                     yield row
 
 
+def _readable_key(damaged: Path) -> bytes | None:
+    with contextlib.closing(_opened(damaged)) as connection, contextlib.suppress(sqlite3.DatabaseError):
+        row = connection.execute("SELECT key FROM account_key").fetchone()
+        return row["key"] if row is not None and isinstance(row["key"], bytes) else None
+    return None
+
+
 def _opened(damaged: Path) -> sqlite3.Connection:
     # `immutable`: read as it lies there. A half-finished transaction beside it must not be rolled back into it.
     connection = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
@@ -62,6 +70,6 @@ def _opened(damaged: Path) -> sqlite3.Connection:
 
 def _is_sound(row: Mapping[str, Any]) -> bool:
     try:
-        return isinstance(job_of({**SINCE_VERSION_2, **row}).fingerprint, str)
+        return isinstance(job_of({**LATER_COLUMNS, **row}).fingerprint, str)
     except (ValueError, TypeError, IndexError, InvalidInputError):
         return False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-# What a row of version 1 says in `size` and `seconds`, in the columns that took their place. A row salvaged from a damaged
-# journal of version 1 needs it too. The list price is the one that version 1 counted with.
-FROM_VERSION_1 = """
+# What older rows say in `size` and `seconds`, in the columns that took their place. A row salvaged from a damaged journal of
+# an older version needs it too. The list price is the one that counted then.
+INPUTS_FROM_SIZE_AND_SECONDS = """
     UPDATE jobs SET
         inputs = '{"size":"' || size || '","seconds":' || seconds || '}',
         kind = '{"seconds":' || seconds || ',"size":"' || size || '"}',
@@ -49,6 +49,18 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_submission ON jobs (submitted_at) WHERE submitted_at IS NOT NULL;
     CREATE INDEX jobs_by_kind ON jobs (model_id, size, seconds, id);
     """,
+    # Where a job was bought: the address of the API and a keyed hash of the token. Both are unknown for older jobs, which count
+    # as bought at RunComfy's own address: the same inputs at another address are another purchase.
+    """
+    ALTER TABLE jobs ADD COLUMN api_base TEXT;
+    ALTER TABLE jobs ADD COLUMN account TEXT;
+    CREATE TABLE account_key (id INTEGER PRIMARY KEY CHECK (id = 1), key BLOB NOT NULL);
+    INSERT INTO account_key (id, key) VALUES (1, randomblob(32));
+    DROP INDEX one_job_per_fingerprint;
+    CREATE UNIQUE INDEX one_job_per_fingerprint
+        ON jobs (fingerprint, COALESCE(api_base, 'https://model-api.runcomfy.net'))
+        WHERE is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1);
+    """,
     # Inputs as data: `size` and `seconds` are read no more. `kind` is what clips of one price have in common, `list_usd` what
     # counts against the spend cap where nothing better is known.
     """
@@ -59,7 +71,7 @@ MIGRATIONS = (
     DROP INDEX jobs_by_kind;
     CREATE INDEX jobs_by_kind ON jobs (model_id, kind, id);
     """
-    + FROM_VERSION_1,
+    + INPUTS_FROM_SIZE_AND_SECONDS,
 )
 VERSION = len(MIGRATIONS)
 

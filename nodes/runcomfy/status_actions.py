@@ -13,6 +13,7 @@ from .collect import Collector
 from .jobs import ELSEWHERE, Job, JobState, charge_sentence, describe_inputs
 from .journal import Journal
 from .lookup import JOB_NAME, LISTED, Lookup, checked_request_id
+from .origin import bought_elsewhere, elsewhere_sentence, not_proven_gone
 from .outcomes import uncertain
 from .progress import Following, Report
 from .stopping import StopSignal
@@ -70,6 +71,8 @@ class StatusActions:
     def check(self, name: str) -> Finding:
         """Look at a job; asks RunComfy once where that can tell more."""
         job = self._lookup.settled(self._lookup.known_or_foreign(name))
+        if not self._journal.is_here(job):
+            return Finding(job, f"{describe(job)} {elsewhere_sentence(job, self._journal.api_base)}")
         if job.state is JobState.SUBMITTED:
             return Finding(job, f"{describe(job)} {self._live(job)}")
         if job.state in (JobState.COMPLETED, JobState.DOWNLOADED) and job.cost_usd is None:
@@ -78,14 +81,14 @@ class StatusActions:
 
     def collect(self, name: str, *, stop: StopSignal, report: Report) -> Finding:
         """Bring the clip of a job home, however far it has got."""
-        job = self._lookup.known_or_foreign(name)
+        job = self._checked_here(self._lookup.known_or_foreign(name))
         with self._working_on(job, stop, report) as current:
             collected = self._collect(current, stop, report)
         return Finding(collected, describe(collected))
 
     def cancel(self, name: str) -> Finding:
         """Ask RunComfy to cancel a request."""
-        job = self._lookup.known_or_foreign(name)
+        job = self._checked_here(self._lookup.known_or_foreign(name))
         if job.state is not JobState.SUBMITTED:
             return Finding(job, f"{describe(job)} There is nothing to cancel.")
         job, sentence = self._collector.cancel(job)
@@ -111,7 +114,7 @@ class StatusActions:
                 money=UNCHANGED,
                 remedy=ELSEWHERE,
             )
-        job = self._lookup.uncertain(job_name)
+        job = self._checked_here(self._lookup.uncertain(job_name))
         self._lookup.checked_result(request_id)
         with self._alone_with(job) as current:
             if current.state is not JobState.UNCERTAIN or current.is_released:
@@ -133,7 +136,7 @@ class StatusActions:
         job = self._lookup.known(name)
         if job is None:
             raise InvalidInputError("There is no such job in the journal.", money=UNCHANGED, remedy=LISTED)
-        job = self._lookup.settled(job)
+        job = self._lookup.settled(self._checked_here(job))
         if job.state in (JobState.SUBMITTED, JobState.COMPLETED):
             self._check_gone(job)
         with self._alone_with(job) as current:
@@ -159,11 +162,24 @@ class StatusActions:
             job_id=job.id,
         )
 
+    def _checked_here(self, job: Job) -> Job:
+        """The job.
+
+        Raises:
+            InvalidInputError: It was bought at another address of the API.
+        """
+        if not self._journal.is_here(job):
+            raise bought_elsewhere(job, self._journal.api_base)
+        return job
+
     def _check_gone(self, job: Job) -> None:
         try:
             self._lookup.result(job.request_id or "")
-        except NotFoundError:
-            return
+        except NotFoundError as error:
+            is_base_proven = self._journal.is_base_proven(job)
+            if is_base_proven and self._journal.is_account_proven(job):
+                return
+            raise not_proven_gone(job, is_base_known=is_base_proven) from error
         raise InvalidInputError(
             f"RunComfy still has the request of {job.name}, so it is not released: that would lose a clip that is paid for.",
             money=UNCHANGED,

@@ -63,14 +63,15 @@ class Slots:
     """So many runs at once, the others wait.
 
     Args:
-        limit: How many.
+        limit: How many, as of now: it may change while some are held.
         interval_s: How often a waiting run looks whether it was asked to end.
     """
 
-    def __init__(self, limit: int, *, interval_s: float = 0.1) -> None:
+    def __init__(self, limit: Callable[[], int], *, interval_s: float = 0.1) -> None:
         self.limit = limit
         self._interval_s = interval_s
-        self._free = threading.BoundedSemaphore(limit)
+        self._lock = threading.Lock()
+        self._held = 0
 
     @contextmanager
     def held(self, stop: StopSignal, on_wait: Callable[[], None]) -> Iterator[None]:
@@ -79,10 +80,19 @@ class Slots:
         Raises:
             Stopped: The run was asked to end while it waited.
         """
-        while not self._free.acquire(timeout=self._interval_s):
+        while not self._take():
             on_wait()
-            stop.check()
+            stop.sleep(self._interval_s)
         try:
             yield
         finally:
-            self._free.release()
+            with self._lock:
+                self._held -= 1
+
+    def _take(self) -> bool:
+        limit = self.limit()
+        with self._lock:
+            if self._held >= limit:
+                return False
+            self._held += 1
+            return True

@@ -188,3 +188,4 @@ def test_a_journal_that_cannot_be_made_is_named(tmp_path, in_the_way):
 def test_the_index_and_the_queries_agree_on_which_jobs_hold_their_inputs():
     """Were they to differ, a purchase could be made twice or be refused for ever."""
     assert HOLDS_FINGERPRINT in schema.MIGRATIONS[0]
+    assert HOLDS_FINGERPRINT in schema.MIGRATIONS[1]

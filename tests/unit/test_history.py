@@ -1,11 +1,14 @@
 import datetime as dt
+import itertools
 import time
+import zoneinfo
 
 import pytest
+from sora2pro.nodes.errors import SpendLimitError
 from sora2pro.nodes.runcomfy.history import SAMPLES, History
 from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
-from sora2pro.nodes.runcomfy.spending import day_start
+from sora2pro.nodes.runcomfy.spending import day_of
 from values import made_job, made_request
 
 MODEL = SORA_2_PRO.model_id
@@ -92,9 +95,9 @@ def test_what_may_have_been_charged_counts_also_when_it_was_given_up(desk):
 
 
 def test_a_day_ends_at_the_users_own_midnight(desk):
-    desk.now = day_start(NOON) - 1
+    desk.now = day_of(NOON).start - 1
     desk.bought(cost_usd=1.0, take=1)
-    desk.now = day_start(NOON)
+    desk.now = day_of(NOON).start
     desk.bought(cost_usd=2.0, take=2)
     desk.now = NOON
     totals = desk.history.totals()
@@ -117,8 +120,121 @@ def zone(request, monkeypatch):
 @pytest.mark.parametrize(("month", "day"), [(3, 8), (3, 29), (10, 25), (11, 1), (11, 22)])
 def test_a_day_begins_at_midnight_in_every_zone_also_when_the_clocks_change(month, day, hour):
     moment = dt.datetime(2026, month, day, hour, 59)  # noqa: DTZ001 - the user's own time
-    start = dt.datetime.fromtimestamp(day_start(moment.timestamp()))  # noqa: DTZ006 - the user's own time
+    start = dt.datetime.fromtimestamp(day_of(moment.timestamp()).start)  # noqa: DTZ006 - the user's own time
     assert start == dt.datetime(2026, month, day)  # noqa: DTZ001 - the user's own time
+
+
+# Where midnight comes twice, is skipped, or an hour of the day before is shown again after it; and a day that never was.
+ODD_DAYS = [
+    ("America/Havana", 2024, 11, 3),
+    ("America/Havana", 2024, 3, 10),
+    ("Atlantic/Azores", 2024, 10, 27),
+    ("Atlantic/Azores", 2024, 3, 31),
+    ("America/Santiago", 2023, 9, 3),
+    ("America/Santiago", 2023, 4, 2),
+    ("America/Asuncion", 2023, 10, 1),
+    ("America/Asuncion", 2023, 3, 26),
+    ("Africa/Cairo", 2024, 4, 26),
+    ("Africa/Cairo", 2024, 11, 1),
+    ("Asia/Beirut", 2024, 3, 31),
+    ("Asia/Beirut", 2024, 10, 27),
+    ("Asia/Amman", 2021, 10, 29),
+    ("America/St_Johns", 2010, 11, 7),
+    ("America/St_Johns", 2010, 3, 14),
+    ("Australia/Lord_Howe", 2024, 4, 7),
+    ("Pacific/Apia", 2011, 12, 30),
+    ("Europe/Berlin", 2024, 10, 27),
+]
+
+
+@pytest.mark.parametrize(("name", "year", "month", "day"), ODD_DAYS)
+def test_every_moment_belongs_to_one_day_of_the_cap_in_every_zone(monkeypatch, name, year, month, day):
+    if not hasattr(time, "tzset"):
+        pytest.skip("Windows keeps one zone for all programs.")
+    zone = zoneinfo.ZoneInfo(name)
+    monkeypatch.setenv("TZ", name)
+    time.tzset()
+    try:
+        noon = int(dt.datetime(year, month, day, 12, tzinfo=dt.UTC).timestamp())
+        days = [day_of(float(now)) for now in range(noon - 2 * 86_400, noon + 2 * 86_400, 600)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    periods = list(dict.fromkeys(days))
+    assert days == sorted(days, key=lambda period: period.start), "a day that is over does not come again"
+    assert all(one.end == other.start for one, other in itertools.pairwise(periods))
+    moments = range(noon - 2 * 86_400, noon + 2 * 86_400, 600)
+    assert all(period.start <= now < period.end for now, period in zip(moments, days, strict=True))
+    for period in periods:
+        on_the_clock = dt.datetime.fromtimestamp(period.start, zone)
+        before = dt.datetime.fromtimestamp(period.start - 1, zone)
+        assert before.date() < on_the_clock.date()
+        assert (on_the_clock.hour, on_the_clock.minute) in ((0, 0), (1, 0)), "the first moment that the day shows"
+        assert period.end - period.start >= 22 * 3600
+
+
+def test_what_was_bought_in_the_first_of_two_midnights_counts_in_the_second(tmp_path, monkeypatch):
+    if not hasattr(time, "tzset"):
+        pytest.skip("Windows keeps one zone for all programs.")
+    monkeypatch.setenv("TZ", "America/Havana")
+    time.tzset()
+    try:
+        desk = Desk(tmp_path)
+        twice = dt.datetime(2024, 11, 3, 0, 30)  # noqa: DTZ001 - the user's own time
+        desk.now = twice.timestamp()
+        desk.bought(cost_usd=1.0, take=1)
+        desk.now = twice.replace(fold=1).timestamp()
+        assert desk.history.totals().today_usd == 1.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+DAY = 86_400
+
+
+def test_what_was_bought_while_the_clock_was_ahead_counts_on_the_day_of_the_correction_and_not_every_day(desk):
+    """It cannot be told from a purchase of a minute ago, until a later job proves that it is older than today."""
+    desk.now = NOON + 4000 * DAY
+    desk.bought(cost_usd=5.0, take=1)
+    desk.now = NOON
+    desk.journal.claim(made_request(take=2))
+    assert desk.history.totals().today_usd == 5.0
+    for days in (1, 2, 30):
+        desk.now = NOON + days * DAY
+        assert desk.history.totals().today_usd == 0.0
+    assert desk.history.totals().all_time_usd == 5.0
+
+
+def test_a_clock_that_is_behind_does_not_lift_the_cap(desk):
+    for seed in range(3):
+        desk.bought(cost_usd=2.0, take=seed)
+    desk.now = NOON - 4000 * DAY
+    assert desk.history.totals().today_usd == 6.0
+
+
+def test_a_refusal_for_money_that_is_dated_in_the_future_says_so(desk):
+    desk.now = NOON + 4000 * DAY
+    desk.sent(expected_usd=5.0, take=1)
+    desk.now = NOON
+    job = desk.journal.claim(made_request(take=2))
+    with pytest.raises(SpendLimitError) as raised:
+        desk.journal.record_submitting(job, expected_usd=1.0, max_usd_per_day=5.0)
+    assert "$5.00 of it is dated in the future: this machine's clock was wrong then, or is wrong now." in str(
+        raised.value
+    )
+
+
+@pytest.mark.parametrize("expected_usd", [0.0, 1e-9, 0.0009])
+def test_an_expected_price_next_to_nothing_counts_as_the_list_price(desk, expected_usd):
+    desk.sent(expected_usd=expected_usd, take=1)
+    assert desk.history.totals().today_usd == 4 * 0.5
+
+
+@pytest.mark.parametrize("cost_usd", [0.0, 1e-9])
+def test_a_clip_that_cost_next_to_nothing_is_no_guide_to_the_price(desk, cost_usd):
+    desk.bought(cost_usd=cost_usd, take=1)
+    assert desk.history.last_cost_usd(MODEL, KIND) is None
 
 
 PROMPTS = ["a cat", "100% cotton", "snake_case", "back\\slash", "a cat's 100 % sure"]

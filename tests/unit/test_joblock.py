@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -155,3 +156,66 @@ def test_a_lock_on_a_file_that_its_last_owner_has_just_deleted_is_none(tmp_path,
     monkeypatch.setattr(joblock, "_lock", take_what_was_deleted)
     with JobLock(tmp_path, "abc") as lock:
         assert not lock.try_acquire()
+
+
+def test_a_file_system_that_gives_every_lock_to_everybody_is_refused_before_money(tmp_path, monkeypatch):
+    monkeypatch.setattr(joblock, "_lock", lambda _descriptor: None)
+    with JobLock(tmp_path, "abc") as lock, pytest.raises(JournalUnavailableError) as raised:
+        lock.try_acquire()
+    assert "gives one lock to two owners" in str(raised.value)
+    assert "nothing was charged" in str(raised.value)
+    assert "local disk" in raised.value.remedy
+
+
+def test_an_error_of_the_file_system_at_the_release_does_not_hide_the_clip(tmp_path, monkeypatch):
+    usual = os.close
+
+    def close(descriptor):
+        usual(descriptor)
+        raise OSError(5, "Input/output error")
+
+    with JobLock(tmp_path, "abc") as lock:
+        assert lock.try_acquire()
+        monkeypatch.setattr(os, "close", close)
+        lock.release()
+    monkeypatch.undo()
+    with JobLock(tmp_path, "abc") as again:
+        assert again.try_acquire()
+
+
+FORK = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from pack import load_pack
+load_pack()
+from pathlib import Path
+from sora2pro.nodes.runcomfy.joblock import JobLock
+lock = JobLock(Path(sys.argv[2]), "abc")
+print(lock.try_acquire(), flush=True)
+if os.fork() == 0:
+    lock.release()
+    print("child", flush=True)
+    sys.stdin.readline()
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork.")
+def test_a_forked_child_neither_keeps_nor_gives_up_its_parents_lock(tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", FORK, str(ROOT / "tests"), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert [parent.stdout.readline() for _ in range(2)] == ["True\n", "child\n"]
+        with JobLock(tmp_path, "abc") as lock:
+            assert not lock.try_acquire(), "the parent lives"
+            parent.kill()
+            parent.wait(30)
+            assert lock.try_acquire(), "the child lives on, and its parent is dead"
+    finally:
+        parent.kill()
+        parent.communicate(timeout=30)

@@ -54,6 +54,32 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_in_every_version():
     assert made_request().fingerprint() == "d64912907f25b0eea2395474f4e214d742e89a26bec9ac13488e6a6501b9081d"
 
 
+# Of the first release. Changing one makes every user pay again for such a clip.
+FINGERPRINTS = [
+    ({}, "d64912907f25b0eea2395474f4e214d742e89a26bec9ac13488e6a6501b9081d"),
+    ({"prompt": "A fox runs.\nThen it sleeps."}, "e7990f1832449f2895531f21f2b4d1f6fbfc3be3750c873adf5f73de973a7d6f"),
+    ({"prompt": "A fox runs.\r\nThen it sleeps."}, "b339551ae9aefb91db5be1dfbd08fb8c0c64f9de732e8b6d0890005651ac8a99"),
+    ({"prompt": "caf\u00e9"}, "92b8b3f86f27d081768dfca9b2e96aa29f1a0a1651916cd49f8e4098e69c11ab"),
+    ({"prompt": "cafe\u0301"}, "3f87b1825f601bcaf4ed4b435b598cdc13e5da07895ad32b699d842fd49a62b3"),
+    ({"prompt": "  a cat  "}, "227fb21765e035a5feda6104fea972fb7dbb8e97fdd61cf0d858b8c94429de38"),
+    ({"prompt": "\U0001f408 \u732b"}, "e03fabc9edc2c6466427482811e759789f049aff57f78987e4325bd5495f31c4"),
+    ({"seconds": 8}, "fa16cbf3fa14a48dfa12e3b38ab2517b373f57d31c8dfe7672cafd7a366168f0"),
+    ({"seconds": 12, "take": 2**64 - 1}, "3e6ebc6d59993f911d21b8f93a9d9627f78d224ad47257a80aa4b94e7e2dc0ec"),
+    ({"size": "1024x1792"}, "3679048f198c4209685aa9445faa1fc941ac3a44d097b7a974b0a314b5099c80"),
+    (
+        {"pictures": (InputReference.from_url("https://example.com/fox.png?sig=a%2Fb"),)},
+        "124e079cca309c90cc2c1c6d1276c04450383bdf9fac7ffa2734a70236c84879",
+    ),
+    ({"take": 7}, "2533dda16ea7489a5b42a0d1fcb4dd681c6974a3ec8a6d63129d1e203f8f93ea"),
+]
+
+
+@pytest.mark.parametrize(("changes", "fingerprint"), FINGERPRINTS)
+def test_every_clip_that_was_bought_keeps_its_fingerprint_and_is_looked_up_by_it(changes, fingerprint):
+    assert made_request(**changes).fingerprint() == fingerprint
+    assert made_request(**changes).fingerprints()[0] == fingerprint
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,4 +1,5 @@
 import dataclasses
+import threading
 
 import pytest
 from clock import Clock
@@ -50,7 +51,11 @@ def price(pricing, catalogue, model_id="a/model"):
         (CatalogueEntry(2.0, "video"), 2.0),
         (CatalogueEntry(2.0, "image"), None),
         (CatalogueEntry(2.0, None), None),
-        (CatalogueEntry(0.0, "second"), 0.0),
+        (CatalogueEntry(0.0, "second"), None),
+        (CatalogueEntry(0.0, "video"), None),
+        (CatalogueEntry(1e-9, "second"), None),
+        (CatalogueEntry(0.0009, "video"), None),
+        (CatalogueEntry(0.001, "second"), 0.008),
     ],
 )
 def test_a_price_is_only_expected_where_the_catalogue_says_what_it_is_for(entry, usd):
@@ -92,3 +97,54 @@ def test_a_catalogue_that_says_nothing_usable_is_believed_for_an_hour():
     pricing = Pricing(history=Purchases(), clock=Clock())
     assert [price(pricing, catalogue) for _ in range(3)] == [None] * 3
     assert catalogue.asked == ["a/model"]
+
+
+def test_an_answer_that_takes_for_ever_blocks_no_other_purchase_and_is_asked_for_once():
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Dripping(Catalogue):
+        def catalogue_entry(self, model_id):
+            entry = super().catalogue_entry(model_id)
+            asked.set()
+            assert go_on.wait(60)
+            return entry
+
+    dripping, pricing, prices = Dripping(CatalogueEntry(0.3, "second")), Pricing(history=Purchases()), []
+    first = threading.Thread(target=lambda: prices.append(price(pricing, dripping)))
+    first.start()
+    assert asked.wait(60)
+    others = [threading.Thread(target=lambda: prices.append(price(pricing, dripping)), daemon=True) for _ in range(3)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join(30)
+    assert prices == [None] * 3, "they go on without it"
+    assert price(pricing, Catalogue(CatalogueEntry(0.5, "second")), "another/model") == pytest.approx(4.0)
+    go_on.set()
+    first.join(30)
+    assert price(pricing, dripping) == prices[-1] == pytest.approx(2.4)
+    assert dripping.asked == ["a/model"]
+
+
+def test_while_a_price_is_asked_for_again_the_last_one_is_used():
+    clock, catalogue = Clock(0.0), Catalogue(CatalogueEntry(0.3, "second"))
+    pricing = Pricing(history=Purchases(), clock=clock)
+    price(pricing, catalogue)
+    clock.now_s = FRESH_S
+    meanwhile = []
+
+    class Asking(Catalogue):
+        def catalogue_entry(self, model_id):
+            meanwhile.append(price(pricing, catalogue))
+            return super().catalogue_entry(model_id)
+
+    assert price(pricing, Asking(CatalogueEntry(0.5, "second"))) == pytest.approx(4.0)
+    assert meanwhile == [pytest.approx(2.4)]
+
+
+def test_a_question_that_ends_in_an_unforeseen_error_can_be_asked_again():
+    pricing, catalogue = Pricing(history=Purchases()), Catalogue(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        price(pricing, catalogue)
+    catalogue.answer = CatalogueEntry(0.3, "second")
+    assert price(pricing, catalogue) == pytest.approx(2.4)

@@ -28,9 +28,9 @@ from sora2pro.nodes.runcomfy.generation import RECORD_ATTEMPTS, Generation
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.outcomes import ended
-from sora2pro.nodes.runcomfy.progress import Following, FromJournal, Retrying, Submitting
+from sora2pro.nodes.runcomfy.progress import Following, FromJournal, Retrying, Submitting, WaitingForSlot
 from sora2pro.nodes.runcomfy.retry import RetryPolicy
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.stopping import Slots, StopSignal
 from values import made_request
 
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
@@ -44,6 +44,8 @@ class World:
 
     def __init__(self, folder, *, cap_usd=None):
         self.folder = folder
+        self.cap_usd = cap_usd
+        self.slots = Slots(lambda: 4)
         self.journal = Journal(folder / "state")
         self.answers = []
         self.sent = []
@@ -57,8 +59,8 @@ class World:
             collector=self,
             pricing=self,
             connect=self.connect,
-            max_parallel=4,
-            max_usd_per_day=cap_usd,
+            slots=lambda: self.slots,
+            max_usd_per_day=lambda: self.cap_usd,
             policy=RetryPolicy(),
             sleep=self.waits.append,
             jitter=lambda: 1.0,
@@ -341,3 +343,123 @@ def test_an_id_that_another_job_has_already_is_told_and_nothing_is_sent_again(wo
     assert "request-x" in str(error)
     world.fails(SubmissionUncertainError, take=1)
     assert len(world.sent) == 2
+
+
+SPELLINGS = [
+    "Un caf\u00e9.\nUn \u00e9t\u00e9.",
+    "Un caf\u00e9.\r\nUn \u00e9t\u00e9.",
+    "Un cafe\u0301.\nUn e\u0301te\u0301.",
+    "Un cafe\u0301.\r\nUn e\u0301te\u0301.",
+    "Un caf\u00e9.\rUn \u00e9t\u00e9.",
+    "Un cafe\u0301.\nUn \u00e9te\u0301.",
+]
+
+
+@pytest.mark.parametrize("second", SPELLINGS)
+@pytest.mark.parametrize("first", SPELLINGS)
+def test_a_prompt_in_another_spelling_that_looks_the_same_is_not_bought_again(world, first, second):
+    bought = world.run(prompt=first)
+    assert world.run(prompt=second).id == bought.id
+    assert [request.prompt for request in world.sent] == [first], "what is sent is what was typed"
+
+
+@pytest.mark.parametrize("second", SPELLINGS)
+@pytest.mark.parametrize("first", SPELLINGS[:-1])
+def test_a_clip_that_an_older_version_bought_is_found_in_any_spelling(world, first, second):
+    """Older versions kept it under the fingerprint of the prompt as it was typed."""
+    bought = world.run(prompt=first)
+    with world.journal.database.writing() as connection:
+        as_typed = made_request(prompt=first).fingerprint()
+        connection.execute("UPDATE jobs SET fingerprint = ?, api_base = NULL, account = NULL", (as_typed,))
+    assert world.run(prompt=second).id == bought.id
+    assert len(world.sent) == 1
+
+
+def test_a_run_waits_for_whoever_works_on_an_older_job_of_another_spelling(world):
+    older = made_request(prompt=SPELLINGS[1]).fingerprint()
+    job = world.journal.claim(made_request(prompt=SPELLINGS[0]))
+    with world.journal.database.writing() as connection:
+        connection.execute("UPDATE jobs SET fingerprint = ?", (older,))
+    lock = world.journal.lock(older)
+    assert lock.try_acquire()
+    following = []
+
+    def report(progress):
+        if isinstance(progress, Following):
+            following.append(len(world.sent))
+            lock.release()
+
+    run = world.generation.run(made_request(prompt=SPELLINGS[0]), stop=world.stop, report=report)
+    assert (run.id, following, len(world.sent)) == (job.id, [0], 1)
+
+
+def test_two_clips_that_an_older_version_bought_in_two_spellings_are_both_served(world):
+    first = world.run(prompt=SPELLINGS[0])
+    second = world.run(prompt="another")
+    with world.journal.database.writing() as connection:
+        values = (made_request(prompt=SPELLINGS[1]).fingerprint(), second.id)
+        connection.execute("UPDATE jobs SET fingerprint = ? WHERE id = ?", values)
+    assert [world.run(prompt=prompt).id for prompt in SPELLINGS[:2]] == [first.id, second.id]
+
+
+def test_a_cap_that_is_lowered_while_a_run_waits_holds_for_what_it_has_not_sent_yet(tmp_path):
+    world = World(tmp_path, cap_usd=100.0)
+    world.answers = [UNSENT]
+    usual = world.wait
+
+    def wait(seconds):
+        usual(seconds)
+        world.cap_usd = 0.0
+
+    world.stop.sleep = wait
+    assert NOTHING_SENT in str(world.fails(SpendLimitError))
+    assert len(world.sent) == 1, "the one that RunComfy never got"
+
+
+def test_paid_requests_are_counted_together_by_all_engines_of_an_account(tmp_path):
+    """As after a change of settings: a new engine beside one that is still at work."""
+    first, second = World(tmp_path / "first"), World(tmp_path / "second")
+    second.slots = first.slots = Slots(lambda: limit[0], interval_s=0.01)
+    limit, waits = [1], []
+    is_sent, go_on = threading.Event(), threading.Event()
+    usual = first.submit
+
+    def submit(request):
+        is_sent.set()
+        assert go_on.wait(60)
+        return usual(request)
+
+    first.submit = submit
+    thread = threading.Thread(target=first.run)
+    thread.start()
+    assert is_sent.wait(60)
+
+    def report(progress):
+        if isinstance(progress, WaitingForSlot):
+            waits.append((progress.limit, len(second.sent)))
+            limit[0] = 2  # raised while it waits: applies at once
+
+    second.stop = StopSignal()
+    second.generation.run(made_request(), stop=second.stop, report=report)
+    go_on.set()
+    thread.join(60)
+    assert waits == [(1, 0)]
+    assert (len(first.sent), len(second.sent)) == (1, 1)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "another job has the number"])
+def test_a_request_that_was_accepted_while_its_journal_was_lost_is_not_bought_again(world, is_replaced):
+    usual = world.submit
+
+    def submit(request):
+        handle = usual(request)
+        world.submit = usual
+        world.journal.database.path.unlink()
+        if is_replaced:
+            Journal(world.folder / "state").claim(made_request(prompt="another"))
+        return handle
+
+    world.submit = submit
+    assert world.run().request_id == "request-1"
+    assert world.run().request_id == "request-1"
+    assert len(world.sent) == 1

@@ -50,7 +50,7 @@ def test_a_stop_from_another_thread_ends_a_long_sleep():
 
 
 def test_no_more_than_the_limit_hold_a_slot_at_once():
-    slots, lock = Slots(2, interval_s=0.01), threading.Lock()
+    slots, lock = Slots(lambda: 2, interval_s=0.01), threading.Lock()
     holding, most, met = 0, 0, threading.Barrier(2)
 
     def hold():
@@ -70,7 +70,7 @@ def test_no_more_than_the_limit_hold_a_slot_at_once():
 
 
 def test_a_run_that_is_stopped_while_it_waits_for_its_turn_never_gets_it():
-    slots, waits = Slots(1, interval_s=0.01), []
+    slots, waits = Slots(lambda: 1, interval_s=0.01), []
     with (
         slots.held(StopSignal(), lambda: None),
         pytest.raises(Stopped),
@@ -81,7 +81,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_its_turn_never_gets_it():
 
 
 def test_a_slot_is_free_again_after_an_error():
-    slots = Slots(1, interval_s=0.01)
+    slots = Slots(lambda: 1, interval_s=0.01)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), slots.held(StopSignal(), lambda: None):
             _ = 1 / 0
