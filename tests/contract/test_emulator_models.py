@@ -22,6 +22,7 @@ KLING = "kling/kling-3.0/pro/image-to-video"
 SEEDANCE = "bytedance/seedance-2.0/pro"
 MODELS = {model.model_id: model for model in EVERY_MODEL}
 SORA = SORA_2_PRO.model_id
+PLAIN_USD = PLAIN.entry["base_price_usd"] * 5  # its default length
 LOADS_OF_MONEY = 1_000_000.0
 
 
@@ -92,7 +93,7 @@ def test_a_model_answers_its_schema_and_its_price(start, model_id):
     entry = answer.json
     assert (answer.status, entry["model_id"], entry["kind"]) == (200, model_id, "model")
     assert entry["base_price_usd"] > 0
-    assert entry["price_unit"] == "second"
+    assert entry["price_unit"] in {"second", "output"}
     schema = entry["input_schema"]
     assert set(schema["required"]) <= set(schema["properties"])
     assert entry["inputs"] == sorted(schema["properties"])
@@ -114,7 +115,9 @@ def test_a_body_of_required_fields_and_defaults_is_taken_and_charged_as_the_cata
         length = 6 if default == "auto" else int(default)
         switch = entry["input_schema"]["properties"].get(model.roles.get("audio_switch"), {})
         factor = model.sound_factor if switch.get("default") else 1
-        assert charge.usd == pytest.approx(entry["base_price_usd"] * length * factor)
+        assert charge.usd == pytest.approx(
+            entry["base_price_usd"] * factor * (length if entry["price_unit"] == "second" else 1)
+        )
     result = visitor.result(answer.json["request_id"]).json
     assert (result["status"], result["cost"]) == ("succeeded", charge.usd)
 
@@ -184,7 +187,9 @@ def test_a_lost_picture_is_a_paid_text_to_video_that_a_test_can_see(start, body)
     assert emulator.charges == 2
 
 
-@pytest.mark.parametrize(("model_id", "sound_usd", "silent_usd"), [(KLING, 0.112 * 15, 0.112 * 10), (SEEDANCE, 1, 1)])
+@pytest.mark.parametrize(
+    ("model_id", "sound_usd", "silent_usd"), [(KLING, 0.112 * 15, 0.112 * 10), (SEEDANCE, 1.9, 1.9)]
+)
 def test_sound_costs_extra_where_it_does(start, model_id, sound_usd, silent_usd):
     emulator, visitor = start()
     body = {**good_body(entry_of(visitor, model_id).json), "duration": 10}
@@ -278,15 +283,16 @@ def quirky(start, name, **options):
 @pytest.mark.parametrize(
     ("name", "shown", "usd"),
     [
-        ("price-null", (None, "second"), 0.5),
-        ("price-missing", ("absent", "absent"), 0.5),
-        ("price-string", ("0.1", "second"), 0.5),
-        ("price-negative", (-0.1, "second"), 0.5),
+        ("price-null", (None, "second"), PLAIN_USD),
+        ("price-missing", ("absent", "absent"), PLAIN_USD),
+        ("price-string", ("0.1", "second"), PLAIN_USD),
+        ("price-negative", (-0.1, "second"), PLAIN_USD),
         ("price-zero", (0, "second"), 0),
-        ("price-true", (True, "second"), 0.5),
+        ("price-true", (True, "second"), PLAIN_USD),
         ("price-per-output", (0.9, "output"), 0.9),
-        ("price-unknown-unit", (0.1, "fortnight"), 0.5),
-        ("price-no-unit", (0.1, None), 0.5),
+        ("price-unknown-unit", (PLAIN_USD / 5, "fortnight"), PLAIN_USD),
+        ("price-no-unit", (PLAIN_USD / 5, None), PLAIN_USD),
+        ("dearer-than-said", (PLAIN_USD / 5, "second"), PLAIN_USD * 2.5),
     ],
 )
 def test_a_price_can_be_odd_but_what_is_charged_never_is(start, name, shown, usd):
@@ -294,7 +300,7 @@ def test_a_price_can_be_odd_but_what_is_charged_never_is(start, name, shown, usd
     entry = entry_of(visitor, PLAIN.model_id).json
     assert tuple(entry.get(key, "absent") for key in ("base_price_usd", "price_unit")) == shown
     assert buy(visitor, PLAIN.model_id, body).status == 200
-    assert emulator.ledger[0].usd == usd
+    assert emulator.ledger[0].usd == pytest.approx(usd)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +338,7 @@ def test_the_live_schema_can_differ_from_the_shipped_one(start):
     assert emulator.charges == 0
     emulator.configure(quirks={PLAIN.model_id: QUIRKS["longer-default-length"]})
     assert buy(visitor, PLAIN.model_id, body).status == 200
-    assert emulator.ledger[0].usd == pytest.approx(1.5)
+    assert emulator.ledger[0].usd == pytest.approx(PLAIN_USD * 3)
 
 
 @pytest.mark.parametrize("name", ["new-required-field-at-submission", "fewer-lengths-at-submission"])

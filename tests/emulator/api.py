@@ -97,7 +97,7 @@ class Api:
         faults = faults_of(body, offer, options)
         if faults:
             return Answer.of_error(422, 422001, "Validation error", faults)
-        usd = round(offer.model.usd(body if options.strict else {}), 6)
+        usd = offer.usd(body if options.strict else {})
         if self._balance_usd() < usd:
             return self._refused("InsufficientResources: no balance left", 400002, http_status=402)
         error = doom(body, offer, options)

@@ -15,15 +15,16 @@ from typing import Any
 TARGET = Path(__file__).with_name("models.json")
 SAMPLES = "https://playgrounds-storage-public.runcomfy.net/samples"
 SAMPLE_PROMPT = "A fox runs through fresh snow, the camera follows."
-ASSUMED_USD = 0.1
+ASSUMED_FROM_USD, ASSUMED_STEP_USD = 0.05, 0.01  # another price for each model, so that a test can tell them apart
+PER_OUTPUT = {"google/gemini-omni-flash/image-to-video": 0.9}  # dollars; assumed, so that this unit is there too
 STRUCTURED = {"type": "array", "items": {"type": "object"}}  # the facts have only the names of such inputs
 TAKES_ANYTHING = "multimodal (images optional)"
 TIER = re.compile(r"/(360p|480p|540p|720p|768p|1080p|2k|4k)(?:/|$)", re.IGNORECASE)
 PAYS_FOR_SOUND = re.compile(r"sound raises the price by about (\d+) %")
 ABOUT = (
     "Image-to-video models as RunComfy's catalogue answers (`entry`), with what only the emulator needs beside it. Inputs are"
-    f" facts; a price with `price_is_assumed` is not, it is {ASSUMED_USD} dollars per second so that there is one. Names,"
-    " descriptions and samples are made up. Written by build_models.py."
+    " facts. A price with `price_is_assumed` is made up, since RunComfy's is not known; so are names, descriptions of models,"
+    " samples, and the insides of structured inputs. Written by build_models.py."
 )
 
 
@@ -32,20 +33,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="emulator.build_models", description="Writes the emulator's models.json.")
     parser.add_argument("facts", type=Path, help="file with a list `models`")
     facts = json.loads(parser.parse_args().facts.read_text(encoding="utf-8"))
-    rows = [row(model) for model in facts["models"] if model["schema_completeness"] == "scalar-complete"]
+    whole = [model for model in facts["models"] if model["schema_completeness"] == "scalar-complete"]
+    rows = [row(model, ASSUMED_FROM_USD + ASSUMED_STEP_USD * place) for place, model in enumerate(whole)]
     lines = ",\n".join(json.dumps(each, separators=(",", ":")) for each in rows)
     TARGET.write_text(f'{{"about": {json.dumps(ABOUT)},\n"models": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
-def row(model: dict[str, Any]) -> dict[str, Any]:
-    """One line of `models.json`, from one model of the facts."""
+def row(model: dict[str, Any], assumed_usd: float) -> dict[str, Any]:
+    """One line of `models.json`, from one model of the facts; `assumed_usd` per second is for one whose price is unknown."""
     roles = {name: field for name, field in model["inferred_roles"].items() if isinstance(field, str)}
     properties = model["input_schema"]["properties"]
     notes = " ".join(model["notes"])
     tier = TIER.search(model["model_id"])
     usd = _known_usd(model["price"])
     return {
-        "entry": _entry(model, ASSUMED_USD if usd is None else usd),
+        "entry": _entry(model, round(assumed_usd, 2) if usd is None else usd),
         "roles": {**roles, "fps": "fps"} if "fps" in properties else roles,
         **({"price_is_assumed": True} if usd is None else {}),
         **({"resolution": tier[1].lower()} if tier and "resolution" not in roles else {}),
@@ -69,6 +71,7 @@ def _sound_factor(price: object, notes: str) -> float:
 
 def _entry(model: dict[str, Any], usd: float) -> dict[str, Any]:
     model_id, schema = model["model_id"], model["input_schema"]
+    unit = "output" if model_id in PER_OUTPUT else "second"
     family, kind = model["family"], "first and last frame" if model["mode"] == "first-last-frame" else "image to video"
     return {
         "model_id": model_id,
@@ -76,9 +79,9 @@ def _entry(model: dict[str, Any], usd: float) -> dict[str, Any]:
         "description": f"{family}: {kind}.",
         "kind": "model",
         "categories": ["image-to-video"] if model["mode"] != TAKES_ANYTHING else ["text-to-video", "image-to-video"],
-        "base_price_usd": usd,
-        "price_unit": "second",
-        "pricing_note": f"From ${usd} per second.",
+        "base_price_usd": PER_OUTPUT.get(model_id, usd),
+        "price_unit": unit,
+        "pricing_note": f"From ${PER_OUTPUT.get(model_id, usd)} per {unit}.",
         "model_url": f"https://www.runcomfy.com/models/{model_id}",
         "input_schema": {
             "type": "object",

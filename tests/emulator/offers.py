@@ -32,6 +32,10 @@ class Offer:
     quirk: Quirk
     is_listed: bool = True
 
+    def usd(self, body: Mapping[str, Any]) -> float:
+        """What one request costs, by a body without faults."""
+        return round(self.model.usd(body) * self.quirk.usd_factor, 6)
+
     def form(self, body: Mapping[str, Any]) -> Form:
         """The form of the clip, by a body without faults."""
         quirk, own = self.quirk, 2 if self.model.sounds(body) else 0

@@ -27,6 +27,7 @@ class Quirk:
         leaves_out: Keys that the catalogue's answer has not.
         fields: Fields that are others than in the shipped facts, in the catalogue and for submissions: see `with_fields`.
         accepted_fields: Fields that are others for submissions than the catalogue says.
+        usd_factor: How many times as much as the catalogue says is charged.
         retired: How a withdrawn model shows: unknown to the catalogue, and a submission refused with 400001 or 404; 404
             in the catalogue too; or still there, accepted and failed.
         takes_data_uri: Whether media may be a data URI; else https only.
@@ -43,6 +44,7 @@ class Quirk:
     leaves_out: tuple[str, ...] = ()
     fields: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     accepted_fields: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    usd_factor: float = 1.0
     retired: Retired = "no"
     takes_data_uri: bool = True
     takes_unknown: bool | None = None
@@ -71,6 +73,7 @@ QUIRKS: Mapping[str, Quirk] = {
     "price-per-output": Quirk(entry={"base_price_usd": 0.9, "price_unit": "output"}),
     "price-unknown-unit": Quirk(entry={"price_unit": "fortnight"}),
     "price-no-unit": Quirk(entry={"price_unit": None}),
+    "dearer-than-said": Quirk(usd_factor=2.5),
     "other-id": Quirk(entry={"model_id": "studio/another/image-to-video"}),
     "id-missing": Quirk(leaves_out=("model_id",)),
     "kind-in-capitals": Quirk(entry={"kind": "MODEL"}),
