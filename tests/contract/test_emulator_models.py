@@ -275,6 +275,16 @@ def test_a_picture_beyond_the_validations_is_refused(start, picture, message):
     assert emulator.charges == 0
 
 
+def test_a_rule_that_only_the_description_tells_holds(start):
+    emulator, visitor = start(models=tuple(SCHEMA_QUIRKS.values()))
+    path = SCHEMA_QUIRKS["rule-in-prose"].model_id
+    body = {**good_body(entry_of(visitor, path).json), "resolution": "1080p"}
+    answer = buy(visitor, path, {**body, "duration": 8})
+    assert (answer.status, answer.json["detail"][0]["loc"]) == (422, ["body", "duration"])
+    assert emulator.charges == 0
+    assert buy(visitor, path, {**body, "duration": 5}).status == 200
+
+
 def quirky(start, name, **options):
     emulator, visitor = start(quirks={PLAIN.model_id: QUIRKS[name]}, **options)
     return emulator, visitor, good_body(PLAIN.entry)

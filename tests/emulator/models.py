@@ -28,7 +28,8 @@ class Model:
         roles: The field of each thing that matters: `first_image`, `last_image`, `duration`, `size`, `resolution`,
             `aspect_ratio`, `audio_switch`, `fps`; a model has not all of them.
         accepted_schema: The schema that a submission is held to; None for that of the entry.
-        upstream_limits: Of a field, what is demanded beyond the schema.
+        unwritten_schema: What a submission is held to as well, though no schema says it: limits of the model's maker, or
+            rules that only the description tells.
         resolution: Where no field says it.
         fps: Where no field says it.
         has_sound: Where no field says it.
@@ -39,7 +40,7 @@ class Model:
     entry: Mapping[str, Any]
     roles: Mapping[str, str]
     accepted_schema: Mapping[str, Any] | None = None
-    upstream_limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unwritten_schema: Mapping[str, Any] = field(default_factory=dict)
     resolution: str = "720p"
     fps: int = 24
     has_sound: bool = False
@@ -167,7 +168,7 @@ def _even(side: float) -> int:
     return max(EVEN, round(side / EVEN) * EVEN)
 
 
-PROMPT_LIMITS = {"prompt": {"minLength": 1, "maxLength": 32_000}}
+PROMPT_LIMITS = {"properties": {"prompt": {"minLength": 1, "maxLength": 32_000}}}
 SORA_2_PRO = Model(
     entry={
         "model_id": "openai/sora-2/pro/image-to-video",
@@ -192,7 +193,7 @@ SORA_2_PRO = Model(
         },
     },
     roles={"prompt": "prompt", "first_image": "input_reference", "size": "size", "duration": "seconds"},
-    upstream_limits=PROMPT_LIMITS,
+    unwritten_schema=PROMPT_LIMITS,
     fps=30,
     has_sound=True,
     takes_unknown=True,
@@ -227,7 +228,7 @@ OTHER_NAMES = Model(
         "aspect_ratio": "aspect_ratio",
         "seed": "seed",
     },
-    upstream_limits=PROMPT_LIMITS,
+    unwritten_schema=PROMPT_LIMITS,
     fps=30,
     has_sound=True,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .calls import Call
@@ -208,11 +208,24 @@ SCHEMA_QUIRKS: Mapping[str, Model] = {
     "structured-optional": _example(
         "structured-optional", {"elements": {"type": "array"}, "camera": {"type": "object"}}
     ),
-    "rule-in-prose": _example(
-        "rule-in-prose",
-        {"image": {"required": False, "description": "Either this or image_tail is needed."}},
-        description="1080p needs a length of 5 seconds.",
+    "rule-in-prose": replace(
+        _example("rule-in-prose", {}, description="1080p clips are 5 seconds long."),
+        unwritten_schema={
+            "if": {"properties": {"resolution": {"const": "1080p"}}, "required": ["resolution"]},
+            "then": {"properties": {"duration": {"const": 5}}},
+        },
     ),
+    "first-and-last-frame-url": _example(
+        "first-and-last-frame-url",
+        {"image": None, "first_frame_url": _PICTURE, "last_frame_url": {"type": "string", "format": "image_uri"}},
+        {"first_image": "first_frame_url", "last_image": "last_frame_url"},
+    ),
+    "first-frame-image-url": _example(
+        "first-frame-image-url",
+        {"image": None, "first_frame_image_url": _PICTURE},
+        {"first_image": "first_frame_image_url"},
+    ),
+    "img-url": _example("img-url", {"image": None, "img_url": _PICTURE}, {"first_image": "img_url"}),
     "two-first-pictures": _example("two-first-pictures", {"image_url": _PICTURE}),
     "picture-optional": _example("picture-optional", {"image": {"required": False}}),
     "length-as-string": _example(

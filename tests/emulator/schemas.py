@@ -66,11 +66,9 @@ def normalised(model: Model) -> dict[str, Any]:
     return {
         "type": "object",
         "required": list(schema.get("required", ())),
-        "properties": {
-            name: _field({**field, **model.upstream_limits.get(name, {})})
-            for name, field in schema["properties"].items()
-        },
+        "properties": {name: _field(field) for name, field in schema["properties"].items()},
         "additionalProperties": model.takes_unknown,
+        "allOf": [model.unwritten_schema],
     }
 
 
