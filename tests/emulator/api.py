@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+from . import listing
 from .backend import Backend, Request, UnknownRequestError
 from .calls import Call, Incoming, Route
+from .offers import every_offer, find_offer
 from .options import Options
 from .submission import doom, faults_of
 from .timeline import State
@@ -15,8 +18,6 @@ from .wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-NAME = "Sora 2 Pro image to video"
 
 
 class Api:
@@ -62,11 +63,11 @@ class Api:
 
     def _answered(self, route: Route, incoming: Incoming) -> Answer:
         if route.call is Call.SUBMIT:
-            return self._submit(route.subject, incoming)
+            return self._submit(unquote(route.subject), incoming)
         if route.call is Call.CANCEL:
             return self._cancel(route.subject)
         if route.call is Call.CATALOGUE:
-            return self._catalogue(route.subject)
+            return self._catalogue(unquote(route.subject), incoming)
         if route.call is Call.BALANCE:
             return self._balance()
         request = self._backend.look(route.subject, reads_result=route.call is Call.RESULT)
@@ -84,21 +85,22 @@ class Api:
 
     def _submit(self, model_id: str, incoming: Incoming) -> Answer:
         options = self._options
-        if options.model_retired == "404":
-            return Answer.of_error(404, 404001, "The model is not available")
-        if model_id not in (options.offered_id, *options.other_model_ids) or options.model_retired == "400001":
+        offer = find_offer(model_id, options)
+        if offer is None or offer.quirk.retired == "400001":
             return self._unknown_model()
+        if offer.quirk.retired in {"404", "404-everywhere"}:
+            return _no_longer_there()
         try:
             body = json.loads(incoming.body)
         except ValueError:
             return Answer.of_error(400, None, "The body is not JSON")
-        faults = faults_of(body, options)
+        faults = faults_of(body, offer, options)
         if faults:
             return Answer.of_error(422, 422001, "Validation error", faults)
-        usd = options.price_usd(options.model.seconds(body if options.strict else {}))
+        usd = offer.usd(body if options.strict else {})
         if self._balance_usd() < usd:
             return self._refused("InsufficientResources: no balance left", 400002, http_status=402)
-        error = doom(body, options)
+        error = doom(body, offer, options)
         end = State.SUCCEEDED if error is None else State.FAILED
         return self._accepted(self._backend.accept(model_id, body, usd=usd, end=end, error=error))
 
@@ -170,31 +172,19 @@ class Api:
         }[self._options.cancel_reply]
         return Answer.of_json(202, value | changes)
 
-    def _catalogue(self, subject: str) -> Answer:
-        entry = self._entry()
-        is_offered = self._options.model_retired == "no"
-        if subject == "":
-            models = [entry] if is_offered else []
-            return Answer.of_json(200, {"models": models, "total": len(models), "limit": 100, "offset": 0})
-        if subject == "categories":
-            return Answer.of_json(200, {"categories": entry["categories"]})
-        if subject != entry["model_id"] or not is_offered:
-            return self._unknown_model()
-        return Answer.of_json(200, entry)
-
-    def _entry(self) -> dict[str, Any]:
+    def _catalogue(self, subject: str, incoming: Incoming) -> Answer:
         options = self._options
-        price = {"base_price_usd": options.base_price_usd, "price_unit": options.price_unit}
-        return {
-            "model_id": options.offered_id,
-            "display_name": NAME,
-            "kind": "model",
-            "categories": ["image-to-video"],
-            **(price if options.base_price_usd is not None else {}),
-            "inputs": sorted(options.model.body_keys),
-            "required_inputs": ["prompt", options.model.picture],
-            "input_schema": options.model.schema(),
-        }
+        offers = [offer for offer in every_offer(options) if offer.quirk.retired in {"no", "failed"}]
+        if subject == "":
+            return listing.answer([offer.answer for offer in offers], incoming.query)
+        if subject == "categories":
+            return listing.categories([offer.answer for offer in offers])
+        offer = find_offer(subject, options)
+        if offer is not None and offer.quirk.retired == "404-everywhere":
+            return _no_longer_there()
+        if offer is None or not offer.is_listed or offer.quirk.retired in {"400001", "404"}:
+            return self._unknown_model()
+        return Answer.of_json(200, offer.answer)
 
     def _balance_usd(self) -> float:
         return round(self._options.balance_usd - self._backend.spent_usd, 6)
@@ -204,6 +194,10 @@ class Api:
         return Answer.of_json(
             200, {"balance_usd": usd, "balance_microdollars": round(usd * 1_000_000), "currency": "USD"}
         )
+
+
+def _no_longer_there() -> Answer:
+    return Answer.of_error(404, 404001, "The model is not available")
 
 
 def _timestamp(seconds: float) -> str:

@@ -61,6 +61,7 @@ class Charge:
     usd: float
     body: Mapping[str, Any]
     refunded: bool
+    model_id: str
 
 
 def body_fingerprint(body: Mapping[str, Any]) -> str:
@@ -104,7 +105,7 @@ class Backend:
     @property
     def ledger(self) -> list[Charge]:
         """All charges in the order they were made."""
-        return [Charge(r.request_id, r.usd, r.body, r.is_refunded) for r in self.requests]
+        return [Charge(r.request_id, r.usd, r.body, r.is_refunded, r.model_id) for r in self.requests]
 
     @property
     def spent_usd(self) -> float:

@@ -1,4 +1,4 @@
-"""The clips: rendered once for each size, length and picture, and kept in a folder that emulators share."""
+"""The clips: rendered once for each size, length, form and picture, and kept in a folder that emulators share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from collections import defaultdict
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from .rendering import Form
+from .rendering import render as render_form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,20 +56,23 @@ class Library:
         self._render = render
         self._folder = folder
 
-    def clip(self, *, reference: str, size: str, seconds: int) -> bytes:
-        """The bytes of the clip of one submission; rendered now if it never was."""
+    def clip(self, *, reference: str, size: str, seconds: int, form: Form) -> bytes:
+        """The bytes of the clip of one submission; rendered now if it never was.
+
+        A renderer that was given writes what it likes; the form is for the emulator's own.
+        """
         folder = self._folder or Path(_process_folder().name)
-        origin = "pack" if self._render is None else f"{self._render!r}"
+        origin = f"{form}" if self._render is None else f"{self._render!r}"
         key = hashlib.sha256(f"{origin} {size} {seconds} {reference}".encode()).hexdigest()[:32]
-        path = folder / f"{size}-{seconds}s-{key}.mp4"
+        path = folder / f"{size}-{seconds}s-{key}{form.suffix}"
         with self._locks[path]:
             if not path.exists():
                 folder.mkdir(parents=True, exist_ok=True)
-                self._write(path, reference=reference, size=size, seconds=seconds)
+                self._write(path, reference=reference, size=size, seconds=seconds, form=form)
         return path.read_bytes()
 
-    def _write(self, path: Path, *, reference: str, size: str, seconds: int) -> None:
-        render = self._render or rehearsal_render()
+    def _write(self, path: Path, *, reference: str, size: str, seconds: int, form: Form) -> None:
+        render = self._render or (rehearsal_render() if form == Form() else partial(render_form, form=form))
         width, _, height = size.partition("x")
         part = path.with_name(f"{os.getpid()}-{path.name}")
         render(_pixels(reference, (int(width), int(height))), part, seconds=seconds)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from .api import Api
 from .backend import Backend, Charge, Request, UnknownRequestError
@@ -16,6 +18,7 @@ from .downloads import Shelf
 from .effects import Meeting
 from .faults import CHANGING_CALLS, Consequence, Fault
 from .library import Library, Render
+from .offers import Offer, find_offer, main_offer
 from .options import Options
 from .server import Listener, Pause
 from .store import load_requests, save_requests
@@ -30,7 +33,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from .models import Model
+
 _CLOCK_CHECK_S = 0.02
+_STORED = re.compile(r"/store/([^/]+)%3d/")
 _FORCED_STATES = {
     Consequence.REQUEST_FAILS: State.FAILED,
     Consequence.REQUEST_IS_CANCELLED: State.CANCELLED,
@@ -158,7 +164,12 @@ class Emulator:
     @property
     def unknown_keys(self) -> set[str]:
         """Keys that were submitted though the model has no such input."""
-        return {key for charge in self.ledger for key in charge.body} - self.options.model.body_keys
+        return {key for charge in self.ledger for key in charge.body if key not in self._model(charge).body_keys}
+
+    @property
+    def text_to_video(self) -> list[Charge]:
+        """Charges whose body has no first picture: the picture was lost, and something else was bought."""
+        return [charge for charge in self.ledger if not self._model(charge).pictures(charge.body)]
 
     @property
     def leaks(self) -> list[Recorded]:
@@ -190,7 +201,7 @@ class Emulator:
     def _respond(self, incoming: Incoming) -> Reply:
         found = route(incoming)
         self._record(found.call, incoming)
-        fault = self._trouble.for_call(found.call)
+        fault = self._trouble.for_call(found.call) or self._quirk_fault(found)
         reply = self._spoilt(fault, found, incoming) if fault else Reply(self._answer(found, incoming))
         following = self._following(found)
         if following is not None and self._close_port_before(following):
@@ -198,6 +209,13 @@ class Emulator:
         with self._news:
             self._news.notify_all()
         return reply
+
+    def _quirk_fault(self, found: Route) -> Fault | None:
+        """The fault that a question to the catalogue always meets; the list has no id and so only that of every model."""
+        if found.call is not Call.CATALOGUE:
+            return None
+        quirk = self.options.quirk_of(unquote(found.subject))
+        return Fault(found.call, quirk.catalogue_fault, **quirk.fault_args) if quirk.catalogue_fault else None
 
     def _record(self, call: Call, incoming: Incoming) -> None:
         time_s = time.monotonic()
@@ -212,7 +230,7 @@ class Emulator:
         if found.call is Call.ELSEWHERE:
             return Answer.of_error(404, None, "Not Found")
         if found.call is Call.DOWNLOAD:
-            return self._shelf.answer(incoming)
+            return self._downloaded(incoming)
         return self._api.answer(found, incoming)
 
     def _spoilt(self, fault: Fault, found: Route, incoming: Incoming) -> Reply:
@@ -233,9 +251,30 @@ class Emulator:
         """What an answer looks like when nothing was done: an id that leads nowhere."""
         return Answer.of_json(200, {"request_id": f"req-lost-{secrets.token_hex(8)}", "status": "in_queue"})
 
+    def _offer(self, bought: Request | Charge) -> Offer:
+        return find_offer(bought.model_id, self.options) or main_offer(self.options)
+
+    def _model(self, bought: Request | Charge) -> Model:
+        return self._offer(bought).model
+
     def _clip(self, request_id: str) -> bytes:
-        body, model = self._backend.find(request_id).body, self.options.model
-        return self._library.clip(reference=body[model.picture], size=model.pixels(body), seconds=model.seconds(body))
+        request = self._backend.find(request_id)
+        body, offer = request.body, self._offer(request)
+        return self._library.clip(
+            reference=next(iter(offer.model.pictures(body)), f"text: {body}"),
+            size=offer.model.pixels(body, is_true_size=self.options.true_size),
+            seconds=offer.model.seconds(body),
+            form=offer.form(body),
+        )
+
+    def _downloaded(self, incoming: Incoming) -> Answer:
+        answer = self._shelf.answer(incoming)
+        if answer.headers.get("Content-Type") != "video/mp4":
+            return answer
+        request = self._backend.find(_STORED.split(incoming.target)[1])
+        return replace(
+            answer, headers={**answer.headers, "Content-Type": self._offer(request).form(request.body).content_type}
+        )
 
     def _following(self, found: Route) -> Call | None:
         """The call a client makes next, where that is certain."""
