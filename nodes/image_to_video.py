@@ -47,7 +47,7 @@ class Sora2ProImageToVideo:
     # ComfyUI keeps what the node shows, and sends it again for a run that it serves from its cache.
     HAS_INTERMEDIATE_OUTPUT = True
     OUTPUT_TOOLTIPS = (
-        "All frames, a batch for each clip: [frames, height, width, 3]. Blocked if 'decode_frames' is off or the clip is broken.",
+        "All frames, one batch per clip: [frames, height, width, 3]. Blocked if 'decode_frames' is off or the clip is broken.",
         "The sound of the clip; silence of the same length if it has none.",
         "Frames per second of 'frames'.",
         "The clip as a file, sound included. Save Video stores it without loss.",

@@ -89,15 +89,15 @@ class Panel:
             UnknownJobError: There is no such job, or its file is not there.
         """
         job = self._job(name)
-        if version and version != _version(job):
-            raise UnknownJobError(
-                f"The clip of {job.name} is not the one that was asked for.", money=UNCHANGED, remedy=LOOK_AGAIN
-            )
         if not job.has_whole_file or job.path is None:
             raise UnknownJobError(
                 f"The clip of {job.name} is not on this disk (any more).",
                 money="If it is paid for, there is no new charge.",
                 remedy="Collect it.",
+            )
+        if version and version != _version(job):
+            raise UnknownJobError(
+                f"The clip of {job.name} is not the one that was asked for.", money=UNCHANGED, remedy=LOOK_AGAIN
             )
         return job.path
 

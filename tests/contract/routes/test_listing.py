@@ -95,8 +95,10 @@ def test_a_thumbnail_is_a_small_jpeg_and_is_made_once(page, state_dir):
 
 def test_a_clip_deleted_by_hand_is_collected_again_without_a_charge(page, emulator):
     job = buy()
+    version = page.get(f"/jobs/{job.id}").json()["clip_version"]
     job.path.unlink()
     assert page.get(f"/jobs/{job.id}/clip").json()["error"].endswith("Collect it.")
+    assert page.get(f"/jobs/{job.id}/clip?v={version}").json()["error"].endswith("Collect it.")
     assert page.act(job.id, "collect").status_code == 200
     page.wait_for(job.id, lambda document: document["has_clip"])
     assert emulator.charges == 1
