@@ -34,7 +34,7 @@ ROWS = (
         "nodes.runcomfy.settings",
         "nodes.runcomfy.spending",
     ),
-    ("nodes.runcomfy.salvage",),
+    ("nodes.runcomfy.arrival", "nodes.runcomfy.exchange", "nodes.runcomfy.salvage", "nodes.runcomfy.storage"),
     ("nodes.runcomfy.rows",),
     (
         "nodes.runcomfy.answers",
@@ -44,8 +44,8 @@ ROWS = (
         "nodes.runcomfy.schema",
         "nodes.runcomfy.stopping",
     ),
-    ("nodes.runcomfy.api_errors", "nodes.runcomfy.models"),
-    ("nodes.runcomfy.foreign_text",),
+    ("nodes.runcomfy.api_errors", "nodes.runcomfy.clip_address", "nodes.runcomfy.models"),
+    ("nodes.runcomfy.foreign_text", "nodes.runcomfy.secrecy"),
     ("nodes.host", "nodes.runcomfy"),
     ("nodes.errors",),
 )

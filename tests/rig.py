@@ -93,6 +93,7 @@ class Rig:
             connect=self.connect,
             downloader=self.downloader,
             output_dir=self.settings.output_dir,
+            fresh_link_waits_s=(0.002, 0.004, 0.008),
         )
         self.generation = Generation(
             journal=self.journal,

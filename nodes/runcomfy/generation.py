@@ -10,7 +10,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from ..errors import (
     NOT_CHARGED,
@@ -21,7 +20,7 @@ from ..errors import (
     Stopped,
     SubmissionUncertainError,
 )
-from .client import Client, RequestHandle
+from .client import Client, Connect, RequestHandle
 from .collect import Collector
 from .joblock import JobLock
 from .jobs import GenerationRequest, Job, JobState
@@ -59,7 +58,7 @@ class Generation:
         journal: Journal,
         collector: Collector,
         pricing: Pricing,
-        connect: Callable[[], AbstractContextManager[Client]],
+        connect: Connect,
         max_parallel: int,
         max_usd_per_day: float | None,
         policy: RetryPolicy,
@@ -128,7 +127,7 @@ class Generation:
                 if recovered is not None:
                     return recovered
             preflight()
-            with self._connect() as client:
+            with self._connect(stop=stop) as client:
                 return self._buy_and_collect(client, request, stop, report)
 
     def _buy_and_collect(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
