@@ -164,15 +164,16 @@ class Client:
             logger.warning("RunComfy accepted %s, but names the error code %s with it.", request_id, shown(str(code)))
         return RequestHandle(request_id)
 
-    def status(self, handle: RequestHandle) -> RequestStatus:
-        """Where a request is. Raises as `submit`."""
-        answer = self._exchange(self._session, "GET", self._request_url(handle, "status"), read_s=self._timeouts.read_s)
+    def status(self, handle: RequestHandle, *, is_quick: bool = False) -> RequestStatus:
+        """Where a request is; bounded to a few seconds where `is_quick`. Raises as `submit`."""
+        url = self._request_url(handle, "status")
+        answer = self._exchange(self._session, "GET", url, read_s=self._read_s(is_quick=is_quick))
         return parse_status(checked_json(answer, Subject.REQUEST))
 
-    def result(self, handle: RequestHandle) -> GenerationResult:
-        """The result of a request, or how far it is. Raises as `submit`."""
+    def result(self, handle: RequestHandle, *, is_quick: bool = False) -> GenerationResult:
+        """The result of a request, or how far it is; bounded to a few seconds where `is_quick`. Raises as `submit`."""
         url = self._request_url(handle, "result?include_cost=true")
-        answer = self._exchange(self._session, "GET", url, read_s=self._timeouts.read_s)
+        answer = self._exchange(self._session, "GET", url, read_s=self._read_s(is_quick=is_quick))
         try:
             return parse_result(checked_json(answer, Subject.REQUEST))
         except APIError as error:
@@ -200,6 +201,9 @@ class Client:
         if balance is None:
             raise ResponseFormatError("RunComfy's answer holds no balance.", status_code=answer.status_code)
         return balance
+
+    def _read_s(self, *, is_quick: bool) -> float:
+        return self._timeouts.quick_s if is_quick else self._timeouts.read_s
 
     def _request_url(self, handle: RequestHandle, call: str) -> str:
         return f"{self._base_url}/v1/requests/{handle.request_id}/{call}"

@@ -30,7 +30,7 @@ OTHER_ENDING = re.compile(
 VIDEO_KEY = re.compile(r"(?i)video|clip|movie")
 # What is beside a clip: what was sent, pictures, and where to ask again.
 NEVER_KEY = re.compile(
-    r"(?i)^(inputs?|input_.*|images?|image_.*|request|parameters|(status|result|cancel|webhook|model)_?url)$"
+    r"(?i)^(inputs?|input_.*|images?|image_urls?|request|parameters|(status|result|cancel|webhook|model)_?url)$"
 )
 BESIDE_KEY = re.compile(
     r"(?i)thumb|preview|poster|cover|image|picture|frame|watermark|sample|mask|audio|sound|subtitle"

@@ -217,5 +217,7 @@ class Collector:
 
 def _is_cancelled(client: Client, handle: RequestHandle) -> bool:
     """Whether RunComfy itself says so; a bare `completed` on /status only means that the request left the queue."""
-    phase = client.status(handle).phase
-    return phase is Phase.CANCELLED or (phase is Phase.FINISHED and client.result(handle).phase is Phase.CANCELLED)
+    phase = client.status(handle, is_quick=True).phase
+    return phase is Phase.CANCELLED or (
+        phase is Phase.FINISHED and client.result(handle, is_quick=True).phase is Phase.CANCELLED
+    )
