@@ -66,7 +66,8 @@ logger = logging.getLogger("runcomfy.sora2pro.client")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits in seconds: to connect, and between two bytes of an answer. A whole call may take twice the latter.
+    """Limits in seconds: to connect, and between two bytes of an answer. A whole call may take twice the latter, and where
+    only seconds may pass (`quick_s`) no more than that.
 
     A submit may carry megabytes up and is worth more patience: to give up on it means not to know. `quick_s` is also what a
     submit still gets once the run was asked to end.
@@ -202,6 +203,9 @@ class Client:
             raise ResponseFormatError("RunComfy's answer holds no balance.", status_code=answer.status_code)
         return balance
 
+    def _limit_s(self, read_s: float) -> float:
+        return read_s if read_s <= self._timeouts.quick_s else 2 * read_s
+
     def _read_s(self, *, is_quick: bool) -> float:
         return self._timeouts.quick_s if is_quick else self._timeouts.read_s
 
@@ -229,7 +233,7 @@ class Client:
         try:
             return exchange(
                 lambda: self._ask(session, method, url, read_s, body),
-                limit_s=2 * read_s,
+                limit_s=self._limit_s(read_s),
                 stop=self._stop,
                 grace_s=grace_s,
             )
@@ -243,7 +247,7 @@ class Client:
     def _ask(
         self, session: requests.Session, method: str, url: str, read_s: float, body: dict[str, str | int] | None
     ) -> Answer:
-        give_up_at = self._clock() + 2 * read_s
+        give_up_at = self._clock() + self._limit_s(read_s)
         with (
             _connection_errors(),
             session.request(
