@@ -78,9 +78,9 @@ def coding_of(headers: Mapping[str, str]) -> str:
     """The codings of a body in the order in which they were applied; empty for none.
 
     `identity` was asked for, but a content delivery network may compress all the same
-    (https://www.rfc-editor.org/rfc/rfc9110#section-8.4).
+    (https://www.rfc-editor.org/rfc/rfc9110#section-8.4); `x-gzip` is `gzip`.
     """
-    names = (name.strip().lower() for name in headers.get("Content-Encoding", "").split(","))
+    names = (name.strip().lower().removeprefix("x-") for name in headers.get("Content-Encoding", "").split(","))
     return ", ".join(name for name in names if name not in NO_CODINGS)
 
 

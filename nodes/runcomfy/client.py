@@ -66,11 +66,11 @@ logger = logging.getLogger("runcomfy.sora2pro.client")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits in seconds: to connect, and between two bytes of an answer. A whole call may take twice the latter, and where
-    only seconds may pass (`quick_s`) no more than that.
+    """Limits in seconds: to connect, and between two bytes of an answer.
 
-    A submit may carry megabytes up and is worth more patience: to give up on it means not to know. `quick_s` is also what a
-    submit still gets once the run was asked to end.
+    A whole call may take twice the latter, and where only seconds may pass (`quick_s`) no more than that. A submit may carry
+    megabytes up and is worth more patience: to give up on it means not to know. `quick_s` is also what a submit still gets
+    once the run was asked to end.
     """
 
     connect_s: float = 10.0
