@@ -23,7 +23,7 @@ from .runcomfy.pricing import Pricing
 from .runcomfy.retry import RetryPolicy
 from .runcomfy.settings import Settings
 from .runcomfy.status_actions import StatusActions
-from .runcomfy.stopping import Slots
+from .runcomfy.stopping import Slots, StopSignal
 from .runcomfy.waiting import Waiting
 
 RETRY_BASE_S = 1.0
@@ -84,11 +84,12 @@ def _services(settings: Settings) -> Services:
     history = History(journal.database)
     pricing = Pricing(history=history)
 
-    def connect() -> Client:
+    def connect(*, stop: StopSignal | None = None) -> Client:
         return Client(
             base_url=settings.api_base_url,
             account_base_url=settings.account_base_url,
             token=token(),
+            stop=stop,
         )
 
     collector = Collector(

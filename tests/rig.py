@@ -46,6 +46,7 @@ class Rig:
     connect: opens a conversation with RunComfy; by default one with `timeouts`.
     database: what the journal writes to.
     download: more arguments of the downloader.
+    fresh_link_waits_s: before each time that a fresh address of a clip is asked for.
     settings: fields of `Settings`.
     """
 
@@ -61,6 +62,7 @@ class Rig:
         clock=time.monotonic,
         wall_clock=time.time,
         connect=None,
+        fresh_link_waits_s=(0.002, 0.004, 0.008),
         **settings,
     ):
         folders = {"state_dir": Path(root) / "state", "output_dir": Path(root) / "clips"}
@@ -100,6 +102,7 @@ class Rig:
             connect=self.connect,
             downloader=self.downloader,
             output_dir=self.settings.output_dir,
+            fresh_link_waits_s=fresh_link_waits_s,
         )
         self.generation = Generation(
             journal=self.journal,

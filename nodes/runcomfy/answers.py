@@ -15,11 +15,13 @@ from enum import Enum
 from typing import Any
 
 from ..errors import ResponseFormatError
-from .api_errors import Subject, api_error
-from .foreign_text import MAX_DEPTH, first_words, shown
+from .api_errors import HTTP_OK_RANGE, Subject, api_error, names_error
+from .clip_address import clip_addresses
+from .foreign_text import first_words, shown
 
 NOT_READY_CODE = 400_005
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_QUEUE_POSITION = 10**9
 
 
 class Phase(Enum):
@@ -73,7 +75,7 @@ class GenerationResult:
     """An answer of /result.
 
     Attributes:
-        video_url: Where the clip is, byte for byte as given.
+        video_url: Where the clip is; what is valid in the address is byte for byte as given.
         cost_usd: What was charged, if RunComfy says so already.
         reason: RunComfy's words for a failure.
         model_id: The model the request belongs to, if RunComfy says so.
@@ -100,22 +102,40 @@ def phase_of(word: str) -> Phase:
     return PHASES.get(word.strip().lower(), Phase.UNKNOWN)
 
 
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in a body, or None where there is none. Numbers that JSON does not know count as absent."""
+    try:
+        document = json.loads(body, parse_constant=_absent, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def checked_json(answer: Answer, subject: Subject) -> dict[str, Any]:
     """The JSON object of a successful answer.
 
     Raises:
         APIError: The answer is an error, says so in spite of a 2xx status, or is no JSON object.
     """
-    document = _json_object(answer.body)
-    if not 200 <= answer.status_code < 300:  # noqa: PLR2004 - the successful HTTP statuses
+    document = json_object(answer.body)
+    if answer.status_code not in HTTP_OK_RANGE:
         raise api_error(answer.status_code, answer.headers, document or {}, subject)
     if document is None:
         raise ResponseFormatError(
             f"RunComfy's answer (HTTP {answer.status_code}) could not be read.", status_code=answer.status_code
         )
-    if document.get("error_code") not in (None, 0, ""):
+    if names_error(document.get("error_code")):
         raise api_error(answer.status_code, answer.headers, document, subject)
     return document
+
+
+def accepted_id(answer: Answer) -> str | None:
+    """The request id by which a submit was accepted, whatever else stands beside it; None where there is none to be used.
+
+    An id that can be asked for is paid for: it is never thrown away for the sake of an error code.
+    """
+    document = json_object(answer.body) if answer.status_code in HTTP_OK_RANGE else None
+    return _usable_id(document or {})
 
 
 def parse_submit(document: Mapping[str, Any], status_code: int) -> str:
@@ -124,8 +144,8 @@ def parse_submit(document: Mapping[str, Any], status_code: int) -> str:
     Raises:
         ResponseFormatError: There is no usable one.
     """
-    request_id = document.get("request_id")
-    if not isinstance(request_id, str) or REQUEST_ID.fullmatch(request_id) is None:
+    request_id = _usable_id(document)
+    if request_id is None:
         raise ResponseFormatError("RunComfy's answer holds no usable request id.", status_code=status_code)
     return request_id
 
@@ -134,7 +154,7 @@ def parse_status(document: Mapping[str, Any]) -> RequestStatus:
     """An answer of /status."""
     word = _text(document.get("status"))
     position = document.get("queue_position")
-    is_count = isinstance(position, int) and not isinstance(position, bool) and position >= 0
+    is_count = isinstance(position, int) and not isinstance(position, bool) and 0 <= position <= MAX_QUEUE_POSITION
     return RequestStatus(phase=phase_of(word), word=shown(word), queue_position=position if is_count else None)
 
 
@@ -145,10 +165,10 @@ def parse_result(document: Mapping[str, Any]) -> GenerationResult:
     return GenerationResult(
         phase=phase_of(word),
         word=shown(word),
-        video_url=_video_url(document.get("output")),
+        video_url=next(iter(clip_addresses(document)), None),
         cost_usd=amount(document.get("cost")),
         reason=first_words(document, ("error", "error_message", "failure_reason", "message", "detail")),
-        model_id=model_id if isinstance(model_id, str) else None,
+        model_id=shown(model_id) if isinstance(model_id, str) else None,
     )
 
 
@@ -190,24 +210,19 @@ def signed_amount(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+def _absent(_constant: str) -> None:
+    """What `Infinity`, `-Infinity` and `NaN` become."""
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _usable_id(document: Mapping[str, Any]) -> str | None:
+    request_id = document.get("request_id")
+    return request_id if isinstance(request_id, str) and REQUEST_ID.fullmatch(request_id) else None
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _video_url(output: object, depth: int = 0) -> str | None:
-    if isinstance(output, str):
-        return output or None
-    inner: list[object] = []
-    if depth < MAX_DEPTH and isinstance(output, list):
-        inner = output
-    elif depth < MAX_DEPTH and isinstance(output, Mapping):
-        inner = [output.get(key) for key in ("video", "videos", "url")]
-    return next(filter(None, (_video_url(item, depth + 1) for item in inner)), None)

@@ -20,6 +20,14 @@ from ..errors import (
 )
 from .foreign_text import first_words
 
+HTTP_STATUSES = range(100, 600)
+HTTP_OK_RANGE = range(200, 300)
+# What may stand in the place of an error code to say that there is none.
+NO_ERROR_WORDS = frozenset(
+    {"", "ok", "okay", "success", "succeeded", "successful", "none", "null", "no_error", "false"}
+)
+CODE = re.compile(r"\d{1,18}")
+
 
 class Subject(Enum):
     """What a call was about; the same code means another thing for a model than for a request."""
@@ -48,6 +56,30 @@ def api_error(status_code: int, headers: Mapping[str, str], document: Mapping[st
         error_code=code,
         retry_after_s=retry_after_s(headers),
     )
+
+
+def names_error(code: object) -> bool:
+    """Whether what stands in the place of an error code says that there is an error.
+
+    RunComfy's own codes begin with an HTTP status (400002, https://docs.runcomfy.com/model-apis/error-codes), so one that
+    begins with a good status says that all is well, as 0 does.
+    """
+    if isinstance(code, str):
+        code = code.strip().lower()
+        if CODE.fullmatch(code) is None:
+            return code not in NO_ERROR_WORDS
+        code = int(code)
+    if isinstance(code, bool) or not isinstance(code, int | float):
+        return bool(code)
+    return code != 0 and effective_status(0, int(code)) not in HTTP_OK_RANGE
+
+
+def effective_status(status_code: int, error_code: int | None) -> int:
+    """The HTTP status that an answer amounts to: a code that begins with one counts where the status itself is a good one."""
+    for status in (error_code or 0, (error_code or 0) // 1000):
+        if status in HTTP_STATUSES and (status_code == 0 or status_code in HTTP_OK_RANGE):
+            return status
+    return status_code
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -95,8 +127,7 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
     }
     if code in by_code:
         return by_code[code]
-    family = (code or 0) // 1000
-    effective = family if status_code < 300 and family else status_code  # noqa: PLR2004 - an error in a 2xx answer
+    effective = effective_status(status_code, code)
     if effective in by_status:
         return by_status[effective]
     if effective >= 500:  # noqa: PLR2004 - the server's own errors
@@ -107,6 +138,8 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
 def _error_code(document: Mapping[str, Any]) -> int | None:
     for key in ("error_code", "code"):
         value = document.get(key)
+        if not names_error(value):
+            continue
         if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
             return int(value)
         if isinstance(value, int) and not isinstance(value, bool):

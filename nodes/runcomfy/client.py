@@ -7,16 +7,20 @@ environment can put other credentials in its place.
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
@@ -32,7 +36,9 @@ from .answers import (
     GenerationResult,
     Phase,
     RequestStatus,
+    accepted_id,
     checked_json,
+    json_object,
     parse_cancel,
     parse_catalogue,
     parse_result,
@@ -40,8 +46,12 @@ from .answers import (
     parse_submit,
     signed_amount,
 )
-from .api_errors import Subject
-from .settings import is_loopback
+from .api_errors import Subject, names_error
+from .clip_address import is_loopback
+from .exchange import PlainSession, exchange
+from .foreign_text import shown
+from .secrecy import redacting
+from .stopping import StopSignal
 
 if TYPE_CHECKING:
     from .credentials import Token
@@ -51,13 +61,17 @@ if TYPE_CHECKING:
 USER_AGENT = "sora2pro-runcomfy-comfyui"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+REDIRECTS = range(300, 400)
+logger = logging.getLogger("runcomfy.sora2pro.client")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits in seconds: to connect, between two bytes of an answer, and for a whole answer.
+    """Limits in seconds: to connect, and between two bytes of an answer.
 
-    A submit may carry megabytes up and is worth more patience: to give up on it means not to know.
+    A whole call may take twice the latter, and where only seconds may pass (`quick_s`) no more than that. A submit may carry
+    megabytes up and is worth more patience: to give up on it means not to know. `quick_s` is also what a submit still gets
+    once the run was asked to end.
     """
 
     connect_s: float = 10.0
@@ -73,6 +87,13 @@ class RequestHandle:
     request_id: str
 
 
+class Connect(Protocol):
+    """Opens a conversation with the API, which ends when a run does."""
+
+    def __call__(self, *, stop: StopSignal | None = None) -> contextlib.AbstractContextManager[Client]:
+        """Raises `MissingTokenError`."""
+
+
 @final
 class Client:
     """A conversation with the API. Use it from one thread and close it.
@@ -84,6 +105,8 @@ class Client:
         session_factory: Makes a `requests.Session`; the environment's proxies and certificates are honoured.
         timeouts: The limits.
         clock: Monotonic seconds.
+        stop: Ends every call but a submit at once; that one gets a moment to be answered, because to break it off means not
+            to know whether it was accepted.
     """
 
     def __init__(
@@ -92,9 +115,10 @@ class Client:
         base_url: str,
         account_base_url: str,
         token: Token,
-        session_factory: Callable[[], requests.Session] = requests.Session,
+        session_factory: Callable[[], requests.Session] = PlainSession,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
+        stop: StopSignal | None = None,
     ) -> None:
         self._base_url = base_url
         self._account_base_url = account_base_url
@@ -102,6 +126,8 @@ class Client:
         self._session_factory = session_factory
         self._timeouts = timeouts or Timeouts()
         self._clock = clock
+        self._stop = stop
+        self._redact = redacting(token.value)
         self._session = self._new_session()
 
     def __enter__(self) -> Client:
@@ -124,18 +150,32 @@ class Client:
         """
         url = f"{self._base_url}/v1/models/{request.model.model_id}"
         with contextlib.closing(self._new_session()) as session:
-            answer = self._exchange(session, "POST", url, read_s=self._timeouts.submit_read_s, body=request.body())
-        return RequestHandle(parse_submit(checked_json(answer, Subject.MODEL), answer.status_code))
+            answer = self._exchange(
+                session,
+                "POST",
+                url,
+                read_s=self._timeouts.submit_read_s,
+                body=request.body(),
+                grace_s=self._timeouts.quick_s,
+            )
+        request_id = accepted_id(answer)
+        if request_id is None:
+            return RequestHandle(parse_submit(checked_json(answer, Subject.MODEL), answer.status_code))
+        code = (json_object(answer.body) or {}).get("error_code")
+        if names_error(code):
+            logger.warning("RunComfy accepted %s, but names the error code %s with it.", request_id, shown(str(code)))
+        return RequestHandle(request_id)
 
-    def status(self, handle: RequestHandle) -> RequestStatus:
-        """Where a request is. Raises as `submit`."""
-        answer = self._exchange(self._session, "GET", self._request_url(handle, "status"), read_s=self._timeouts.read_s)
+    def status(self, handle: RequestHandle, *, is_quick: bool = False) -> RequestStatus:
+        """Where a request is; bounded to a few seconds where `is_quick`. Raises as `submit`."""
+        url = self._request_url(handle, "status")
+        answer = self._exchange(self._session, "GET", url, read_s=self._read_s(is_quick=is_quick))
         return parse_status(checked_json(answer, Subject.REQUEST))
 
-    def result(self, handle: RequestHandle) -> GenerationResult:
-        """The result of a request, or how far it is. Raises as `submit`."""
+    def result(self, handle: RequestHandle, *, is_quick: bool = False) -> GenerationResult:
+        """The result of a request, or how far it is; bounded to a few seconds where `is_quick`. Raises as `submit`."""
         url = self._request_url(handle, "result?include_cost=true")
-        answer = self._exchange(self._session, "GET", url, read_s=self._timeouts.read_s)
+        answer = self._exchange(self._session, "GET", url, read_s=self._read_s(is_quick=is_quick))
         try:
             return parse_result(checked_json(answer, Subject.REQUEST))
         except APIError as error:
@@ -164,6 +204,12 @@ class Client:
             raise ResponseFormatError("RunComfy's answer holds no balance.", status_code=answer.status_code)
         return balance
 
+    def _limit_s(self, read_s: float) -> float:
+        return read_s if read_s <= self._timeouts.quick_s else 2 * read_s
+
+    def _read_s(self, *, is_quick: bool) -> float:
+        return self._timeouts.quick_s if is_quick else self._timeouts.read_s
+
     def _request_url(self, handle: RequestHandle, call: str) -> str:
         return f"{self._base_url}/v1/requests/{handle.request_id}/{call}"
 
@@ -182,9 +228,27 @@ class Client:
         *,
         read_s: float,
         body: Mapping[str, Scalar] | None = None,
+        grace_s: float | None = None,
     ) -> Answer:
         session.trust_env = not is_loopback(urlsplit(url).hostname or "")
-        give_up_at = self._clock() + read_s
+        try:
+            return exchange(
+                lambda: self._ask(session, method, url, read_s, body),
+                limit_s=self._limit_s(read_s),
+                stop=self._stop,
+                grace_s=grace_s,
+            )
+        except APIConnectionError:
+            # What was left behind may still hold the old connection.
+            if session is self._session:
+                session.close()
+                self._session = self._new_session()
+            raise
+
+    def _ask(
+        self, session: requests.Session, method: str, url: str, read_s: float, body: Mapping[str, Scalar] | None
+    ) -> Answer:
+        give_up_at = self._clock() + self._limit_s(read_s)
         with (
             _connection_errors(),
             session.request(
@@ -197,16 +261,19 @@ class Client:
             ) as response,
         ):
             received = bytearray()
-            # Without this a server that drips single bytes would never run into the time limit between two of them.
-            for chunk in response.iter_content(CHUNK_BYTES):
+            # What a redirect says is of no use, and it may be endless.
+            chunks = iter(()) if response.status_code in REDIRECTS else response.iter_content(CHUNK_BYTES)
+            for chunk in chunks:
                 received += chunk
                 if len(received) > MAX_BODY_BYTES:
                     raise ResponseFormatError("RunComfy's answer is far too long.", status_code=response.status_code)
-                if self._clock() > give_up_at + read_s:
+                if self._clock() > give_up_at:
                     raise APITimeoutError("RunComfy's answer did not end.", sent=True)
-            # A server may echo what it was sent; its words end up in messages.
-            body_bytes = bytes(received).replace(self._token.value.encode(), b"(token)")
-            return Answer(response.status_code, dict(response.headers), body_bytes)
+            return Answer(response.status_code, dict(response.headers), self._without_token(bytes(received)))
+
+    def _without_token(self, body: bytes) -> bytes:
+        """A server may echo what it was sent; its words end up in messages, in the journal and in the log."""
+        return self._redact(body.decode(json.detect_encoding(body), "replace")).encode()
 
 
 class _BearerToken(AuthBase):
@@ -227,6 +294,13 @@ def _connection_errors() -> Iterator[None]:
         yield
     except requests.RequestException as error:
         raise connection_error(error) from error
+    except LocationParseError as error:
+        # A host that cannot be a name; requests lets it through.
+        raise APIConnectionError(
+            "The address of RunComfy's API cannot be used.", sent=False, is_permanent=True
+        ) from error
+    except (HTTPError, OSError) as error:
+        raise APIConnectionError("The connection to RunComfy broke.", sent=True) from error
 
 
 def connection_error(error: requests.RequestException) -> APIConnectionError:
@@ -235,7 +309,8 @@ def connection_error(error: requests.RequestException) -> APIConnectionError:
     if isinstance(error, requests.exceptions.SSLError):
         return _encryption_error(error)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-        return APIConnectionError("The address of RunComfy's API cannot be used.", sent=False, is_permanent=True)
+        whose = "the proxy" if isinstance(error, requests.exceptions.InvalidProxyURL) else "RunComfy's API"
+        return APIConnectionError(f"The address of {whose} cannot be used.", sent=False, is_permanent=True)
     if isinstance(reason, ConnectTimeoutError) and not isinstance(reason, NewConnectionError):
         return APITimeoutError("RunComfy could not be reached in time.", sent=False)
     unsent = _why_unsent(reason)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import SAFE_TO_RERUN, DownloadError, NotFoundError, RunComfyError, Stopped
 from .answers import CancelOutcome, Phase
-from .client import Client, RequestHandle
-from .download import Downloader, UnusableLinkError
+from .client import Client, Connect, RequestHandle
+from .download import Downloader
 from .jobs import Job, JobState, charge_sentence
 from .journal import Journal
 from .outcomes import about, ended, unknown_at_runcomfy
-from .progress import Report
+from .progress import Report, Retrying
 from .stopping import StopSignal
+from .storage import UnusableLinkError
 from .waiting import Ending, Waiting, handle_of
 
-MAX_FRESH_LINKS = 3
+# A storage can take some seconds to know a new file (404, or 403 where it does not show what is there).
+FRESH_LINK_WAITS_S = (1.0, 2.0, 4.0)
 
 logger = logging.getLogger("runcomfy.sora2pro.collect")
 
@@ -32,6 +34,7 @@ class Collector:
         connect: Opens a conversation with the API; raises `MissingTokenError`.
         downloader: Fetches the clip.
         output_dir: Where clips are kept.
+        fresh_link_waits_s: Before each time that RunComfy is asked for a fresh address of a clip.
     """
 
     def __init__(
@@ -39,15 +42,17 @@ class Collector:
         *,
         journal: Journal,
         waiting: Waiting,
-        connect: Callable[[], AbstractContextManager[Client]],
+        connect: Connect,
         downloader: Downloader,
         output_dir: Path,
+        fresh_link_waits_s: Sequence[float] = FRESH_LINK_WAITS_S,
     ) -> None:
         self._journal = journal
         self._waiting = waiting
         self._connect = connect
         self._downloader = downloader
         self._output_dir = output_dir
+        self._fresh_link_waits_s = fresh_link_waits_s
 
     def collect(self, job: Job, *, stop: StopSignal, report: Report) -> Job:
         """Bring the clip of a submitted, completed or downloaded job home. The caller holds its lock.
@@ -64,7 +69,7 @@ class Collector:
         if job.state is JobState.DOWNLOADED:
             job = self._journal.record_file_gone(job)
         try:
-            with self._connect() as client:
+            with self._connect(stop=stop) as client:
                 if job.state is JobState.SUBMITTED:
                     job = self._record_end(self._waiting.until_ended(client, job, stop, report))
                 return self._bring_home(client, job, stop, report)
@@ -84,7 +89,7 @@ class Collector:
             RunComfyError: RunComfy could not be asked.
         """
         try:
-            with self._connect() as client:
+            with self._connect(stop=stop) as client:
                 result = self._waiting.result(client, job, stop, report)
             phase = result.phase
         except NotFoundError:
@@ -151,27 +156,45 @@ class Collector:
 
     def _bring_home(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
         """Download the clip, with a fresh address where the old one is no good."""
-        handle = handle_of(job)
-        path = self._output_dir / f"sora2pro_{handle.request_id}.mp4"
-        for fresh_links in range(MAX_FRESH_LINKS + 1):
+        path = self._clip_path(job)
+        waits_s = list(self._fresh_link_waits_s)
+        while True:
             try:
                 file_bytes = self._downloader.fetch(
-                    job.video_url or "",
-                    path,
-                    request_id=handle.request_id,
-                    stop=stop,
-                    report=report,
+                    job.video_url or "", path, request_id=job.request_id or "", stop=stop, report=report
                 )
                 break
-            except UnusableLinkError:
-                if fresh_links == MAX_FRESH_LINKS:
+            except UnusableLinkError as error:
+                if not waits_s:
                     raise
+                wait_s = waits_s.pop(0)
+                if error.may_pass:
+                    report(Retrying(error.what, wait_s))
+                    stop.sleep(wait_s)
                 result = self._waiting.result(client, job, stop, report)
                 if not result.video_url:
                     raise DownloadError("RunComfy does not name the address of the clip any more.") from None
                 job = self._journal.record_completed(job, video_url=result.video_url, cost_usd=result.cost_usd)
         job = self._journal.record_downloaded(job, path, file_bytes)
         return self.note_late_cost(client, job)
+
+    def _clip_path(self, job: Job) -> Path:
+        """Where the clip of a job is kept.
+
+        Raises:
+            DownloadError: The journal cannot hold the folder's name.
+        """
+        path = self._output_dir / f"sora2pro_{handle_of(job).request_id}.mp4"
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            name = os.fsencode(self._output_dir).decode("utf-8", "backslashreplace")
+            raise DownloadError(
+                f"The name of the output folder {name} is not valid UTF-8, so the clip cannot be recorded there.",
+                remedy="Point RUNCOMFY_OUTPUT_DIR to a folder with another name and restart ComfyUI; then run the node again: "
+                "there is no new charge.",
+            ) from None
+        return path
 
     def note_late_cost(self, client: Client, job: Job) -> Job:
         """Ask once for a cost that was not named yet; the clip is worth more than the answer."""
@@ -196,5 +219,7 @@ class Collector:
 
 def _is_cancelled(client: Client, handle: RequestHandle) -> bool:
     """Whether RunComfy itself says so; a bare `completed` on /status only means that the request left the queue."""
-    phase = client.status(handle).phase
-    return phase is Phase.CANCELLED or (phase is Phase.FINISHED and client.result(handle).phase is Phase.CANCELLED)
+    phase = client.status(handle, is_quick=True).phase
+    return phase is Phase.CANCELLED or (
+        phase is Phase.FINISHED and client.result(handle, is_quick=True).phase is Phase.CANCELLED
+    )

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
+
+from .exchange import WatchedAdapter
 
 
 class NoCredentials(AuthBase):
@@ -24,8 +24,8 @@ class NoCredentials(AuthBase):
         return request
 
 
-class ExactTargetAdapter(HTTPAdapter):
-    """Sends the path and query of one address exactly as they are written.
+class ExactTargetAdapter(WatchedAdapter):
+    """Sends the path and query of one address exactly as they are written, and shows them to no log.
 
     Args:
         url: The address; ASCII without blanks.
@@ -36,16 +36,16 @@ class ExactTargetAdapter(HTTPAdapter):
         self._target = "/" + after_scheme.partition("#")[0].removeprefix("/")
         super().__init__()
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> ConnectionPool:  # noqa: ANN401 - as the base
-        """The pool of the base class, whose connections write our target."""
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        if not isinstance(pool, HTTPConnectionPool):
-            return pool
-        target, base = self._target, pool.ConnectionCls
+    def request_url(self, *_args: Any, **_kwargs: Any) -> str:  # noqa: ANN401 - as the base
+        """What urllib3 takes for the target, and writes to its log and into its errors."""
+        return "/"
 
-        class ExactConnection(base):  # type: ignore[misc, valid-type]
+    def connection_class(self, base: Any) -> Any:  # noqa: ANN401 - as the base
+        """Connections that write our target."""
+        target = self._target
+
+        class ExactConnection(super().connection_class(base)):  # type: ignore[misc]
             def putrequest(self, method: str, url: str, **options: Any) -> None:  # noqa: ANN401, ARG002 - as the base
                 super().putrequest(method, target, **options)
 
-        pool.ConnectionCls = ExactConnection
-        return pool
+        return ExactConnection

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 from ..errors import (
     NOT_CHARGED,
@@ -21,7 +21,7 @@ from ..errors import (
     Stopped,
     SubmissionUncertainError,
 )
-from .client import Client, RequestHandle
+from .client import Client, Connect, RequestHandle
 from .collect import Collector
 from .joblock import JobLock
 from .jobs import GenerationRequest, Job, JobState
@@ -59,7 +59,7 @@ class Generation:
         journal: Journal,
         collector: Collector,
         pricing: Pricing,
-        connect: Callable[[], AbstractContextManager[Client]],
+        connect: Connect,
         slots: Callable[[], Slots],
         max_usd_per_day: Callable[[], float | None],
         policy: RetryPolicy,
@@ -126,7 +126,7 @@ class Generation:
                 if recovered is not None:
                     return recovered
             preflight()
-            with self._connect() as client:
+            with self._connect(stop=stop) as client:
                 return self._buy_and_collect(client, request, stop, report)
 
     def _locked(self, request: GenerationRequest, locks: ExitStack, stop: StopSignal, report: Report) -> Job | None:

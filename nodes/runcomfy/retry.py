@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..errors import APIConnectionError, APIError, RateLimitError, ResponseFormatError, RunComfyError, ServerError
+from .api_errors import HTTP_OK_RANGE, effective_status
 
-HTTP_OK_RANGE = range(200, 300)
 REFUSED_STATUSES = frozenset({400, 401, 402, 403, 404, 422})
 PASSING_STATUSES = frozenset({408, 425, 429})
 PERHAPS_PASSING_STATUSES = frozenset({404, 409})
@@ -65,11 +65,10 @@ def submission_verdict(error: RunComfyError) -> Verdict:
     if isinstance(error, APIConnectionError):
         return Verdict.UNKNOWN if error.sent else Verdict.NOT_SENT
     if isinstance(error, APIError):
-        if error.status_code == TOO_MANY_REQUESTS:
+        status = effective_status(error.status_code, error.error_code)
+        if status == TOO_MANY_REQUESTS:
             return Verdict.RATE_LIMITED
-        if error.status_code in REFUSED_STATUSES:
-            return Verdict.REFUSED
-        if error.status_code in HTTP_OK_RANGE and error.error_code is not None and not isinstance(error, ServerError):
+        if status in REFUSED_STATUSES:
             return Verdict.REFUSED
     return Verdict.UNKNOWN
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +12,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, InvalidInputError
+from .clip_address import CLIP_HOST, PLAIN_URL, is_loopback
 from .environment import parse_folder, read_variable
 from .models import SORA_2_PRO, ModelSpec, Role, Size
 from .private_files import read_text, write_private
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
 PRODUCTION_ACCOUNT_API = "https://api.runcomfy.net"
-CLIP_HOST = re.compile(r"([a-z0-9-]+\.)*runcomfy\.(net|com)")
-# Where urlsplit sees a part of the host in a backslash, the HTTP library sees the end of it.
-PLAIN_URL = re.compile(r"[!-\[\]-~]+")
 MIN_POLL_INTERVAL_S = 0.05
 MAX_PARALLEL_CEILING = 64
 # Larger than anything a video model makes; what lies beyond is a slip of the keyboard.
@@ -86,14 +82,6 @@ class Settings:
         # The whole authority, not what urlsplit calls the host: before Python 3.11.4 it takes the brackets off any name.
         authority = parts.netloc.lower().removesuffix(":443")
         return parts.scheme == "https" and CLIP_HOST.fullmatch(authority) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def settings_path(state_dir: Path) -> Path:

@@ -19,25 +19,37 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._unblock: Callable[[], None] = _nothing
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
         self.cancels_remotely = False
 
     def set(self, *, cancels_remotely: bool) -> None:
         """Ask the run to end. The first one to ask says how."""
-        if not self._event.is_set():
+        with self._lock:
+            if self._event.is_set():
+                return
             self.cancels_remotely = cancels_remotely
             self._event.set()
-            self._unblock()
+            listeners = list(self._listeners)
+        for unblock in listeners:
+            unblock()
 
     @contextmanager
     def ending(self, unblock: Callable[[], None]) -> Iterator[None]:
-        """Around something that blocks: `unblock` is called, by the thread that asks, when the run is asked to end."""
-        self._unblock = unblock
+        """Around something that blocks: `unblock` is called, by the thread that asks, when the run is asked to end.
+
+        It is called at once where the run was asked to end before.
+        """
+        with self._lock:
+            self._listeners.append(unblock)
+            is_late = self._event.is_set()
         try:
-            self.check()
+            if is_late:
+                unblock()
             yield
         finally:
-            self._unblock = _nothing
+            with self._lock:
+                self._listeners.remove(unblock)
 
     @property
     def is_set(self) -> bool:
@@ -53,10 +65,6 @@ class StopSignal:
         """Wait, or raise `Stopped` as soon as the run is asked to end."""
         if self._event.wait(max(0.0, seconds)):
             raise Stopped
-
-
-def _nothing() -> None:
-    """What there is to unblock while nothing blocks."""
 
 
 class Slots:

@@ -1,16 +1,23 @@
 """The client over requests' own sessions; only the adapter below them is ours, so no socket is opened."""
 
+import base64
+import html
 import io
 import json
+import urllib.parse
 
 import pytest
 import requests
 import urllib3
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from requests.adapters import BaseAdapter
 from sora2pro.nodes.errors import APIError, APITimeoutError, NotFoundError, ResponseFormatError
 from sora2pro.nodes.runcomfy.answers import CancelOutcome, CatalogueEntry, Phase
 from sora2pro.nodes.runcomfy.client import MAX_BODY_BYTES, Client, RequestHandle, Timeouts
 from sora2pro.nodes.runcomfy.credentials import Token
+from sora2pro.nodes.runcomfy.retry import Verdict, submission_verdict
+from sora2pro.nodes.runcomfy.secrecy import redacting
 from values import made_request
 
 BASE = "https://model-api.runcomfy.net"
@@ -155,6 +162,114 @@ def test_a_server_that_echoes_the_token_does_not_bring_it_into_a_message(line, c
         CALLS[name][0](client)
     assert VALUE not in str(raised.value)
     assert "(token)" in str(raised.value)
+
+
+def spelled(text, form):
+    return "".join(form(character) for character in text)
+
+
+SECRET = "rc-01/23+45=secret"  # noqa: S105 - made up
+SPELLINGS = {
+    "as it is": SECRET,
+    "escaped slashes": SECRET.replace("/", r"\/"),
+    "escaped twice": SECRET.replace("/", r"\\\/").replace("+", r"\\u002b"),
+    "JSON escapes": spelled(SECRET, lambda c: f"\\u{ord(c):04x}"),
+    "JSON escapes in capitals": spelled(SECRET, lambda c: f"\\u{ord(c):04X}"),
+    "percent": spelled(SECRET, lambda c: c if c.isalnum() else f"%{ord(c):02x}"),
+    "percent, all": spelled(SECRET, lambda c: f"%{ord(c):02X}"),
+    "percent, twice": spelled(SECRET, lambda c: f"%25{ord(c):02X}"),
+    "HTML": spelled(SECRET, lambda c: f"&#x{ord(c):X};"),
+    "HTML, decimal": spelled(SECRET, lambda c: f"&#{ord(c)};"),
+    "Base64": base64.b64encode(SECRET.encode()).decode(),
+    "Base64 of the header": base64.b64encode(f"Bearer {SECRET} x".encode()).decode(),
+    "Base64 for addresses": base64.urlsafe_b64encode(f"u:{SECRET}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def test_the_token_is_in_no_message_however_it_is_echoed(line, caplog, spelling, encoding):
+    caplog.set_level(0)
+    client = Client(base_url=BASE, account_base_url=BASE, token=Token(SECRET, "a test"), session_factory=line.session)
+    echo = f'{{"error_code": 400004, "status": "failed", "error_message": "bad {spelling}!", "request_id": "{{id}}"}}'
+    for status in (400, 200):
+        answer(line, echo.encode(encoding), status=status)
+        with pytest.raises(APIError) as raised:
+            client.status(HANDLE)
+        assert "bad (token)" in str(raised.value) or "bad " in str(raised.value).replace(spelling, "")
+        for text in (str(raised.value), caplog.text):
+            assert SECRET not in text
+            assert spelling not in text
+            assert "23+45" not in urllib.parse.unquote(text)
+
+
+@settings(deadline=None)
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=40),
+    st.lists(st.integers(0, 4), min_size=40, max_size=40),
+)
+def test_no_mixture_of_spellings_survives_the_parsing(secret, forms):
+    """Whatever an answer becomes when it is parsed and decoded as often as one likes, the secret is not in it."""
+    spell = [
+        lambda c: json.dumps(c)[1:-1],
+        lambda c: f"\\u{ord(c):04x}",
+        lambda c: f"%{ord(c):02x}",
+        lambda c: f"%25{ord(c):02X}",
+        lambda c: f"&#{ord(c)};",
+    ]
+    spelling = "".join(spell[form](character) for form, character in zip(forms, secret, strict=False))
+    text = json.loads(redacting(secret)(f'{{"a": ["x{spelling}y"]}}'))["a"][0]
+    plain = html.unescape(urllib.parse.unquote(urllib.parse.unquote(text)))
+    assert secret not in plain
+
+
+@pytest.mark.parametrize(
+    "code", [None, 0, "", "0", "000000", 200, "200", 200_000, "OK", False, {}, 400_002, 500_001, "odd"]
+)
+def test_an_id_in_a_good_answer_to_a_submit_is_never_thrown_away(line, client, code):
+    """It can be asked for, so it may be charged for: whatever else is said, it is kept."""
+    answer(line, {"request_id": "abc", "error_code": code, "error_message": "success"}, status=200)
+    assert client.submit(made_request()) == RequestHandle("abc")
+
+
+def test_an_error_code_beside_an_accepted_id_is_told_in_the_log(line, client, caplog):
+    answer(line, {"request_id": "abc", "error_code": 400_002})
+    client.submit(made_request())
+    assert "accepted abc, but names the error code 400002" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "code", [None, 0, 0.0, "", " ", "0", "000000", 200, "200", "201", 200_000, "OK", "Success", "none", False, [], {}]
+)
+def test_a_code_that_says_that_all_is_well_keeps_no_clip_from_being_collected(line, client, code):
+    clip = "https://storage.runcomfy.net/x.mp4"
+    answer(line, {"status": "completed", "error_code": code})
+    assert client.status(HANDLE).phase is Phase.FINISHED
+    answer(line, {"status": "completed", "error_code": code, "output": {"video": clip}})
+    assert client.result(HANDLE).video_url == clip
+
+
+@pytest.mark.parametrize("code", [500, "503", 500_001, 1, 99_999, "odd", True])
+def test_an_answer_without_an_id_is_only_called_refused_where_the_code_says_so(line, client, code):
+    answer(line, {"error_code": code})
+    with pytest.raises(APIError) as raised:
+        client.submit(made_request())
+    assert submission_verdict(raised.value) is Verdict.UNKNOWN
+    answer(line, {"error_code": 400_002})
+    with pytest.raises(APIError) as raised:
+        client.submit(made_request())
+    assert submission_verdict(raised.value) is Verdict.REFUSED
+
+
+@pytest.mark.parametrize("number", [b"Infinity", b"-Infinity", b"NaN", b"1e999", b"-1e999"])
+def test_a_number_that_json_does_not_know_counts_as_absent(line, client, number):
+    answer(line, b'{"status": "in_queue", "queue_position": %s}' % number)
+    assert client.status(HANDLE).queue_position is None
+    answer(line, b'{"status": "failed", "cost": %s, "error": {"why": %s}, "output": [%s]}' % (number, number, number))
+    result = client.result(HANDLE)
+    assert (result.cost_usd, result.video_url) == (None, None)
+    assert "nfinity" not in result.reason
+    assert "NaN" not in result.reason
 
 
 def test_a_result_that_is_not_ready_is_no_error(line, client):

@@ -53,7 +53,7 @@ class World:
                 wall_clock=self.wall_clock,
                 jitter=lambda: 1.0,
             ),
-            connect=lambda: contextlib.nullcontext(self),
+            connect=lambda **_ends: contextlib.nullcontext(self),
             downloader=self,
             output_dir=folder / "output",
         )

@@ -66,7 +66,7 @@ class World:
             jitter=lambda: 1.0,
         )
 
-    def connect(self):
+    def connect(self, **_ends):
         return contextlib.nullcontext(self)
 
     def expected_usd(self, *_kind):
@@ -229,7 +229,7 @@ def test_a_job_found_half_sent_is_uncertain_because_its_sender_is_dead(world):
 def test_what_is_not_in_order_is_found_before_there_is_a_record_or_a_request(world, what):
     refusal = MissingTokenError("no token")
 
-    def refuse():
+    def refuse(**_ends):
         raise refusal
 
     if what == "token":
