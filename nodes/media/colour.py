@@ -16,12 +16,24 @@ if TYPE_CHECKING:
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-# Matrix coefficients of ITU-T H.273: the weights of red and blue in luma.
+# Matrix coefficients of ITU-T H.273 (8.3, table 4: https://www.itu.int/rec/T-REC-H.273): weights of red and blue in luma.
 _BT709, _BT601, _BT2020 = (0.2126, 0.0722), (0.299, 0.114), (0.2627, 0.0593)
 _WEIGHTS = {1: _BT709, 4: (0.30, 0.11), 5: _BT601, 6: _BT601, 7: (0.212, 0.087), 9: _BT2020, 10: _BT2020}
+_MATRIX_NAMES = {
+    8: "YCgCo",
+    11: "YDzDx",
+    12: "chromaticity-derived",
+    13: "chromaticity-derived",
+    14: "ICtCp",
+    15: "IPT-C2",
+}
+_RGB_MATRIX, _UNTAGGED = 0, 2
+_TRANSFERS = {16: "PQ (HDR10)", 18: "HLG"}  # H.273, 8.2, table 3
+_BT2020_PRIMARIES = 9  # H.273, 8.1, table 2
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _PLANAR_YUV = re.compile(r"yuvj?4(?:20|22|44)p(?:9|10|12|14|16)?(?:le)?")
+_GREY = re.compile(r"gray(?:9|10|12|14|16)?(?:le)?")
 _BYTE = 8  # bits
 _MOST_BITS = 13  # of a code value that is reckoned with: eight times it has to fit into 16 bits
 _WHITE = 65535  # RGB passes through 16 bits: half a step is 0.002 of a level, and floats take a fifth longer
@@ -55,9 +67,30 @@ def rgb_matrix(weights: tuple[float, float], bits: int, *, full_range: bool) -> 
 
 
 def weights_of(frame: VideoFrame) -> tuple[float, float]:
-    """Return the weights of red and blue in luma: by the frame's tag, else by its size, as players do."""
-    untagged = _BT709 if frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT else _BT601
-    return _WEIGHTS.get(int(frame.colorspace), untagged)
+    """Return the weights of red and blue in luma: by the frame's tag, else by its size, as players do.
+
+    A matrix that is not known is read as FFmpeg reads it.
+    """
+    tag = int(frame.colorspace)
+    if tag == _UNTAGGED:
+        return _BT709 if frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT else _BT601
+    return _WEIGHTS.get(tag, _BT709 if tag == _RGB_MATRIX else _BT601)
+
+
+def remarks(matrix: int, transfer: int, primaries: int) -> list[str]:
+    """Return sentences on colours that are delivered without being converted; the numbers are those of H.273."""
+    said = []
+    if matrix not in {_UNTAGGED, _RGB_MATRIX, *_WEIGHTS}:
+        said.append(
+            f"Its colour matrix, {_MATRIX_NAMES.get(matrix, f'number {matrix}')}, is not known: its colours are read as BT.601."
+        )
+    if transfer in _TRANSFERS:
+        said.append(
+            f"Its brightness is coded as {_TRANSFERS[transfer]}, and the code values are delivered as they are."
+        )
+    if primaries == _BT2020_PRIMARIES:
+        said.append("Its colours are those of BT.2020, and are delivered without conversion to a smaller gamut.")
+    return said
 
 
 def is_full_range(frame: VideoFrame) -> bool:
@@ -67,11 +100,18 @@ def is_full_range(frame: VideoFrame) -> bool:
 
 def write_rgb(frame: VideoFrame, out: NDArray[np.float32]) -> None:
     """Write a decoded picture into `out`: [H, W, 3] float32, 0..1."""
+    if _GREY.fullmatch(frame.format.name):
+        _write_grey(frame, out)
+        return
     if not _PLANAR_YUV.fullmatch(frame.format.name):
         _write_other(frame, out)
         return
     bits = frame.format.components[0].bits
     luma, blue, red = (_samples(plane, bits) for plane in frame.planes)
+    if int(frame.colorspace) == _RGB_MATRIX and blue.shape == luma.shape:
+        for channel, plane in enumerate((red, luma, blue)):  # H.273, 8.3: Y is green, Cb is blue, Cr is red
+            _write_scaled(plane, min(bits, _MOST_BITS), out[..., channel], full_range=is_full_range(frame))
+        return
     chroma = (_Chroma(blue, luma.shape), _Chroma(red, luma.shape))
     matrix = rgb_matrix(weights_of(frame), min(bits, _MOST_BITS), full_range=is_full_range(frame)) * _WHITE
     matrix[:, 1:3] /= [plane.unit for plane in chroma]
@@ -83,6 +123,21 @@ def write_rgb(frame: VideoFrame, out: NDArray[np.float32]) -> None:
         cv2.transform(yuv, matrix, dst=rgb)  # in floating point, then rounded and cut off to 16 bits
         np.copyto(out[rows], rgb)
         np.multiply(out[rows], np.float32(1 / _WHITE), out=out[rows])
+
+
+def _write_grey(frame: VideoFrame, out: NDArray[np.float32]) -> None:
+    bits = frame.format.components[0].bits
+    luma = _samples(frame.planes[0], bits)
+    _write_scaled(luma, min(bits, _MOST_BITS), out[..., 0], full_range=is_full_range(frame))
+    out[..., 1:] = out[..., :1]
+
+
+def _write_scaled(codes: NDArray[Any], bits: int, out: NDArray[np.float32], *, full_range: bool) -> None:
+    """Write code values of one colour into `out` [H, W], black to 0 and white to 1."""
+    unit = 1 << (bits - _BYTE)
+    black, white = (0, 256 * unit - 1) if full_range else (16 * unit, 235 * unit)
+    levels = np.arange(1 << bits, dtype=np.float64)
+    np.take(np.clip((levels - black) / (white - black), 0, 1).astype(np.float32), codes, out=out, mode="clip")
 
 
 def _samples(plane: VideoPlane, bits: int) -> NDArray[np.unsignedinteger]:

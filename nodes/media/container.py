@@ -4,53 +4,74 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from typing import TYPE_CHECKING, Any
+import struct
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import VideoDecodeError
-from .boxes import Box, BoxError, walk
-from .index import Index, check_index, read_index
-from .pyav import av
+from .boxes import BoxError, walk_file
+from .index import PICTURES, Index, movie_extends, read_index
+from .pyav import Disposition, av
+from .samples import read_fragments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
 KEPT = VideoDecodeError.money
 MAX_EDGE = 8192
 _CONTENT = {"mdat", "moof"}
+_MATROSKA = b"\x1a\x45\xdf\xa3"  # RFC 8794, 8.1 and 11.2.1
 _BEFORE_ALL = -(2**40)  # microseconds; the first packets may have times below zero
 # A title that is no UTF-8 is no damage. PyAV 19 forgives it by itself, and does not know the argument.
 _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}  # noqa: PLR2004 - see above
 
 
 def inspect(path: Path) -> Index:
-    """Read the index of a whole MP4 or QuickTime file, without FFmpeg.
+    """Read the index of an MP4 or QuickTime file, without FFmpeg.
 
     Raises:
-        VideoDecodeError: It is missing, cut off, something else, or contradicts itself.
+        VideoDecodeError: It is missing, cut off, or something else.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise VideoDecodeError("The clip is no ordinary file.", path=path)
+            raise VideoDecodeError("The clip is not an ordinary file.", path=path)
         with path.open("rb") as file:
-            index = read_index(file, _moov(list(walk(file, 0, status.st_size))))
-            check_index(index)
+            if file.read(4) == _MATROSKA:
+                raise VideoDecodeError(
+                    "The clip is a WebM or Matroska file. Only MP4 and QuickTime can be read.", path=path
+                )
+            return _index(file, status.st_size)
     except OSError as error:
         raise VideoDecodeError(f"The clip cannot be read: {error.strerror or error}.", path=path, money="") from error
     except BoxError as error:
         raise VideoDecodeError(f"The file is not a whole MP4 clip: {error}.", path=path) from error
-    return index
 
 
-def _moov(boxes: list[Box]) -> Box:
-    index = [box for box in boxes if box.kind == "moov"]
-    if len(index) != 1 or all(box.kind not in _CONTENT for box in boxes):
+def _index(file: BinaryIO, size: int) -> Index:
+    boxes = list(walk_file(file, size))
+    moov = next((box for box in boxes if box.kind == "moov"), None)
+    if moov is None or all(box.kind not in _CONTENT for box in boxes):
         raise BoxError("its index or its content is missing")
-    return index[0]
+    if moov.missing:
+        raise BoxError(f"it is cut off: its index should go on for {moov.missing} more bytes")
+    extends = movie_extends(file, moov)
+    try:
+        fragments = None if extends is None else read_fragments(file, boxes, extends, size)
+    except (struct.error, IndexError) as error:
+        raise BoxError("one of its parts is damaged") from error
+    index = read_index(file, moov, fragments)
+    end = max((track.data_end for track in index.tracks), default=0)
+    if end > size and any(box.missing for box in boxes):
+        raise BoxError(f"it is cut off: {end - size} more bytes should follow")
+    pictures = [track for track in index.tracks if track.kind == PICTURES]
+    if pictures and pictures[0].data_end > size:
+        raise BoxError(f"{pictures[0].data_end - size} bytes of its pictures lie behind its end")
+    return index
 
 
 @contextlib.contextmanager
@@ -63,7 +84,8 @@ def opened(path: Path) -> Iterator[InputContainer]:
     try:
         # The demuxer is named: a playlist that pretends to be a clip could make FFmpeg open other files.
         with av.open(str(path), format="mp4", **_TOLERANT) as container:
-            _check_pictures(container, path)
+            if not _films(container):
+                raise VideoDecodeError("The clip has no picture track.", path=path)
             yield container
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -76,15 +98,15 @@ def rewind(container: InputContainer) -> None:
 
 
 def video_stream(container: InputContainer) -> VideoStream:
-    """Return the stream with the pictures; `opened` has made sure that there is one."""
-    return container.streams.video[0]
+    """Return the first stream with pictures that is not a cover; `opened` has made sure that there is one."""
+    return _films(container)[0]
 
 
-def _check_pictures(container: InputContainer, path: Path) -> None:
-    if not container.streams.video:
-        raise VideoDecodeError("The clip has no picture track.", path=path)
-    codec = video_stream(container).codec_context
-    if codec is None:
-        raise VideoDecodeError("The pictures of the clip are in a format that PyAV does not know.", path=path)
-    if not (0 < codec.width <= MAX_EDGE and 0 < codec.height <= MAX_EDGE):
-        raise VideoDecodeError(f"The clip claims a size of {codec.width} x {codec.height} pixels.", path=path)
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """Return the stream with the sound that is meant to be heard: the default one, else the first."""
+    streams = container.streams.audio
+    return next((each for each in streams if each.disposition & Disposition.default), next(iter(streams), None))
+
+
+def _films(container: InputContainer) -> list[VideoStream]:
+    return [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import NotEnoughRoomError
+from ..errors import NotEnoughRoomError, VideoDecodeError
 from . import memory
-from .container import KEPT, inspect, opened, rewind
+from .colour import remarks
+from .container import KEPT, inspect, opened, rewind, video_stream
 from .frames import read_frames
 from .sound import read_sound
-from .timeline import read_timeline
+from .timeline import check_readable, picture_track, read_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from av.container import InputContainer
+
+    from .index import Index
+    from .timeline import Timeline
 
 _log = logging.getLogger("runcomfy.sora2pro.media")
 
@@ -33,7 +39,7 @@ class DecodedClip:
         frame_count: Frames delivered.
         width: Pixels.
         height: Pixels.
-        notes: Sentences for the user about what was replaced or left out.
+        notes: Sentences for the user: what of the clip could not be read, and what is there instead.
     """
 
     frames: torch.Tensor | None
@@ -65,13 +71,20 @@ def decode(
         checkpoint: Called at least once per frame; what it raises ends the decoding.
 
     Raises:
-        VideoDecodeError: The clip is damaged: a frame missing or broken is an error, never a short success.
+        VideoDecodeError: A frame is missing or broken, which is never a short success; or it is not a clip.
+            Trouble in the sound never withholds the frames, nor trouble in the frames the sound alone.
         NotEnoughRoomError: The frames would not fit into memory.
     """
     look = checkpoint or (lambda: None)
     index = inspect(path)
     with opened(path) as container:
         timeline = read_timeline(container, index, path, look)
+        if with_frames:
+            check_readable(container, index, path)
+            if timeline.frames_fault:
+                raise VideoDecodeError(timeline.frames_fault, path=path)
+            for remark in _remarks(container, index, timeline):
+                _log.info("%s: %s", path.name, remark)
         if not timeline.is_steady:
             _log.info("%s has a variable frame rate: %.3f frames per second on average.", path.name, timeline.fps)
         wanted = range(0, len(timeline.starts), select_every_nth)
@@ -86,7 +99,9 @@ def decode(
             report = progress or (lambda _done, _all: None)
             frames = torch.from_numpy(read_frames(container, path, timeline, wanted, report, look))
         rewind(container)
-        audio = read_sound(container, path, timeline, end_s, look)
+        audio, notes = read_sound(container, index, timeline, end_s, look)
+    for note in notes:
+        _log.warning("%s: %s", path.name, note)
     return DecodedClip(
         frames=frames,
         audio=audio,
@@ -94,7 +109,27 @@ def decode(
         frame_count=len(wanted),
         width=timeline.width,
         height=timeline.height,
+        notes=notes,
     )
+
+
+def _remarks(container: InputContainer, index: Index, timeline: Timeline) -> list[str]:
+    """Return sentences on what of the pictures is delivered as it is stored, where a player may show it otherwise."""
+    stream, track = video_stream(container), picture_track(container, index)
+    codec = stream.codec_context
+    said = remarks(int(codec.colorspace), int(codec.color_trc), int(codec.color_primaries))
+    ratio = stream.sample_aspect_ratio
+    if ratio and ratio != 1:
+        said.append(
+            f"Its pixels are not square ({ratio.numerator}:{ratio.denominator}), and are delivered as they are stored."
+        )
+    if track is not None and track.has_clean_aperture:
+        said.append("A part of its picture is marked as the one to show (clap); the whole picture is delivered.")
+    if timeline.orientation.odd_degrees:
+        said.append(
+            f"It asks to be turned by {timeline.orientation.odd_degrees} degrees, and is delivered as it is stored."
+        )
+    return said
 
 
 def _check_room(width: int, height: int, frame_count: int, path: Path) -> None:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from ..errors import NotEnoughRoomError, VideoDecodeError
 from .colour import write_rgb
-from .container import KEPT, video_stream
+from .container import KEPT, MAX_EDGE, opened, video_stream
 from .memory import WAYS_OUT
+from .pyav import av
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
+    from typing import Literal
 
     from av import VideoFrame
     from av.container import InputContainer
     from numpy.typing import NDArray
 
+    from .orientation import Orientation
     from .timeline import Timeline
+
+_log = logging.getLogger("runcomfy.sora2pro.media")
 
 _CONVERTERS = 2
 _MOST_WAITING = 6  # decoded pictures that wait for a converter: each holds memory
@@ -56,12 +63,19 @@ def read_frames(
     block = _block(len(wanted), timeline)
     running: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_CONVERTERS, "sora2pro-colour") as pool:
-        pictures = _pictures(container, timeline, path, checkpoint)
-        for place, picture in enumerate(_only(pictures, wanted)):
-            running.append(pool.submit(write_upright, picture, block[place]))
-            if len(running) > _MOST_WAITING:
-                running.popleft().result()
-                progress(place + 1 - len(running), len(wanted))
+        pictures = _pictures(container, timeline, path, checkpoint, threads="AUTO")
+        try:
+            for place, picture in enumerate(_only(pictures, wanted)):
+                running.append(pool.submit(write_upright, picture, timeline.orientation, block[place]))
+                if len(running) > _MOST_WAITING:
+                    running.popleft().result()
+                    progress(place + 1 - len(running), len(wanted))
+        except VideoDecodeError:
+            # Which frame it is, is only certain where one is decoded after the other.
+            with opened(path) as again:
+                for _ in _only(_pictures(again, timeline, path, checkpoint, threads="NONE"), wanted):
+                    pass
+            raise
         while running:
             running.popleft().result()
             progress(len(wanted) - len(running), len(wanted))
@@ -77,26 +91,44 @@ def _only(pictures: Iterator[VideoFrame], wanted: range) -> Iterator[VideoFrame]
 
 
 def _pictures(
-    container: InputContainer, timeline: Timeline, path: Path, checkpoint: Callable[[], None]
+    container: InputContainer,
+    timeline: Timeline,
+    path: Path,
+    checkpoint: Callable[[], None],
+    *,
+    threads: Literal["AUTO", "NONE"],
 ) -> Iterator[VideoFrame]:
-    """Yield all frames in order, each held against the timeline."""
+    """Yield all frames in order, each held against the timeline.
+
+    A packet that cannot be decoded is passed over: which frame it leaves out is seen by what comes out next.
+    """
     stream = video_stream(container)
-    stream.thread_type = "AUTO"
-    number, kind = 0, None
+    stream.thread_type = threads
+    number, count, failed = 0, len(timeline.starts), False
+    first: tuple[int, int] | None = None
     for packet in container.demux(stream):
-        for frame in packet.decode():
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
             checkpoint()
-            kind = kind or frame.format.name
-            if frame.is_corrupt or number == len(timeline.starts) or frame.pts != timeline.starts[number]:
-                raise VideoDecodeError(f"The clip is damaged: frame {number} is broken or missing.", path=path)
-            if upright_size(frame) != (timeline.width, timeline.height) or frame.format.name != kind:
-                raise VideoDecodeError(f"The clip is damaged: frame {number} has another size or format.", path=path)
+            failed = True
+            continue
+        for frame in frames:
+            checkpoint()
+            if frame.is_corrupt or number == count or frame.pts != timeline.starts[number]:
+                raise VideoDecodeError(f"Frame {min(number + 1, count)} of {count} is broken.", path=path)
+            size = (frame.width, frame.height)
+            first = first or size
+            if size != first:
+                if max(size) > MAX_EDGE:
+                    raise VideoDecodeError(
+                        f"Frame {number + 1} of {count} claims a size of {size[0]} x {size[1]} pixels.", path=path
+                    )
+                _log.info("Frame %d of %s has another size and is scaled.", number + 1, path.name)
             yield frame
             number += 1
-    if number < len(timeline.starts):
-        raise VideoDecodeError(
-            f"The clip is damaged: only {number} of its {len(timeline.starts)} frames can be read.", path=path
-        )
+    if number < count or failed:
+        raise VideoDecodeError(f"Frame {min(number + 1, count)} of {count} is broken.", path=path)
 
 
 def _block(count: int, timeline: Timeline) -> NDArray[np.float32]:
@@ -107,22 +139,16 @@ def _block(count: int, timeline: Timeline) -> NDArray[np.float32]:
         raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=WAYS_OUT) from error
 
 
-def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Return (width, height) of a decoded picture once it stands upright, in pixels."""
-    return (frame.height, frame.width) if _quarter_turns(frame) % 2 else (frame.width, frame.height)
-
-
-def write_upright(frame: VideoFrame, out: NDArray[np.float32]) -> None:
-    """Write a decoded picture into `out`: [H, W, 3] float32, 0..1, of the upright size."""
-    turns = _quarter_turns(frame)
-    if turns == 0:
+def write_upright(frame: VideoFrame, orientation: Orientation, out: NDArray[np.float32]) -> None:
+    """Write a decoded picture into `out`: [H, W, 3] float32, 0..1, of the upright size, to which it is scaled."""
+    if orientation.size(frame.width, frame.height) == (out.shape[1], out.shape[0]) and not orientation.is_changing:
         write_rgb(frame, out)
         return
     picture = np.empty((frame.height, frame.width, 3), np.float32)
     write_rgb(frame, picture)
-    out[:] = np.rot90(picture, turns)
-
-
-def _quarter_turns(frame: VideoFrame) -> int:
-    """Return how often the picture has to be turned left by 90 degrees to stand upright."""
-    return round(frame.rotation / 90) % 4
+    upright = orientation.shown(picture)
+    if upright.shape != out.shape:
+        size = (out.shape[1], out.shape[0])
+        scaled = cv2.resize(np.ascontiguousarray(upright), size, interpolation=cv2.INTER_CUBIC)
+        upright = np.clip(scaled, 0, 1)
+    out[:] = upright

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import VideoDecodeError
 from .container import inspect, opened
 from .timeline import read_timeline
 
@@ -23,7 +24,7 @@ class ClipFacts:
         fps: Average frames per second.
         frame_count: Frames that are shown.
         duration_s: How long they are shown.
-        has_audio: Whether there is a sound track.
+        has_audio: Whether there is a sound track with sound in it.
     """
 
     width: int
@@ -43,6 +44,9 @@ def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFa
     index = inspect(path)
     with opened(path) as container:
         timeline = read_timeline(container, index, path, checkpoint or (lambda: None))
+    fault = timeline.frames_fault or timeline.sound_fault
+    if fault:
+        raise VideoDecodeError(fault, path=path)
     return ClipFacts(
         width=timeline.width,
         height=timeline.height,

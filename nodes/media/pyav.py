@@ -6,10 +6,11 @@ from ..errors import MissingDependencyError
 
 try:
     import av
+    from av.stream import Disposition
 except ImportError as error:
     raise MissingDependencyError(
         f"The Python package 'av' (PyAV), which reads and writes video, cannot be loaded: {error}.",
         remedy="Install it into ComfyUI's Python with 'pip install av', then restart ComfyUI.",
     ) from error
 
-__all__ = ["av"]
+__all__ = ["Disposition", "av"]

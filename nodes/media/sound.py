@@ -1,100 +1,189 @@
-"""The sound of a clip, in step with its pictures."""
+"""The sound of a clip, in step with its pictures. What of it cannot be read is silence, and is told."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from ..errors import VideoDecodeError
+from .container import sound_stream
 from .pyav import av
 from .timeline import MAX_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+    from av import AudioFrame
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from numpy.typing import NDArray
 
+    from .index import Index
     from .timeline import Timeline
 
 _SILENCE_RATE = 48000
 _SILENCE_CHANNELS = 2
-_MOST_CHANNELS = 8  # PyAV reads beyond its memory where there are more
+_MOST_CHANNELS = 8  # PyAV reads beyond its memory where there are more; FFmpeg mixes them down to two
+_MOST_RATE = 768_000
 _SLACK_S = 0.1  # between the length in the index and the sound that comes out: a frame or two of padding
+_FAILURES = (av.FFmpegError, ValueError)
 
 
 def read_sound(
     container: InputContainer,
-    path: Path,
+    index: Index,
     timeline: Timeline,
     end_s: float | None,
     checkpoint: Callable[[], None],
-) -> dict[str, object]:
-    """Return ComfyUI's AUDIO: {"waveform": float32 [1, channels, samples], "sample_rate": Hz}.
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Return ComfyUI's AUDIO, and sentences on what of it could not be read.
 
-    Its first sample belongs to the beginning of the first frame. A clip without sound gets silence of its own length.
+    AUDIO is {"waveform": float32 [1, channels, samples], "sample_rate": Hz}. Its first sample belongs to the beginning of
+    the first frame, and it is never shorter than the frames: what is missing is silence.
 
     Args:
         container: The clip, at its beginning.
-        path: The clip, for errors.
+        index: What its index says.
         timeline: When its frames are shown and its sound is over.
         end_s: Where to cut the sound off; None for all of it.
         checkpoint: Called per packet; may raise.
-
-    Raises:
-        VideoDecodeError: The sound is damaged or incomplete.
     """
-    if not timeline.has_sound:
-        seconds = (timeline.end_s() if end_s is None else end_s) - timeline.start_s
-        silence = torch.zeros(1, _SILENCE_CHANNELS, round(seconds * _SILENCE_RATE))
-        return {"waveform": silence, "sample_rate": _SILENCE_RATE}
-    until_s = min(seconds for seconds in (timeline.sound_end_s, end_s, MAX_SECONDS) if seconds is not None)
-    if not container.streams.audio or container.streams.audio[0].codec_context is None:
-        raise VideoDecodeError("The sound of the clip is in a format that PyAV does not know.", path=path)
-    rate = container.streams.audio[0].rate
-    samples = _joined(_pieces(container, path, timeline.start_s, until_s, checkpoint), rate, path)
-    if timeline.sound_end_s is not None and samples.shape[1] < (until_s - timeline.start_s - _SLACK_S) * rate:
-        raise VideoDecodeError(
-            f"The clip is damaged: {samples.shape[1] / rate:.2f} of {until_s:.2f} seconds of its sound are there.",
-            path=path,
-        )
-    kept = np.ascontiguousarray(samples[:, : round((until_s - timeline.start_s) * rate)])
-    return {"waveform": torch.from_numpy(kept)[None], "sample_rate": rate}
+    reading = _Reading(timeline, end_s)
+    stream = sound_stream(container)
+    track = None if stream is None else index.track(stream.id)
+    if stream is None or not timeline.has_sound:
+        # `sound_fault` without a stream: there is a track, and FFmpeg cannot make anything of it.
+        return reading.silence(), (_UNREADABLE,) if timeline.sound_fault else ()
+    if track is not None and track.is_encrypted:
+        return reading.silence(), ("The sound of the clip is encrypted and is silent.",)
+    if stream.codec_context is None:
+        name = f"in the format {track.formats[0]!a}" if track and track.formats else "in a format"
+        return reading.silence(), (f"The sound of the clip is {name} that PyAV does not know, and is silent.",)
+    for place, piece in reading.pieces(container, stream, checkpoint):
+        reading.add(place, piece)
+    return reading.audio(), reading.notes()
 
 
-def _pieces(
-    container: InputContainer, path: Path, start_s: float, until_s: float, checkpoint: Callable[[], None]
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield (place of the first sample, samples [channels, n]) in order."""
-    stream = container.streams.audio[0]
-    resampler = av.AudioResampler(format="fltp")
-    for packet in container.demux(stream):
-        checkpoint()
-        for decoded in packet.decode():
-            if decoded.layout.nb_channels > _MOST_CHANNELS or decoded.rate != stream.rate or decoded.is_corrupt:
-                raise VideoDecodeError("The clip is damaged: its sound changes its form.", path=path)
-            if decoded.time is None:
-                raise VideoDecodeError("The clip is damaged: its sound has no times.", path=path)
-            if decoded.time >= until_s:
+_UNREADABLE = "The sound of the clip could not be read and is silent."
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Puts each piece of sound where its time says.
+
+    Attributes:
+        timeline: When the frames are shown and the sound is over.
+        end_s: Where the sound is to be cut off; None for all of it.
+    """
+
+    timeline: Timeline
+    end_s: float | None
+    _rate: int = 0
+    _layout: str = ""
+    _resampler: av.AudioResampler | None = None
+    _form: tuple[str, str, int] | None = None
+    _joined: list[NDArray[np.float32]] = field(default_factory=list)
+    _filled: int = 0
+    _is_broken: bool = False
+    _lost_s: float = 0.0
+    _is_complete: bool = False
+
+    @property
+    def _until_s(self) -> float:
+        said = self.timeline.sound_end_s
+        return min(seconds for seconds in (said, self.end_s, float(MAX_SECONDS)) if seconds is not None)
+
+    @property
+    def _frames_s(self) -> float:
+        return (self.timeline.end_s() if self.end_s is None else self.end_s) - self.timeline.start_s
+
+    def silence(self) -> dict[str, object]:
+        """Return silence of the frames' time."""
+        count = max(1, round(self._frames_s * _SILENCE_RATE))
+        return {"waveform": torch.zeros(1, _SILENCE_CHANNELS, count), "sample_rate": _SILENCE_RATE}
+
+    def pieces(
+        self, container: InputContainer, stream: AudioStream, checkpoint: Callable[[], None]
+    ) -> Iterator[tuple[int | None, NDArray[np.float32]]]:
+        """Yield (place of the first sample, if it has a time; samples [channels, n]) in order."""
+        packets = container.demux(stream)
+        while True:
+            checkpoint()
+            try:
+                packet = next(packets, None)
+            except _FAILURES:
                 return
-            for frame in resampler.resample(decoded):
-                yield round((decoded.time - start_s) * stream.rate), np.asarray(frame.to_ndarray(), np.float32)
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except _FAILURES:
+                self._lose(float((packet.duration or 0) * (packet.time_base or 0)))
+                continue
+            for frame in frames:
+                if frame.time is not None and frame.time >= self._until_s:
+                    self._is_complete = True
+                    return
+                try:
+                    yield from self._converted(frame)
+                except _FAILURES:
+                    self._lose(frame.samples / (frame.rate or _SILENCE_RATE))
 
+    def _lose(self, seconds: float) -> None:
+        self._lost_s += seconds
+        self._is_broken = True
 
-def _joined(pieces: Iterator[tuple[int, NDArray[np.float32]]], rate: int, path: Path) -> NDArray[np.float32]:
-    """Put each piece where its time says: what comes before the picture is cut, what is late comes after silence."""
-    joined: list[NDArray[np.float32]] = []
-    filled = 0
-    for place, piece in pieces:
-        if max(place, filled) > MAX_SECONDS * rate:
-            raise VideoDecodeError("The clip is damaged: its sound has no end.", path=path)
-        samples = piece[:, max(0, -place) :] if filled == 0 else piece
-        if place > filled and (filled == 0 or place - filled > piece.shape[1]):
-            joined.append(np.zeros((piece.shape[0], place - filled), np.float32))
-            filled = place
-        joined.append(samples)
-        filled += samples.shape[1]
-    return np.concatenate(joined, axis=1) if joined else np.zeros((_SILENCE_CHANNELS, 0), np.float32)
+    def _converted(self, frame: AudioFrame) -> Iterator[tuple[int | None, NDArray[np.float32]]]:
+        """Bring a piece to the form of the first one, as FFmpeg does where the form changes."""
+        if frame.is_corrupt or not 0 < frame.rate <= _MOST_RATE:
+            raise ValueError("a broken piece of sound")
+        form = (frame.format.name, frame.layout.name, frame.rate)
+        if self._form is None:
+            self._rate = frame.rate
+            self._layout = "stereo" if frame.layout.nb_channels > _MOST_CHANNELS else frame.layout.name
+        if form != self._form:
+            self._form, self._resampler = form, av.AudioResampler("fltp", self._layout, self._rate)
+        place = None if frame.time is None else round((frame.time - self.timeline.start_s) * self._rate)
+        for converted in self._resampler.resample(frame) if self._resampler else ():
+            yield place, np.asarray(converted.to_ndarray(), np.float32)
+            place = None
+
+    def add(self, place: int | None, piece: NDArray[np.float32]) -> None:
+        """Put a piece into its place: what comes before the picture is cut, what is late comes after silence."""
+        place = self._filled if place is None else place
+        place = min(place, MAX_SECONDS * self._rate)
+        samples = piece[:, max(0, -place) :] if self._filled == 0 else piece
+        is_late = self._filled == 0 or self._is_broken or place - self._filled > piece.shape[1]
+        if place > self._filled and is_late:
+            self._joined.append(np.zeros((piece.shape[0], place - self._filled), np.float32))
+            self._filled = place
+        self._is_broken = False
+        self._joined.append(samples)
+        self._filled += samples.shape[1]
+
+    def audio(self) -> dict[str, object]:
+        """Return all of it."""
+        if not self._joined:
+            return self.silence()
+        least = max(1, round(self._frames_s * self._rate))
+        most = round((self._until_s - self.timeline.start_s) * self._rate)
+        length = least if self.end_s is not None else max(least, min(most, self._filled))
+        missing = np.zeros((self._joined[0].shape[0], max(0, length - self._filled)), np.float32)
+        kept = np.ascontiguousarray(np.concatenate([*self._joined, missing], axis=1)[:, :length])
+        return {"waveform": torch.from_numpy(kept)[None], "sample_rate": self._rate}
+
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences on what could not be read."""
+        said = []
+        should_s = min(self._until_s, self.end_s or self._until_s) - self.timeline.start_s
+        is_short = self.timeline.sound_end_s is not None and not self._is_complete
+        missing_s = should_s - self._filled / (self._rate or _SILENCE_RATE) if is_short else 0.0
+        if missing_s > _SLACK_S and not self._joined:
+            return (_UNREADABLE,)
+        if self._lost_s:
+            said.append(f"{self._lost_s:.2f} s of the sound could not be read and are silent.")
+        if missing_s - (self._lost_s if self._is_broken else 0) > _SLACK_S:
+            said.append(f"The last {missing_s:.2f} s of the sound are missing and are silent.")
+        return tuple(said)

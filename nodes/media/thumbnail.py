@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from ..errors import VideoDecodeError
-from .container import opened, video_stream
-from .frames import upright_size, write_upright
+from .container import inspect, opened, video_stream
+from .frames import write_upright
+from .orientation import Orientation
+from .timeline import check_readable, picture_track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,13 +29,17 @@ def write_thumbnail(clip: Path, target: Path, *, edge: int = EDGE) -> None:
     Raises:
         VideoDecodeError: The clip is missing, damaged or without a picture.
     """
+    index = inspect(clip)
     with opened(clip) as container:
+        check_readable(container, index, clip)
         frame = next(container.decode(video_stream(container)), None)
         if frame is None:
             raise VideoDecodeError("The clip has no picture in it.", path=clip)
-        width, height = upright_size(frame)
+        track = picture_track(container, index)
+        orientation = track.orientation if track else Orientation()
+        width, height = orientation.size(frame.width, frame.height)
         picture = np.empty((height, width, 3), np.float32)
-        write_upright(frame, picture)
+        write_upright(frame, orientation, picture)
     scale = min(1.0, edge / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import VideoDecodeError
-from .container import video_stream
-from .index import PICTURES, SOUND
+from .container import MAX_EDGE, sound_stream, video_stream
+from .index import PICTURES, SOUND, clip_fault, track_fault
+from .nal import blank_finder
+from .orientation import Orientation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
     from .index import Index, Track
 
 MAX_FRAMES = 60_000
 MAX_SECONDS = 1_800
 _SAME_RATE = Fraction(1, 1000)
-_NO_ZEROS = {"h264", "hevc"}  # they write 0, 0, 3 for 0, 0, so that only a damaged packet holds a run of zeros
 _SLACK_FRAMES = 3
+_LEAST_PICTURES = 0.6  # of the length of the sound: what has less has lost pictures
+_SOUND_SLACK_S = 1.0
 _LOOK_EVERY = 256
+_USUAL_RATE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +38,18 @@ class Timeline:
     """The frames that will be shown.
 
     Attributes:
-        starts: When each is shown, in presentation order, in units of `time_base`.
+        starts: When each is shown, in presentation order, in units of `time_base`. Several may be shown at one time.
         end: When the last one is over, in the same units.
         time_base: Seconds per unit.
         fps: Average frames per second.
         is_steady: Whether every frame is shown equally long.
         width: Of the upright picture, in pixels.
         height: Of the upright picture, in pixels.
-        has_sound: Whether there is a sound track.
+        orientation: How a stored picture becomes upright.
+        has_sound: Whether there is a sound track with sound in it.
         sound_end_s: When the sound is over, where the index says it.
+        frames_fault: A sentence that says why its frames are not whole, or cannot be read; None where nothing tells of it.
+        sound_fault: The same of its sound.
     """
 
     starts: tuple[int, ...]
@@ -50,8 +59,11 @@ class Timeline:
     is_steady: bool
     width: int
     height: int
+    orientation: Orientation
     has_sound: bool
     sound_end_s: float | None
+    frames_fault: str | None
+    sound_fault: str | None
 
     @property
     def start_s(self) -> float:
@@ -69,6 +81,36 @@ class Timeline:
         return float((self.end if is_last else self.starts[(number or 0) + 1]) * self.time_base)
 
 
+@dataclass(frozen=True, slots=True)
+class _Packets:
+    """The packets of the picture track: (start, duration) of those that are shown, in order, and the number of all."""
+
+    shown: tuple[tuple[int, int], ...]
+    count: int
+    broken_at: int | None
+
+
+def picture_track(container: InputContainer, index: Index) -> Track | None:
+    """Return what the index says of the pictures that are shown."""
+    return index.track(video_stream(container).id)
+
+
+def check_readable(container: InputContainer, index: Index, path: Path) -> None:
+    """Make sure that the pictures are in a form that can be decoded.
+
+    Raises:
+        VideoDecodeError: They are encrypted, or in an unknown format.
+    """
+    track = picture_track(container, index)
+    if track is not None and track.is_encrypted:
+        raise VideoDecodeError("The clip is encrypted: without its key its pictures cannot be read.", path=path)
+    if video_stream(container).codec_context is None:
+        name = ascii(track.formats[0]) if track and track.formats else "of an unknown name"
+        raise VideoDecodeError(
+            f"The pictures of the clip are in the format {name}, which PyAV does not know.", path=path
+        )
+
+
 def read_timeline(container: InputContainer, index: Index, path: Path, checkpoint: Callable[[], None]) -> Timeline:
     """Read all packets of the picture track once, and hold them against the index. Edit lists are honoured.
 
@@ -79,89 +121,138 @@ def read_timeline(container: InputContainer, index: Index, path: Path, checkpoin
         checkpoint: Called now and then; may raise.
 
     Raises:
-        VideoDecodeError: It is not a whole clip, or absurd.
+        VideoDecodeError: It has no frames, or is absurd.
     """
-    shown, count = _packets(container, path, checkpoint)
-    timeline = _timeline(shown, container, index, path)
-    track = index.first(PICTURES)
-    if track is not None and not index.is_fragmented:
-        _check_complete(timeline, count, track, path)
-    return timeline
+    track = picture_track(container, index)
+    packets = _packets(container, path, checkpoint, can_have_holes=not (track and track.is_encrypted))
+    return _timeline(packets, container, index, track, path)
 
 
 def _packets(
-    container: InputContainer, path: Path, checkpoint: Callable[[], None]
-) -> tuple[list[tuple[int, int]], int]:
-    """Return (start, duration) of the packets that are shown, in order of presentation, and the number of all."""
+    container: InputContainer, path: Path, checkpoint: Callable[[], None], *, can_have_holes: bool
+) -> _Packets:
     stream = video_stream(container)
+    codec = stream.codec_context
+    is_blank = blank_finder(codec.name, codec.extradata) if codec is not None and can_have_holes else None
     shown: list[tuple[int, int]] = []
-    count = 0
+    count, broken_at = 0, None
     for packet in container.demux(stream):
         if count % _LOOK_EVERY == 0:
             checkpoint()
         if packet.size == 0:
             continue
-        is_blank = stream.codec_context.name in _NO_ZEROS and bytes(4) in bytes(packet)
-        if packet.is_corrupt or packet.pts is None or is_blank:
-            raise VideoDecodeError(f"The clip is damaged: packet {count} is incomplete.", path=path)
         count += 1
         if count > MAX_FRAMES:
             raise VideoDecodeError(f"The clip claims more than {MAX_FRAMES} frames.", path=path)
+        start = packet.dts if packet.pts is None else packet.pts
+        if broken_at is None and (packet.is_corrupt or start is None or (is_blank and is_blank(bytes(packet)))):
+            broken_at = start or 0
         if not packet.is_discard:
-            shown.append((packet.pts, packet.duration or 0))
-    return sorted(shown), count
+            shown.append((start or 0, packet.duration or 0))
+    return _Packets(tuple(sorted(shown)), count, broken_at)
 
 
-def _timeline(shown: list[tuple[int, int]], container: InputContainer, index: Index, path: Path) -> Timeline:
+def _timeline(packets: _Packets, container: InputContainer, index: Index, track: Track | None, path: Path) -> Timeline:
     stream = video_stream(container)
-    starts = tuple(start for start, _ in shown)
+    starts = tuple(start for start, _ in packets.shown)
     if not starts or not stream.time_base:
-        raise VideoDecodeError("The clip is damaged: it has no frames.", path=path)
+        raise VideoDecodeError("The clip has no frames.", path=path)
     steps = [later - earlier for earlier, later in pairwise(starts)]
-    if 0 in steps:
-        raise VideoDecodeError("The clip is damaged: two frames are shown at the same time.", path=path)
     is_steady = not steps or max(steps) - min(steps) <= 1
     # With a variable rate, packets last until the next one is decoded, not shown: then the last frame is an average one.
-    end = starts[-1] + (shown[-1][1] if is_steady and shown[-1][1] else round(sum(steps) / max(len(steps), 1)))
+    last = packets.shown[-1][1] if is_steady else round(sum(steps) / len(steps))
+    end = starts[-1] + (last or round(1 / (Fraction(stream.average_rate or _USUAL_RATE) * stream.time_base)) or 1)
     duration = (end - starts[0]) * stream.time_base
     if duration > MAX_SECONDS:
         raise VideoDecodeError(f"The clip claims to be longer than {MAX_SECONDS // 60} minutes.", path=path)
-    width, height = stream.codec_context.width, stream.codec_context.height
-    track, sound = index.first(PICTURES), index.first(SOUND)
-    is_turned = track is not None and track.is_turned
+    upright = track.orientation if track else Orientation()
+    width, height = _size(stream, track)
+    if not (0 < width <= MAX_EDGE and 0 < height <= MAX_EDGE):
+        raise VideoDecodeError(f"The clip claims a size of {width} x {height} pixels.", path=path)
+    width, height = upright.size(width, height)
+    heard = sound_stream(container)
+    sound = index.track(heard.id) if heard is not None else None
+    shown = _Shown(len(starts), float(end * stream.time_base), float(duration), is_steady)
     return Timeline(
         starts=starts,
         end=end,
         time_base=stream.time_base,
         fps=_rate(len(starts), duration, stream.average_rate),
         is_steady=is_steady,
-        width=height if is_turned else width,
-        height=width if is_turned else height,
-        has_sound=sound is not None,
-        sound_end_s=None if sound is None or index.is_fragmented else float(sound.shown_s),
+        width=width,
+        height=height,
+        orientation=upright,
+        has_sound=heard is not None and (sound is None or sound.sample_count > 0),
+        sound_end_s=None if sound is None or index.is_fragmented else float(sound.length_s),
+        frames_fault=_frames_fault(packets, shown, index, track, sound),
+        sound_fault=_sound_fault(index, sound),
     )
+
+
+def _size(stream: VideoStream, track: Track | None) -> tuple[int, int]:
+    codec = stream.codec_context
+    if codec is not None:
+        return codec.width, codec.height
+    return track.size if track else (0, 0)
 
 
 def _rate(count: int, duration: Fraction, said: Fraction | None) -> Fraction:
     """Return the measured rate, or the clip's own word for it where both agree: 29.97 is 30000/1001."""
-    if duration == 0:
-        return Fraction(said or 30)
     measured = count / duration
     return Fraction(said) if said and abs(measured / said - 1) < _SAME_RATE else measured
 
 
-def _check_complete(timeline: Timeline, packet_count: int, track: Track, path: Path) -> None:
-    """Hold what the packets say against the index, which says it in other words.
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    count: int
+    end_s: float
+    duration_s: float
+    is_steady: bool
+
+
+def _frames_fault(
+    packets: _Packets, shown: _Shown, index: Index, track: Track | None, sound: Track | None
+) -> str | None:
+    """Return what tells that frames are missing or broken.
 
     Encoders do not agree whether the length of a track counts the delay of reordered frames: a little may be missing.
     """
-    frame_s = timeline.duration_s / len(timeline.starts)
-    shown_s = float(track.shown_s)
-    is_trimmed = abs(track.shown_s - track.timed_s) > frame_s / 2
-    is_short = timeline.is_steady and shown_s - timeline.end_s() > _SLACK_FRAMES * frame_s
-    if is_short or ({len(timeline.starts), packet_count} != {track.sample_count} and not is_trimmed):
-        raise VideoDecodeError(
-            f"The clip is damaged: {len(timeline.starts)} of {track.sample_count} frames and "
-            f"{timeline.end_s():.2f} of {shown_s:.2f} seconds are there.",
-            path=path,
+    if PICTURES in index.unreadable and track is None:
+        return "The clip is damaged: the index of its pictures cannot be read."
+    clause = (track and track_fault(track, is_fragmented=index.is_fragmented)) or clip_fault(index)
+    if clause:
+        return f"The file is not a whole MP4 clip: {clause}."
+    if packets.broken_at is not None:
+        number = max(1, bisect_right(packets.shown, (packets.broken_at, MAX_SECONDS << 32)))
+        return f"Frame {number} of {shown.count} is broken."
+    if track is not None:
+        said_s = float(track.length_s)
+        is_trimmed = (
+            track.edited_s is not None and abs(track.edited_s - track.timed_s) > shown.duration_s / shown.count / 2
         )
+        is_short = shown.is_steady and said_s - shown.end_s > _SLACK_FRAMES * shown.duration_s / shown.count
+        if (is_short and not index.is_fragmented) or (
+            {shown.count, packets.count} != {track.sample_count} and not is_trimmed
+        ):
+            return (
+                f"The clip is damaged: {shown.count} of {track.sample_count} frames and "
+                f"{shown.end_s:.2f} of {said_s:.2f} seconds are there."
+            )
+    if sound is not None and _lacks_pictures(shown, sound):
+        return (
+            f"The clip is not whole: there are {float(sound.timed_s):.2f} s of sound, and only {shown.duration_s:.2f} s "
+            "of pictures."
+        )
+    return None
+
+
+def _lacks_pictures(shown: _Shown, sound: Track) -> bool:
+    seconds = float(min(sound.timed_s, sound.length_s))
+    return shown.duration_s < _LEAST_PICTURES * seconds and shown.duration_s + _SOUND_SLACK_S < seconds
+
+
+def _sound_fault(index: Index, sound: Track | None) -> str | None:
+    if sound is None:
+        return "The clip is damaged: the index of its sound cannot be read." if SOUND in index.unreadable else None
+    clause = track_fault(sound, is_fragmented=index.is_fragmented)
+    return f"The file is not a whole MP4 clip: {clause}." if clause else None
