@@ -19,7 +19,7 @@ demo: venv ## a clip from a picture, with no account and no money [IMAGE=photo.j
 	@$(RUN) demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(SERVE),--serve)
 
 test: comfyui .cache/lowest ## the whole test-suite [TESTS="tests/unit -k journal": only these]
-	@.ci/system-packages browser
+	@.ci/system-packages tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

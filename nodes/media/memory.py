@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from ..errors import NotEnoughRoomError
 
@@ -29,12 +28,18 @@ def frames_bytes(width: int, height: int, frame_count: int) -> int:
 
 
 def check_room(
-    needed_bytes: int, *, available: int | None = None, money: str | None = None, remedy: str = WAYS_OUT
+    needed_bytes: int,
+    *,
+    need: str = "The frames need",
+    available: int | None = None,
+    money: str | None = None,
+    remedy: str = WAYS_OUT,
 ) -> None:
-    """Make sure that frames of `needed_bytes` fit into memory.
+    """Make sure that `needed_bytes` fit into memory.
 
     Args:
-        needed_bytes: See `frames_bytes`; for a batch, the sum.
+        needed_bytes: For frames see `frames_bytes`; for a batch, the sum.
+        need: How a refusal begins.
         available: Free bytes; asked of the machine by default.
         money: What a refusal means for the money; by default that nothing was sent.
         remedy: What a refusal recommends.
@@ -45,7 +50,7 @@ def check_room(
     free = available_bytes() if available is None else available
     if needed_bytes + _HEADROOM_BYTES > free:
         raise NotEnoughRoomError(
-            f"The frames need {needed_bytes / GIB:.1f} GiB of memory, and {max(free, 0) / GIB:.1f} GiB are free.",
+            f"{need} {needed_bytes / GIB:.1f} GiB of memory, and {max(free, 0) / GIB:.1f} GiB are free.",
             money=money,
             remedy=remedy,
         )
@@ -53,9 +58,7 @@ def check_room(
 
 def available_bytes(*, proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Return the bytes that can be had without swapping and without being killed for it."""
-    if sys.platform == "win32":
-        return _windows_available()
-    machine = _linux_available(proc) or _physical()
+    machine = _linux_available(proc) or int(psutil.virtual_memory().available)
     return min([machine, *_control_group_rooms(proc, cgroup)])
 
 
@@ -64,11 +67,6 @@ def _linux_available(proc: Path) -> int | None:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return None
-
-
-def _physical() -> int:
-    """Return all of the memory: macOS compresses and evicts, so that its free count says little."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _control_group_rooms(proc: Path, cgroup: Path) -> Iterator[int]:
@@ -106,31 +104,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="ascii")
     except OSError:
         return ""
-
-
-if sys.platform == "win32":
-
-    class _MemoryStatus(ctypes.Structure):
-        """MEMORYSTATUSEX of the Windows API."""
-
-        _fields_ = (
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            *(
-                (name, ctypes.c_ulonglong)
-                for name in (
-                    "total",
-                    "available",
-                    "page_total",
-                    "page_free",
-                    "virtual_total",
-                    "virtual_free",
-                    "extended",
-                )
-            ),
-        )
-
-    def _windows_available() -> int:
-        status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
-        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
-        return int(status.available)

@@ -6,20 +6,21 @@ import base64
 import hashlib
 import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 
 from ..errors import InvalidInputError
-from . import FITS
+from . import FITS, memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    import torch
     from numpy.typing import NDArray
 
 MAX_REFERENCE_BYTES = 6 * 1024 * 1024
@@ -28,6 +29,10 @@ _CHANNELS = (1, 3, 4)
 _SAME_SHAPE = 0.02  # log of the ratio of two aspect ratios: 16:9 and 7:4 look alike
 _BLUR_SHRINK = 8  # the blurred ground is made at an eighth of the size
 _BLUR_SIGMA = 1 / 24  # of its shorter side
+_BAND_PIXELS = 1 << 18  # of a picture that are worked on at a time: a large one would not fit into memory several times
+_BYTES_PER_VALUE = 4  # float32
+_UNPROVEN_BYTES = 256 * 1024**2  # what may be taken without asking for it
+_FEED = "Connect the IMAGE output of a node such as Load Image."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,21 @@ def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
     Raises:
         InvalidInputError: It is no usable IMAGE, or holds more than `max_clips` pictures.
     """
-    shape = tuple(getattr(image, "shape", ()))
+    if not isinstance(image, torch.Tensor):
+        raise InvalidInputError(
+            f"The input 'image' is not a ComfyUI IMAGE: it is a {type(image).__name__}.", remedy=_FEED
+        )
+    if image.is_nested or image.layout != torch.strided or image.is_meta:
+        raise InvalidInputError(
+            "The input 'image' is not a ComfyUI IMAGE: it is a tensor without pixels in a grid "
+            f"({image.layout}, on the device {image.device}).",
+            remedy=_FEED,
+        )
+    shape = tuple(image.shape)
     if len(shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
         raise InvalidInputError(
-            f"The input 'image' is no ComfyUI IMAGE [batch, height, width, channels]: its shape is {list(shape)}.",
-            remedy="Connect the IMAGE output of a node such as Load Image.",
+            f"The input 'image' is not a ComfyUI IMAGE [batch, height, width, channels]: its shape is {list(shape)}.",
+            remedy=_FEED,
         )
     if 0 in shape:
         raise InvalidInputError(
@@ -80,7 +95,7 @@ def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
             f"The input 'image' holds {image.dtype} instead of numbers between 0 and 1.",
             remedy="Divide the values by their maximum first, as ComfyUI's own nodes do.",
         )
-    if not bool(image.isfinite().all()):
+    if not _is_finite(image):
         raise InvalidInputError(
             "The input 'image' holds values that are not numbers (NaN or infinity).",
             remedy="Look at the node that feeds it: a black preview is a common sign of a failed VAE decode.",
@@ -92,6 +107,32 @@ def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
             remedy="Raise 'max_clips' to have one clip of each, or pick one picture from the batch.",
         )
     return int(shape[0])
+
+
+def _is_finite(image: torch.Tensor) -> bool:
+    """Return whether every value of a batch is a number.
+
+    Raises:
+        InvalidInputError: PyTorch cannot read the values.
+    """
+    try:
+        # Not every kind of number knows `isfinite`; in float64 all do, and no value becomes infinite on the way there.
+        return all(
+            bool(picture[rows].detach().double().isfinite().all()) for picture in image for rows in _bands(picture)
+        )
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"The values of the input 'image' cannot be read ({image.dtype} on the device {image.device}).",
+            remedy="Convert it to float32 on the CPU first.",
+        ) from error
+
+
+def _bands(picture: torch.Tensor) -> Iterator[slice]:
+    """Yield slices of rows that make up a picture [H, W, C]."""
+    height, width = picture.shape[:2]
+    count = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, count):
+        yield slice(top, min(top + count, height))
 
 
 def nearest_size(image: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -158,10 +199,10 @@ def fit_and_encode(
 def _fitted(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:
     if fit not in FITS:
         raise InvalidInputError(f"'{fit}' is no way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
-    rgb = _rgb(picture)
-    if rgb.shape[:2] == size[::-1]:
-        return _eight_bit(rgb)
-    light = _to_light(rgb)
+    if tuple(picture.shape[:2]) == size[::-1]:
+        return _eight_bit(_rgb(picture))
+    _check_room(picture)
+    light = _light_of(picture)
     if fit == "stretch":
         fitted = _scaled(light, size)
     elif fit == "crop":
@@ -170,6 +211,22 @@ def _fitted(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[n
         fitted = np.zeros((*size[::-1], 3), np.float32) if fit == "pad" else _blurred(light, size)
         _place_inside(light, fitted)
     return _eight_bit(_to_display(fitted))
+
+
+def _check_room(picture: torch.Tensor) -> None:
+    """Refuse a picture that would end the process: one of its colours is held twice more, and Pillow scales it.
+
+    Raises:
+        NotEnoughRoomError: It does not fit into memory.
+    """
+    height, width = picture.shape[:2]
+    needed_bytes = 2 * width * height * _BYTES_PER_VALUE
+    if needed_bytes > _UNPROVEN_BYTES:
+        memory.check_room(
+            needed_bytes,
+            need=f"To scale the picture of {width} x {height} pixels takes",
+            remedy="Make the picture smaller first, for instance with ComfyUI's Upscale Image node, or free memory.",
+        )
 
 
 def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
@@ -189,6 +246,32 @@ def _eight_bit(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(rgb * 255).astype(np.uint8)
 
 
+@dataclass(frozen=True, slots=True)
+class _Light:
+    """A picture in linear light: an image of floats for each colour, made when it is asked for, to hold one at a time.
+
+    Attributes:
+        size: (width, height).
+        channel: Returns red, green or blue: 0, 1 or 2.
+    """
+
+    size: tuple[int, int]
+    channel: Callable[[int], Image.Image]
+
+
+def _light_of(picture: torch.Tensor) -> _Light:
+    size = (picture.shape[1], picture.shape[0])
+
+    def channel(number: int) -> Image.Image:
+        light = Image.new("F", size)
+        for rows in _bands(picture):
+            band = np.ascontiguousarray(_rgb(picture[rows])[..., number])
+            light.paste(Image.fromarray(_to_light(band)), (0, rows.start))
+        return light
+
+    return _Light(size, channel)
+
+
 def _to_light(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 - IEC 61966-2-1
 
@@ -199,38 +282,39 @@ def _to_display(light: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _scaled(
-    light: NDArray[np.float32], size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+    light: _Light, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
 ) -> NDArray[np.float32]:
     """Scale the part of the picture inside `box` (left, top, right, bottom; all of it by default) to `size`."""
-    left, top, right, bottom = box or (0, 0, light.shape[1], light.shape[0])
+    left, top, right, bottom = box or (0, 0, *light.size)
     shrinks = size[0] < right - left or size[1] < bottom - top
     kernel = Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC
-    channels = [Image.fromarray(np.ascontiguousarray(light[..., channel])) for channel in range(3)]
-    return np.stack([np.asarray(channel.resize(size, kernel, box)) for channel in channels], axis=2)
+    return np.stack([np.asarray(light.channel(number).resize(size, kernel, box)) for number in range(3)], axis=2)
 
 
-def _covering(light: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def _covering(light: _Light, size: tuple[int, int]) -> NDArray[np.float32]:
     """Scale the largest centred part of the picture that has the shape of `size`."""
-    height, width = light.shape[:2]
+    width, height = light.size
     scale = max(size[0] / width, size[1] / height)
     inner_width, inner_height = min(size[0] / scale, width), min(size[1] / scale, height)
     left, top = (width - inner_width) / 2, (height - inner_height) / 2
     return _scaled(light, size, (left, top, left + inner_width, top + inner_height))
 
 
-def _blurred(light: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def _blurred(light: _Light, size: tuple[int, int]) -> NDArray[np.float32]:
     """Return the ground of 'blur pad': the picture, covering all of `size`, far out of focus."""
     small = (max(1, size[0] // _BLUR_SHRINK), max(1, size[1] // _BLUR_SHRINK))
     ground = _covering(light, small)
-    soft = cv2.GaussianBlur(ground, (0, 0), min(small) * _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE)
-    return _scaled(np.asarray(soft, np.float32), size)
+    soft = np.asarray(
+        cv2.GaussianBlur(ground, (0, 0), min(small) * _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32
+    )
+    return _scaled(_Light(small, lambda number: Image.fromarray(np.ascontiguousarray(soft[..., number]))), size)
 
 
-def _place_inside(light: NDArray[np.float32], ground: NDArray[np.float32]) -> None:
+def _place_inside(light: _Light, ground: NDArray[np.float32]) -> None:
     """Scale the whole picture to the largest size inside `ground`, and put it into the middle."""
     height, width = ground.shape[:2]
-    scale = min(width / light.shape[1], height / light.shape[0])
-    inner_width = max(1, min(width, round(light.shape[1] * scale)))
-    inner_height = max(1, min(height, round(light.shape[0] * scale)))
+    scale = min(width / light.size[0], height / light.size[1])
+    inner_width = max(1, min(width, round(light.size[0] * scale)))
+    inner_height = max(1, min(height, round(light.size[1] * scale)))
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
     ground[top : top + inner_height, left : left + inner_width] = _scaled(light, (inner_width, inner_height))

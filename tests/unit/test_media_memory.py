@@ -6,6 +6,7 @@ from itertools import repeat
 from pathlib import Path
 
 import clips
+import psutil
 import pytest
 from sora2pro.nodes.errors import NOTHING_SENT, NotEnoughRoomError
 from sora2pro.nodes.media.decode import decode
@@ -105,6 +106,12 @@ def test_what_fits_with_room_to_breathe_is_not_refused():
     check_room(3 * GIB, available=4 * GIB)
     with pytest.raises(NotEnoughRoomError):
         check_room(4 * GIB, available=4 * GIB)
+
+
+def test_where_the_system_has_no_proc_what_is_free_counts_and_not_all_there_is(tmp_path):
+    taken = bytearray(os.urandom(1 << 20)) * 64
+    free = available_bytes(proc=tmp_path / "proc", cgroup=tmp_path / "cgroup")
+    assert free <= psutil.virtual_memory().total - len(taken)
 
 
 def test_this_machine_has_some_memory():
