@@ -79,7 +79,7 @@ def _services(settings: Settings) -> Services:
         return _paid.setdefault(name, Slots(lambda: current_settings().max_parallel))
 
     journal = Journal(settings.state_dir, api_base=settings.api_base_url, account=account)
-    history = History(journal.database)
+    history = History(journal.database, api_base=settings.api_base_url)
     pricing = Pricing(history=history)
 
     def connect() -> Client:

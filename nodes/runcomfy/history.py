@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from .database import Database
 from .jobs import Job
 from .models import Size
+from .origin import canonical_base
 from .rows import job_of
+from .settings import PRODUCTION_API
 from .spending import ALL_TIME, LEAST_USD, day_of, spent
 
 SAMPLES = 20
@@ -25,10 +27,19 @@ class Totals:
 
 
 class History:
-    """Questions to the journal's file."""
+    """Questions to the journal's file.
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+    Args:
+        database: The file.
+        clock: Seconds since the epoch.
+        api_base: The address in use: prices and times of another one, such as an emulator's, say nothing of it.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Callable[[], float] = time.time, api_base: str = PRODUCTION_API
+    ) -> None:
         self._database = database
+        self._api_base = canonical_base(api_base)
         self._clock = clock
 
     def render_times_s(self, model_id: str, size: Size, seconds: int) -> list[float]:
@@ -36,8 +47,8 @@ class History:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT render_s FROM jobs WHERE model_id = ? AND size = ? AND seconds = ? AND render_s IS NOT NULL "
-                "ORDER BY id DESC LIMIT ?",
-                (model_id, str(size), seconds, SAMPLES),
+                "AND (api_base IS NULL OR api_base = ?) ORDER BY id DESC LIMIT ?",
+                (model_id, str(size), seconds, self._api_base, SAMPLES),
             )
             return [row[0] for row in rows]
 
@@ -46,8 +57,8 @@ class History:
         with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT cost_usd FROM jobs WHERE model_id = ? AND size = ? AND seconds = ? AND cost_usd >= ? "
-                "AND state IN ('completed', 'downloaded') ORDER BY id DESC LIMIT 1",
-                (model_id, str(size), seconds, LEAST_USD),
+                "AND state IN ('completed', 'downloaded') AND (api_base IS NULL OR api_base = ?) ORDER BY id DESC LIMIT 1",
+                (model_id, str(size), seconds, LEAST_USD, self._api_base),
             ).fetchone()
             return None if row is None else float(row[0])
 
