@@ -75,7 +75,7 @@ def _services(settings: Settings) -> Services:
             return None
 
     def slots() -> Slots:
-        name = f"{settings.api_base_url} {account(_KEY_OF_PROCESS)}"
+        name = f"{journal.api_base} {account(_KEY_OF_PROCESS)}"
         return _paid.setdefault(name, Slots(lambda: current_settings().max_parallel))
 
     journal = Journal(settings.state_dir, api_base=settings.api_base_url, account=account)
