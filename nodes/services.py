@@ -77,11 +77,11 @@ def _services(settings: Settings) -> Services:
             return None
 
     def slots() -> Slots:
-        name = f"{settings.api_base_url} {account(_KEY_OF_PROCESS)}"
+        name = f"{journal.api_base} {account(_KEY_OF_PROCESS)}"
         return _paid.setdefault(name, Slots(lambda: current_settings().max_parallel))
 
     journal = Journal(settings.state_dir, api_base=settings.api_base_url, account=account)
-    history = History(journal.database)
+    history = History(journal.database, api_base=settings.api_base_url)
     pricing = Pricing(history=history)
 
     def connect(*, stop: StopSignal | None = None) -> Client:

@@ -74,7 +74,7 @@ class Rig:
             api_base=url,
             account=partial(account_of, token),
         )
-        self.history = History(self.journal.database, clock=wall_clock)
+        self.history = History(self.journal.database, clock=wall_clock, api_base=url)
         self.connect = connect or partial(
             Client, base_url=url, account_base_url=url, token=Token(token, "the test"), timeouts=timeouts
         )

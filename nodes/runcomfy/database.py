@@ -131,7 +131,8 @@ class Database:
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> JournalUnavailableError:
         try:
-            with self._check_lock, self._lock.held(is_exclusive=True):
+            # In this order: whoever opens the file has its lock first, too.
+            with self._lock.held(is_exclusive=True), self._check_lock:
                 self._is_checked = False
                 # Another thread, engine or process may have met the same damage and begun a new journal already.
                 if not self._is_damaged():
@@ -248,4 +249,6 @@ class Database:
 
 
 def _plainly(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, BlockingIOError):
+        return "other runs keep it busy"
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from .database import Database
 from .jobs import Job
+from .origin import canonical_base
 from .rows import job_of
+from .settings import PRODUCTION_API
 from .spending import ALL_TIME, LEAST_USD, day_of, spent
 
 SAMPLES = 20
@@ -24,18 +26,28 @@ class Totals:
 
 
 class History:
-    """Questions to the journal's file."""
+    """Questions to the journal's file.
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+    Args:
+        database: The file.
+        clock: Seconds since the epoch.
+        api_base: The address in use: prices and times of another one, such as an emulator's, say nothing of it.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Callable[[], float] = time.time, api_base: str = PRODUCTION_API
+    ) -> None:
         self._database = database
+        self._api_base = canonical_base(api_base)
         self._clock = clock
 
     def render_times_s(self, like: Job) -> list[float]:
         """How long the user's last clips of a job's kind took from leaving the queue to being ready, newest first."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT render_s FROM jobs WHERE model_id = ? AND kind = ? AND render_s IS NOT NULL ORDER BY id DESC LIMIT ?",
-                (like.model_id, like.kind, SAMPLES),
+                "SELECT render_s FROM jobs WHERE model_id = ? AND kind = ? AND render_s IS NOT NULL "
+                "AND (api_base IS NULL OR api_base = ?) ORDER BY id DESC LIMIT ?",
+                (like.model_id, like.kind, self._api_base, SAMPLES),
             )
             return [row[0] for row in rows]
 
@@ -44,8 +56,8 @@ class History:
         with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT cost_usd FROM jobs WHERE model_id = ? AND kind = ? AND cost_usd >= ? "
-                "AND state IN ('completed', 'downloaded') ORDER BY id DESC LIMIT 1",
-                (model_id, kind, LEAST_USD),
+                "AND state IN ('completed', 'downloaded') AND (api_base IS NULL OR api_base = ?) ORDER BY id DESC LIMIT 1",
+                (model_id, kind, LEAST_USD, self._api_base),
             ).fetchone()
             return None if row is None else float(row[0])
 

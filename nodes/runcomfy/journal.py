@@ -167,24 +167,20 @@ class Journal:
 
     def record_uncertain(self, job: Job, reason: str) -> Job:
         """Nobody knows whether RunComfy accepted the request."""
-        return self._move(job, JobState.UNCERTAIN, reason=reason)
+        return self._move_or_write_again(job, JobState.UNCERTAIN, reason=reason)
 
     def record_abandoned(self, job: Job) -> Job:
         """Whoever was sending the request is dead; the caller holds the lock."""
         return self.record_uncertain(job, "ComfyUI ended while the request was being sent.")
 
     def record_submitted(self, job: Job, request_id: str) -> Job:
-        """RunComfy accepted the request. A job that was lost with its journal in the meantime is written down again.
+        """RunComfy accepted the request.
 
         Raises:
             RequestTakenError: The id belongs to another job.
         """
-        columns: dict[str, object] = {"request_id": request_id, "reason": ""}
         try:
-            with contextlib.suppress(JobLostError):
-                return self._move(job, JobState.SUBMITTED, **columns)
-            with self.database.writing() as connection:
-                return insert_again(connection, job, {**columns, "state": JobState.SUBMITTED.value})
+            return self._move_or_write_again(job, JobState.SUBMITTED, request_id=request_id, reason="")
         except sqlite3.IntegrityError:
             raise RequestTakenError(
                 f"RunComfy answered with the id {request_id}, which belongs to another job."
@@ -305,6 +301,13 @@ class Journal:
     def _move(self, job: Job, target: JobState, **columns: object) -> Job:
         with self._moving(job, target) as connection:
             return self._update(connection, job, target, **columns)
+
+    def _move_or_write_again(self, job: Job, target: JobState, **columns: object) -> Job:
+        """Move a job that may be paid for; one that was lost with its journal while it was sent is written down again."""
+        with contextlib.suppress(JobLostError):
+            return self._move(job, target, **columns)
+        with self.database.writing() as connection:
+            return insert_again(connection, job, {**columns, "state": target.value})
 
     def _note(self, job: Job, **columns: object) -> Job:
         """Change columns and leave the state as it is."""

@@ -17,6 +17,8 @@ from .spending import expected_usd
 
 FRESH_S = 3600.0
 FAILURE_FRESH_S = 60.0
+# For the answer to another run's question: without it, a batch under a spend cap would count the list price.
+PATIENCE_S = 1.0
 logger = logging.getLogger("runcomfy.sora2pro.pricing")
 
 
@@ -33,7 +35,7 @@ class Pricing:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, CatalogueEntry | None]] = {}
-        self._asked: set[str] = set()
+        self._questions: dict[str, threading.Event] = {}
 
     def expected_usd(self, client: Client, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """US dollars for one clip, or None where nobody can say."""
@@ -43,12 +45,19 @@ class Pricing:
         return expected_usd(self._entry(client, model.model_id), model.length_s(inputs))
 
     def _entry(self, client: Client, model_id: str) -> CatalogueEntry | None:
-        """The catalogue's word on a model. While one asks, the others take what was known before: an answer may take long."""
+        """The catalogue's word on a model. While one run asks, the others wait for a moment and then go on without it."""
         with self._lock:
             fresh_until, known = self._known.get(model_id, (-math.inf, None))
-            if self._clock() < fresh_until or model_id in self._asked:
+            if self._clock() < fresh_until:
                 return known
-            self._asked.add(model_id)
+            answered = self._questions.get(model_id)
+            if answered is None:
+                asking = self._questions[model_id] = threading.Event()
+        if answered is not None:
+            if known is None:
+                answered.wait(PATIENCE_S)
+            with self._lock:
+                return self._known.get(model_id, (0.0, None))[1]
         try:
             entry, fresh_s = _ask(client, model_id)
             with self._lock:
@@ -56,7 +65,8 @@ class Pricing:
             return entry
         finally:
             with self._lock:
-                self._asked.discard(model_id)
+                del self._questions[model_id]
+            asking.set()
 
 
 def _ask(client: Client, model_id: str) -> tuple[CatalogueEntry | None, float]:

@@ -49,8 +49,8 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_submission ON jobs (submitted_at) WHERE submitted_at IS NOT NULL;
     CREATE INDEX jobs_by_kind ON jobs (model_id, size, seconds, id);
     """,
-    # Where a job was bought: the address of the API and a keyed hash of the token. Both are unknown for older jobs, which count
-    # as bought at RunComfy's own address: the same inputs at another address are another purchase.
+    # Where a job was bought: the address of the API and a keyed hash of the token. The same inputs at another address are another
+    # purchase. Both are NULL for older jobs; in the index these stand at RunComfy's own address.
     """
     ALTER TABLE jobs ADD COLUMN api_base TEXT;
     ALTER TABLE jobs ADD COLUMN account TEXT;

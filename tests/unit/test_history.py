@@ -237,6 +237,13 @@ def test_a_clip_that_cost_next_to_nothing_is_no_guide_to_the_price(desk, cost_us
     assert desk.history.last_cost_usd(MODEL, KIND) is None
 
 
+def test_prices_and_times_of_another_address_say_nothing_of_this_one(desk):
+    desk.bought(cost_usd=0.01, render_s=1.0, take=1)
+    there = History(desk.journal.database, api_base="http://127.0.0.1:8000")
+    assert (there.last_cost_usd(MODEL, KIND), there.render_times_s(made_job())) == (None, [])
+    assert (desk.history.last_cost_usd(MODEL, KIND), desk.history.render_times_s(made_job())) == (0.01, [1.0])
+
+
 PROMPTS = ["a cat", "100% cotton", "snake_case", "back\\slash", "a cat's 100 % sure"]
 
 

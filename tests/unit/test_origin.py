@@ -178,7 +178,7 @@ def test_a_journal_that_was_begun_again_does_not_mix_up_jobs_of_the_same_number(
     other = bought(journal, prompt="another")
     assert other.id == sending.id
     with pytest.raises(JournalUnavailableError, match="is not in the journal any more"):
-        journal.record_uncertain(sending, "The line broke.")
+        journal.record_rejected(sending, "no money")
     again = journal.record_submitted(sending, "request-x")
     assert (again.fingerprint, again.request_id, again.state) == (sending.fingerprint, "request-x", JobState.SUBMITTED)
     assert journal.get(other.id) == other

@@ -11,7 +11,7 @@ from sora2pro.nodes.errors import (
     VideoDecodeError,
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.outcomes import about, ended, uncertain
+from sora2pro.nodes.runcomfy.outcomes import about, ended, uncertain, unknown_at_runcomfy
 from values import made_job
 
 ACCEPTED = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=True, expected_usd=1.2)
@@ -88,3 +88,21 @@ def test_what_is_known_better_is_left_as_it_is(tmp_path):
     assert (told.request_id, told.job_id) == ("request-9", 0)
     assert str(tmp_path) in told.remedy
     assert about(NotFoundError("gone", status_code=404), ACCEPTED).remedy == SAFE_TO_RERUN
+
+
+@pytest.mark.parametrize(
+    ("changes", "money"),
+    [
+        ({"expected_usd": 1.2}, "It was accepted before, so it may have been charged (expected: $1.20)."),
+        ({}, "It was accepted before, so it may have been charged."),
+        ({"cost_usd": 1.2}, "RunComfy charged $1.20 for it."),
+    ],
+)
+def test_of_a_request_that_runcomfy_does_not_know_one_consistent_thing_is_said(changes, money):
+    job = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=True, **changes)
+    error = unknown_at_runcomfy(NotFoundError("RunComfy does not know this request.", status_code=404), job)
+    assert error.money == money
+    for words in ("token", "Generations on runcomfy.com", "put job-7 into Sora2ProStatus", "'release'"):
+        assert words in error.remedy
+    assert SAFE_TO_RERUN not in str(error)
+    assert str(error).endswith("(request_id: request-1, job: job-7)")

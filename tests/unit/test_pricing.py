@@ -1,5 +1,6 @@
 import dataclasses
 import threading
+import time
 
 import pytest
 from clock import Clock
@@ -148,3 +149,26 @@ def test_a_question_that_ends_in_an_unforeseen_error_can_be_asked_again():
         price(pricing, catalogue)
     catalogue.answer = CatalogueEntry(0.3, "second")
     assert price(pricing, catalogue) == pytest.approx(2.4)
+
+
+def test_runs_that_begin_together_all_get_the_price_of_one_question():
+    met, prices = threading.Barrier(4), []
+
+    class Slow(Catalogue):
+        def catalogue_entry(self, model_id):
+            time.sleep(0.05)
+            return super().catalogue_entry(model_id)
+
+    catalogue, pricing = Slow(CatalogueEntry(0.3, "second")), Pricing(history=Purchases())
+
+    def ask():
+        met.wait(30)
+        prices.append(price(pricing, catalogue))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert prices == [pytest.approx(2.4)] * 4
+    assert catalogue.asked == ["a/model"]

@@ -54,6 +54,13 @@ def test_each_state_offers_what_can_be_done_in_it(state, has_clip, changes, offe
     assert actions_of(replace(JOB, state=state, **changes), has_clip=has_clip) == offered
 
 
+@pytest.mark.parametrize("state", [JobState.PREPARED, JobState.REJECTED, JobState.CANCELLED, JobState.FAILED])
+def test_a_job_of_which_nothing_is_charged_shows_no_price(state):
+    assert job_document(made_job(state, expected_usd=1.2), has_clip=False)["expected_usd"] is None
+    charged = made_job(state, expected_usd=1.2, may_be_charged=True)
+    assert job_document(charged, has_clip=False)["expected_usd"] == 1.2
+
+
 def test_a_job_goes_to_the_page_without_its_signed_address_with_its_seed_whole_and_a_long_prompt_cut():
     document = job_document(replace(JOB, prompt="x" * 32_000), has_clip=False)
     assert "secret" not in str(document)

@@ -113,6 +113,25 @@ def test_what_several_engines_of_one_process_record_around_the_damage_is_all_the
     assert set(recorded) - prompts_in(damaged) == set()
 
 
+def test_threads_of_one_engine_that_meet_the_damage_together_do_not_wait_for_each_other(damaged):
+    journal, said, start = Journal(damaged), [], threading.Barrier(6)
+
+    def look():
+        start.wait()
+        try:
+            journal.newest()
+        except JournalUnavailableError as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert said
+    assert all("set aside as" in text or "another run has begun a new one" in text for text in said)
+
+
 def test_a_second_engine_that_met_the_damage_earlier_does_not_replace_the_new_journal(damaged):
     late = Database(damaged / "journal.sqlite3")
     late._is_checked = True  # it opened the journal before the damage

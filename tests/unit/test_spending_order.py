@@ -463,3 +463,15 @@ def test_a_request_that_was_accepted_while_its_journal_was_lost_is_not_bought_ag
     assert world.run().request_id == "request-1"
     assert world.run().request_id == "request-1"
     assert len(world.sent) == 1
+
+
+def test_a_request_whose_answer_and_journal_were_both_lost_is_uncertain_and_not_sent_again(world):
+    def submit(request):
+        world.sent.append(request)
+        world.journal.database.path.unlink()
+        raise APITimeoutError("RunComfy did not answer in time.", sent=True)
+
+    world.submit = submit
+    for _ in range(2):
+        assert PERHAPS in str(world.fails(SubmissionUncertainError))
+    assert len(world.sent) == 1
