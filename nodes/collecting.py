@@ -61,5 +61,5 @@ class Collecting:
             return News()
         known = isinstance(run.error, RunComfyError)
         return News(
-            trouble=str(run.error) if known else f"It failed inside ({type(run.error).__name__}); the log says how."
+            trouble=str(run.error) if known else f"It failed unexpectedly ({type(run.error).__name__}); see the log."
         )

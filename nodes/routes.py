@@ -97,7 +97,7 @@ def _guarded(handler: Handler) -> Handler:
             return _json(error_document(error), status=status_of(error))
         except (OSError, ValueError, LookupError, AssertionError, ArithmeticError, TypeError, RuntimeError) as error:
             logger.exception("%s %s failed", request.method, request.path)
-            words = f"The node pack failed inside ({type(error).__name__}); ComfyUI's log says how. {UNCHANGED}"
+            words = f"The node pack failed unexpectedly ({type(error).__name__}); see ComfyUI's log. {UNCHANGED}"
             return _json({"error": words, "kind": type(error).__name__}, status=500)
 
     return guarded

@@ -56,6 +56,6 @@ def endings_shown() -> Iterator[None]:
         raise
     except BaseException as error:
         is_stop = isinstance(error, Stopped) or host.is_interruption(error)
-        message = str(error) if is_stop else f"The node failed inside ({type(error).__name__}); the log says how."
+        message = str(error) if is_stop else f"The node failed unexpectedly ({type(error).__name__}); see the log."
         Stage().end("stopped" if is_stop else "failed", message)
         raise
