@@ -83,7 +83,8 @@ def test_a_server_that_goes_away_later_leaves_the_clip_to_be_collected(
 ):
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
     assert isinstance(promises.attempt(rig_on(emulator, timeout_s=0.1)), GenerationTimeoutError)
-    gone = promises.attempt(Rig(unreachable_url, emulator.token, tmp_path, timeout_s=0.1))
+    connect = Rig(unreachable_url, emulator.token, tmp_path).connect
+    gone = promises.attempt(rig_on(emulator, timeout_s=0.1, connect=connect))
     assert isinstance(gone, RunComfyError)
     promises.assert_honest(gone, emulator)
     emulator.release(emulator.requests[0].request_id)

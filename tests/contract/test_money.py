@@ -179,7 +179,10 @@ FAILED = "RunComfy does not say whether it charges for failed generations: look 
         (Fault(Call.SUBMIT, "reset"), PERHAPS),
         (Fault(Call.SUBMIT, "id-illegal", after_accept=True), PERHAPS),
         (Fault(Call.STATUS, "401"), ON_ITS_WAY),
-        (Fault(Call.STATUS, "404-404001", times=None), ON_ITS_WAY),
+        (
+            Fault(Call.STATUS, "404-404001", times=None),
+            "It was accepted before, so it may have been charged (expected: $1.20).",
+        ),
         (Fault(Call.RESULT, "403"), ON_ITS_WAY),
         (Fault(Call.RESULT, "no-output", times=None), ON_ITS_WAY),
         (Fault(Call.RESULT, "ends-failed"), FAILED),
