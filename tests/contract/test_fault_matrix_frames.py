@@ -27,7 +27,7 @@ SAMPLE = (
     Fault(Call.RESULT, "foreign-output"),
     Fault(Call.DOWNLOAD, "truncated"),
     Fault(Call.DOWNLOAD, "expired"),
-    Fault(Call.DOWNLOAD, "junk", times=2),
+    Fault(Call.DOWNLOAD, "junk"),
     Fault(Call.DOWNLOAD, "redirect-allowed"),
 )
 
