@@ -25,6 +25,7 @@ KEPT = VideoDecodeError.money
 MAX_EDGE = 8192
 _CONTENT = {"mdat", "moof"}
 _MATROSKA = b"\x1a\x45\xdf\xa3"  # RFC 8794, 8.1 and 11.2.1
+_UNALIGNED = 1  # AV_CODEC_FLAG_UNALIGNED
 _BEFORE_ALL = -(2**40)  # microseconds; the first packets may have times below zero
 # A title that is no UTF-8 is no damage. PyAV 19 forgives it by itself, and does not know the argument.
 _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}  # noqa: PLR2004 - see above
@@ -86,6 +87,10 @@ def opened(path: Path) -> Iterator[InputContainer]:
         with av.open(str(path), format="mp4", **_TOLERANT) as container:
             if not _films(container):
                 raise VideoDecodeError("The clip has no picture track.", path=path)
+            for stream in container.streams.video:
+                if stream.codec_context is not None:
+                    # Else FFmpeg leaves columns on the left that the clip cuts off, where that suits its memory better.
+                    stream.codec_context.flags |= _UNALIGNED
             yield container
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

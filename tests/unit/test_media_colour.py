@@ -116,3 +116,26 @@ def test_a_grey_clip_is_grey(tmp_path):
     path = clips.write(tmp_path / "clip.mp4", [(luma,)], pix_fmt="gray", options=LOSSLESS)
     expected = ((luma.astype(float) - 16) / 219)[..., None].repeat(3, axis=2)
     assert np.abs(decode(path).frames[0].numpy() - expected).max() * 255 <= 1
+
+
+@pytest.mark.parametrize("color_range", [LIMITED, FULL])
+@pytest.mark.parametrize(("pix_fmt", "bits"), [("gray", 8), ("gray10le", 10), ("gray12le", 12), ("gray16le", 16)])
+def test_a_picture_without_colour_is_read_by_its_range(pix_fmt, bits, color_range):
+    unit = 1 << (bits - 8)
+    black, white = (16 * unit, 235 * unit) if color_range == LIMITED else (0, 256 * unit - 1)
+    codes = np.linspace(black, white, 96).round().astype(np.uint8 if bits == 8 else "<u2")
+    picture = np.full((64, 96, 3), np.nan, np.float32)
+    write_rgb(clips.video_frame([np.tile(codes, (64, 1))], pix_fmt, (1, color_range)), picture)
+    expected = (codes.astype(np.float64) - black) / (white - black)
+    assert np.abs(picture - expected[None, :, None]).max() * 255 < 0.1
+
+
+@pytest.mark.parametrize("color_range", [LIMITED, FULL])
+@pytest.mark.parametrize(("pix_fmt", "bits"), [("yuv444p", 8), ("yuv444p10le", 10)])
+def test_planes_that_are_green_blue_and_red_are_read_as_such(pix_fmt, bits, color_range):
+    unit = 1 << (bits - 8)
+    black, white = (16 * unit, 235 * unit) if color_range == LIMITED else (0, 256 * unit - 1)
+    rgb = np.random.default_rng(0).integers(black, white + 1, (64, 96, 3)).astype(np.uint8 if bits == 8 else "<u2")
+    picture = np.full((64, 96, 3), np.nan, np.float32)
+    write_rgb(clips.video_frame([rgb[..., 1], rgb[..., 2], rgb[..., 0]], pix_fmt, (0, color_range)), picture)
+    assert np.abs(picture - (rgb.astype(np.float64) - black) / (white - black)).max() * 255 < 0.01
