@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from sora2pro.nodes.errors import ConfigurationError, JournalUnavailableError
-from sora2pro.nodes.runcomfy import environment, joblock, private_files
+from sora2pro.nodes.runcomfy import environment, joblock, lockfile, private_files
 from sora2pro.nodes.runcomfy.database import Database
 from sora2pro.nodes.runcomfy.private_files import write_private
 
@@ -64,12 +64,18 @@ def lock_of_windows(windows, monkeypatch):
     """The lock as it is when the pack is loaded on Windows."""
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setitem(sys.modules, "msvcrt", windows)
-    spec = importlib.util.spec_from_file_location("sora2pro.nodes.runcomfy.joblock_of_windows", joblock.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    file_of_windows, lock_of_windows = _loaded_again(lockfile), _loaded_again(joblock)
     system = {name: getattr(os, name) for name in dir(os)} | {"open": windows.open, "close": windows.close}
-    module.os = SimpleNamespace(**system)
-    return module.JobLock
+    file_of_windows.os = SimpleNamespace(**system)
+    lock_of_windows.LockFile = file_of_windows.LockFile
+    return lock_of_windows.JobLock
+
+
+def _loaded_again(module):
+    spec = importlib.util.spec_from_file_location(f"{module.__name__}_of_windows", module.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    return again
 
 
 def test_on_windows_too_one_of_two_drivers_of_a_job_waits(windows, lock_of_windows, tmp_path):
