@@ -102,7 +102,9 @@ def _services(settings: Settings) -> Services:
             policy=policy,
         ),
         connect=connect,
-        downloader=Downloader(allows=settings.allows_clip_url, verify=probe, policy=policy),
+        downloader=Downloader(
+            allows=settings.allows_clip_url, verify=probe, policy=policy, owner=str(settings.state_dir)
+        ),
         output_dir=settings.output_dir,
     )
     return Services(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import random
@@ -76,6 +77,7 @@ class Downloader:
         allows: Whether a clip may be fetched from an address; asked again for every redirect.
         verify: Raises `VideoDecodeError` if a file cannot be read as a whole clip.
         policy: The figures of the backoff.
+        owner: Tells apart the part files of two state folders that keep their clips in one output folder.
         session_factory: Makes a `requests.Session`.
         max_bytes: No clip is longer.
         read_timeout_s: Between two pieces, and for the headers.
@@ -90,6 +92,7 @@ class Downloader:
         allows: Callable[[str], bool],
         verify: Callable[[Path], object],
         policy: RetryPolicy,
+        owner: str = "",
         session_factory: Callable[[], requests.Session] = PlainSession,
         max_bytes: int = MAX_CLIP_BYTES,
         read_timeout_s: float = 30.0,
@@ -100,6 +103,7 @@ class Downloader:
         self._allows = allows
         self._verify = verify
         self._policy = policy
+        self._owner = hashlib.sha256(owner.encode(errors="surrogateescape")).hexdigest()[:8]
         self._session_factory = session_factory
         self._max_bytes = max_bytes
         self._read_timeout_s = read_timeout_s
@@ -120,7 +124,7 @@ class Downloader:
             DownloadError: The clip did not arrive.
             Stopped: The run was asked to end.
         """
-        part = path.with_name(f".{path.name}.part")
+        part = path.with_name(f".{path.name}.{self._owner}.part")
         transfer = _Transfer(written_for_http(url), part, request_id, self._clock() + self._time_limit_s)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import threading
 import pytest
 from emulator import Call, Fault
 from emulator.visitor import Visitor
-from rig import MAX_CLIP_BYTES
+from rig import MAX_CLIP_BYTES, Rig
 from sora2pro.nodes.errors import DownloadError, Stopped
 from sora2pro.nodes.runcomfy.download import MAX_TRANSFERS
 from sora2pro.nodes.runcomfy.exchange import PlainSession
@@ -226,3 +226,25 @@ def test_stop_ends_a_download_also_while_the_server_is_silent(emulator, deliver,
     assert ended.wait(30)
     thread.join()
     assert delivery.folder == []
+
+
+def test_two_state_folders_with_one_output_folder_can_fetch_the_same_clip_at_once(emulator, tmp_path, clip):
+    """Each writes a part file of its own, so neither spoils what the other receives."""
+    url = Delivery(emulator, Rig(emulator.url, emulator.token, tmp_path), tmp_path / "clips" / "clip.mp4").url
+    path, seen = tmp_path / "clips" / "clip.mp4", []
+    downloaders = [
+        Rig(emulator.url, emulator.token, tmp_path / name, download={"owner": name}).downloader
+        for name in ("one", "other")
+    ]
+
+    def look(_progress):
+        seen.append({part.name for part in path.parent.glob("*.part")})
+
+    def interrupted(progress):
+        look(progress)
+        if len(seen) == 1:
+            downloaders[1].fetch(url, path, request_id="r", stop=StopSignal(), report=look)
+
+    downloaders[0].fetch(url, path, request_id="r", stop=StopSignal(), report=interrupted)
+    assert path.read_bytes() == clip
+    assert max(map(len, seen)) == 2

@@ -119,7 +119,7 @@ def deep_folder(tmp_path, path_chars):
     return folder
 
 
-LONGEST_PART = f".sora2pro_{'i' * 128}.mp4.part"
+LONGEST_PART = f".sora2pro_{'i' * 128}.mp4.01234567.part"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the limits are those of Linux and macOS")
