@@ -12,7 +12,9 @@ OLDEST = (
     ROOT / ".cache" / "oldest-av"
 )  # `make` puts it there: pip install --no-deps --target .cache/oldest-av av==14.2.0
 FOLDER = Path(__file__).parent
-FILES = tuple(f"test_media_{name}.py" for name in ("colour", "clips", "decode", "probe", "rehearsal"))
+FILES = tuple(
+    f"test_media_{name}.py" for name in ("colour", "clips", "decode", "probe", "rehearsal", "sound", "unusual")
+)
 
 
 @pytest.mark.skipif(not OLDEST.is_dir(), reason="the oldest PyAV is not in .cache/oldest-av; `make test` installs it")
