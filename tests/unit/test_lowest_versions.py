@@ -11,7 +11,9 @@ from pack import ROOT
 
 LOWEST = ROOT / ".cache" / "lowest"  # `make` puts it there
 FOLDER = Path(__file__).parent
-MEDIA = tuple(f"unit/test_media_{name}.py" for name in ("colour", "clips", "decode", "probe", "rehearsal"))
+MEDIA = tuple(
+    f"unit/test_media_{name}.py" for name in ("colour", "clips", "decode", "probe", "rehearsal", "sound", "unusual")
+)
 TRANSFER = (
     "unit/test_exact_url.py",
     "unit/test_client.py",
