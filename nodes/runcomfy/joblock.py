@@ -17,10 +17,6 @@ from .lockfile import LockFile
 from .private_files import make_private_dir
 
 if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
     def _let_go(file: LockFile, path: Path) -> None:
         """Close, then delete: Windows refuses to delete what anybody has open, so a new owner's file is safe."""
@@ -29,10 +25,6 @@ if sys.platform == "win32":
             path.unlink()
 
 else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _let_go(file: LockFile, path: Path) -> None:
         """Delete while it is still locked: closed first, it could be a new owner's file by then."""
@@ -125,7 +117,7 @@ class JobLock:
 def _is_locked_now(file: LockFile) -> bool:
     """Take the lock of a file, or return False if somebody else has it."""
     try:
-        _lock(file.fileno())
+        file.lock()
     except (BlockingIOError, PermissionError):
         return False
     return True

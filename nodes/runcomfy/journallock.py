@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,20 +11,6 @@ from .lockfile import LockFile
 from .private_files import make_private_dir
 
 INTERVAL_S = 0.01
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int, *, is_exclusive: bool) -> None:
-        # There are no shared locks here, and no need for them: Windows does not replace a file that anybody has open.
-        if is_exclusive:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int, *, is_exclusive: bool) -> None:
-        fcntl.flock(descriptor, (fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
 
 
 class JournalLock:
@@ -63,10 +48,10 @@ class JournalLock:
             attempts = int(self._timeout_s / INTERVAL_S) if is_patient else 0
             for _ in range(attempts):
                 try:
-                    _lock(file.fileno(), is_exclusive=is_exclusive)
+                    file.lock(is_exclusive=is_exclusive)
                     break
                 except (BlockingIOError, PermissionError):
                     self._sleep(INTERVAL_S)
             else:
-                _lock(file.fileno(), is_exclusive=is_exclusive)
+                file.lock(is_exclusive=is_exclusive)
             yield

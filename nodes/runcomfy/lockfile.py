@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import final
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int, *, is_exclusive: bool) -> None:
+        # There are no shared locks here, and no need for them: Windows does not replace a file that anybody has open.
+        if is_exclusive:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int, *, is_exclusive: bool) -> None:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+
 
 _open_files: set[LockFile] = set()
 
@@ -43,6 +59,14 @@ class LockFile:
         if self.descriptor is None:
             raise ValueError("the lock file is closed")
         return self.descriptor
+
+    def lock(self, *, is_exclusive: bool = True) -> None:
+        """Put the system's lock on it, which ends when it is closed.
+
+        Raises:
+            OSError: Somebody else has it (`BlockingIOError` or `PermissionError`), or the file system refuses locks.
+        """
+        _lock(self.fileno(), is_exclusive=is_exclusive)
 
     def close(self) -> None:
         """Close it, which ends its lock. A file system that reports an error here has closed it all the same."""

@@ -11,7 +11,7 @@ import pytest
 from emulator import Call, State, Timeline
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, JournalUnavailableError, RunComfyError, Stopped
-from sora2pro.nodes.runcomfy import database, joblock
+from sora2pro.nodes.runcomfy import database, lockfile
 from sora2pro.nodes.runcomfy.database import Database
 from sora2pro.nodes.runcomfy.progress import Queued, Rendering
 from sora2pro.nodes.runcomfy.stopping import StopSignal
@@ -119,14 +119,15 @@ def test_a_journal_that_another_program_holds_stops_before_money(emulator, rig_o
 
 
 def test_a_file_system_that_refuses_locks_stops_before_money(emulator, rig, clip, monkeypatch):
-    def refuse(_descriptor):
+    def refuse(_descriptor, **_how):
         raise OSError(errno.ENOLCK, "No locks available")
 
     # The operating system is what misbehaves here, so that is where the test reaches in.
-    monkeypatch.setattr(joblock, "_lock", refuse)
+    monkeypatch.setattr(lockfile, "_lock", refuse)
     outcome = promises.attempt(rig)
     assert_refused_before_money(outcome, emulator)
-    assert "refuses locks" in str(outcome)
+    assert "No locks available" in str(outcome)
+    assert "a folder on a local disk" in str(outcome)
     monkeypatch.undo()
     promises.assert_clip_for_one_charge(rig, emulator, clip)
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 from pack import ROOT
 from sora2pro.nodes.errors import JournalUnavailableError
-from sora2pro.nodes.runcomfy import joblock
+from sora2pro.nodes.runcomfy import lockfile
 from sora2pro.nodes.runcomfy.joblock import JobLock
 
 HOLD = """
@@ -135,10 +135,10 @@ def test_a_lock_that_cannot_be_made_is_told_with_the_folder(tmp_path, in_the_way
 
 
 def test_a_file_system_without_locks_is_refused_because_a_double_purchase_could_not_be_ruled_out(tmp_path, monkeypatch):
-    def refuse(_descriptor):
+    def refuse(_descriptor, **_how):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(joblock, "_lock", refuse)
+    monkeypatch.setattr(lockfile, "_lock", refuse)
     with JobLock(tmp_path, "abc") as lock, pytest.raises(JournalUnavailableError) as raised:
         lock.try_acquire()
     assert "a double purchase could not be ruled out" in str(raised.value)
@@ -147,19 +147,19 @@ def test_a_file_system_without_locks_is_refused_because_a_double_purchase_could_
 
 def test_a_lock_on_a_file_that_its_last_owner_has_just_deleted_is_none(tmp_path, monkeypatch):
     """Whoever comes next would make a new file of that name, and two would believe to be alone."""
-    take = joblock._lock
+    take = lockfile._lock
 
-    def take_what_was_deleted(descriptor):
+    def take_what_was_deleted(descriptor, **how):
         (tmp_path / "abc.lock").unlink()
-        take(descriptor)
+        take(descriptor, **how)
 
-    monkeypatch.setattr(joblock, "_lock", take_what_was_deleted)
+    monkeypatch.setattr(lockfile, "_lock", take_what_was_deleted)
     with JobLock(tmp_path, "abc") as lock:
         assert not lock.try_acquire()
 
 
 def test_a_file_system_that_gives_every_lock_to_everybody_is_refused_before_money(tmp_path, monkeypatch):
-    monkeypatch.setattr(joblock, "_lock", lambda _descriptor: None)
+    monkeypatch.setattr(lockfile, "_lock", lambda _descriptor, **_how: None)
     with JobLock(tmp_path, "abc") as lock, pytest.raises(JournalUnavailableError) as raised:
         lock.try_acquire()
     assert "gives one lock to two owners" in str(raised.value)
