@@ -1,7 +1,7 @@
 """The registry: two node ids, two classes."""
 
-from . import routes
 from .image_to_video import Sora2ProImageToVideo
+from .page import routes
 from .status import Sora2ProStatus
 
 NODE_CLASS_MAPPINGS = {

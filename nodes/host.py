@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .environment import read_variable
 from .errors import Stopped
-from .runcomfy.environment import read_variable
 
 APP_NAME = "sora2pro"
+CATEGORY = "RunComfy/Sora 2 Pro"  # where the nodes stand in ComfyUI's menu
 PROGRESS_STEPS = 1000
 logger = logging.getLogger("runcomfy.sora2pro.host")
 

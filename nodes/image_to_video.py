@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from . import host, runtime
-from .configuration import current_model
+from . import host
 from .errors import InvalidInputError
 from .media import FITS
-from .orders import MAX_CLIPS, FrameChoice, Order
+from .run.clips import generate
+from .run.current import current_model
+from .run.inputs import MAX_CLIPS, FrameChoice, Order
 from .runcomfy.jobs import MAX_SEED, check_prompt
 from .runcomfy.models import AUTO_SIZE, SORA_2_PRO, Input, Role, Scalar
 
 if TYPE_CHECKING:
     import torch
 
-CATEGORY = "RunComfy/Sora 2 Pro"
 DEFAULTS = SORA_2_PRO.defaults()
 
 
@@ -32,9 +32,9 @@ def widget(one: Input) -> tuple[Any, dict[str, Any]]:
 
 
 class Sora2ProImageToVideo:
-    """The node. Everything it does is in `runtime.generate`."""
+    """The node. Everything it does is in `run.clips.generate`."""
 
-    CATEGORY = CATEGORY
+    CATEGORY = host.CATEGORY
     DESCRIPTION = (
         "Animates a picture with OpenAI's Sora 2 Pro through the RunComfy Model API, and gives frames, sound, fps, a VIDEO and "
         "the request id. Each new clip costs money. The same inputs and seed are never paid for twice: after a crash, a restart "
@@ -195,7 +195,7 @@ class Sora2ProImageToVideo:
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
         """
-        clips = await runtime.generate(
+        clips = await generate(
             Order(
                 image=image,
                 prompt=prompt,

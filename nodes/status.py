@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from . import host, runtime
-from .image_to_video import CATEGORY
+from . import host
+from .run.clips import act
 
 ACTIONS = ["check", "collect", "cancel", "adopt", "release"]
 
 
 class Sora2ProStatus:
-    """The node. Everything it does is in `runtime.act`."""
+    """The node. Everything it does is in `run.clips.act`."""
 
-    CATEGORY = CATEGORY
+    CATEGORY = host.CATEGORY
     DESCRIPTION = (
         "Looks at a Sora 2 Pro request, collects its clip, or cancels it, also after a crash or on another day. It never buys "
         "anything. Leave 'request_id' blank for the newest job."
@@ -71,7 +71,7 @@ class Sora2ProStatus:
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
         """
-        finding, clip = await runtime.act(request_id, action)
+        finding, clip = await act(request_id, action)
         job = finding.job
         if clip is None:
             missing = host.blocked(f"The clip is not collected yet. {finding.report}")

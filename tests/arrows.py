@@ -1,70 +1,37 @@
-"""The arrows of the design: who may import whom. Read with `ast`, so that imports inside functions count too.
-
-The rows stand from the top to the bottom of the house. A module sees the rows below its own and nothing else: not its
-neighbours, not what is above. Beside that each part of the house has things it never touches.
-"""
+"""The arrows of the design: who may import whom. Read with `ast`, so that imports inside functions count too."""
 
 import ast
 import re
 from dataclasses import dataclass
 
+# From the top down: a part sees the parts below its own row, never its neighbours in the row and never what is above.
 ROWS = (
     ("",),
     ("nodes",),
-    ("nodes.status", "nodes.routes"),
-    ("nodes.image_to_video", "nodes.panel", "nodes.preferences"),
-    ("nodes.runtime", "nodes.collecting"),
-    ("nodes.batch", "nodes.clips"),
-    ("nodes.orders", "nodes.services", "nodes.worker"),
-    ("nodes.stage",),
-    ("nodes.node_states",),
-    ("nodes.configuration", "nodes.documents", "nodes.events", "nodes.guard", "nodes.packages", "nodes.progress_text"),
-    ("nodes.runcomfy.generation", "nodes.runcomfy.status_actions"),
-    ("nodes.runcomfy.collect", "nodes.runcomfy.lookup"),
-    ("nodes.runcomfy.pricing", "nodes.runcomfy.waiting"),
-    ("nodes.runcomfy.history",),
-    ("nodes.runcomfy.client", "nodes.runcomfy.journal", "nodes.runcomfy.download"),
-    (
-        "nodes.runcomfy.credentials",
-        "nodes.runcomfy.database",
-        "nodes.runcomfy.exact_url",
-        "nodes.runcomfy.joblock",
-        "nodes.runcomfy.origin",
-        "nodes.runcomfy.outcomes",
-        "nodes.runcomfy.polling",
-        "nodes.runcomfy.retry",
-        "nodes.runcomfy.settings",
-        "nodes.runcomfy.spending",
-    ),
-    (
-        "nodes.runcomfy.arrival",
-        "nodes.runcomfy.exchange",
-        "nodes.runcomfy.journallock",
-        "nodes.runcomfy.salvage",
-        "nodes.runcomfy.storage",
-    ),
-    ("nodes.runcomfy.rows",),
-    (
-        "nodes.runcomfy.answers",
-        "nodes.runcomfy.jobs",
-        "nodes.runcomfy.lockfile",
-        "nodes.runcomfy.private_files",
-        "nodes.runcomfy.progress",
-        "nodes.runcomfy.schema",
-        "nodes.runcomfy.stopping",
-    ),
-    ("nodes.runcomfy.api_errors", "nodes.runcomfy.clip_address", "nodes.runcomfy.image_urls", "nodes.runcomfy.models"),
-    ("nodes.runcomfy.foreign_text", "nodes.runcomfy.secrecy"),
-    ("nodes.host", "nodes.runcomfy"),
-    ("nodes.runcomfy.environment",),
+    ("nodes.image_to_video", "nodes.status", "nodes.page"),
+    ("nodes.run",),
+    ("nodes.host", "nodes.runcomfy", "nodes.media"),
+    ("nodes.environment", "nodes.packages"),
     ("nodes.errors",),
 )
-ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
-ENGINE, MEDIA = "nodes.runcomfy", "nodes.media"
+# The same inside the engine: the conversation with RunComfy and the record of it do not know each other.
+ENGINE = "nodes.runcomfy"
+INSIDE = (
+    ("buying", "actions"),
+    ("collecting",),
+    ("waiting", "pricing"),
+    ("api", "store"),
+    ("sentences", "settings", "credentials"),
+    ("jobs",),
+    ("clip_urls", "picture_urls", "models", "files"),
+    ("progress", "foreign_text"),
+)
 HOST_MODULES = re.compile(r"(comfy(_\w+)?|folder_paths|server|execution)(\.|$)")
-ENGINE_NEVER = frozenset({"torch", "numpy", "cv2", "av", "PIL"})
-MEDIA_NEVER = frozenset({"requests", "urllib3", "sqlite3", "http", "socket"})
-SPENDERS = ("nodes.runcomfy.client", "nodes.runcomfy.generation")
+NEVER = {
+    ENGINE: frozenset({"torch", "numpy", "cv2", "av", "PIL"}),
+    "nodes.media": frozenset({"requests", "urllib3", "sqlite3", "http", "socket"}),
+}
+SPENDERS = ("nodes.runcomfy.api.client", "nodes.runcomfy.buying")
 
 
 @dataclass(frozen=True)
@@ -97,35 +64,46 @@ def wrong_arrows(root):
     modules = read_modules(root)
     found = []
     for module in modules.values():
-        found += [f"{module.name or 'the door'} {breach}" for breach in dict.fromkeys(_breaches(module, modules))]
+        found += [f"{module.name or 'the root'} {breach}" for breach in dict.fromkeys(_breaches(module, modules))]
     return found
 
 
 def _breaches(module, modules):
-    if module.name not in ROW_OF and not _is_in(module.name, MEDIA):
-        yield "stands in no row of tests/arrows.py: draw it"
-        return
     for target in _relative_imports(module, modules):
         if target is None:
             yield "reaches out of the pack"
         elif not _may_see(module.name, target):
-            yield f"sees {target or 'the door'}"
+            yield f"sees {target or 'the root'}"
     for name in _absolute_imports(module):
         yield from _wrong_absolute(module.name, name)
-    if module.name not in SPENDERS and not _is_in(module.name, MEDIA):
+    if module.name not in SPENDERS and not is_in(module.name, "nodes.media"):
         yield from ("calls submit" for node in ast.walk(module.tree) if _is_attribute(node, "submit"))
 
 
 def _may_see(source, target):
-    if target == "nodes.errors":
-        return source != "nodes.errors"
-    if _is_in(source, MEDIA):
-        return _is_in(target, MEDIA)
-    if _is_in(target, MEDIA):
-        return ROW_OF.get(source, 0) < ROW_OF["nodes.configuration"]
-    if _is_in(source, ENGINE) and not _is_in(target, ENGINE):
-        return False
-    return source in ROW_OF and target in ROW_OF and ROW_OF[source] < ROW_OF[target]
+    if is_in(source, ENGINE) and is_in(target, ENGINE):
+        above, below = (_row_inside(name) for name in (source, target))
+        return above < below or _part(source) == _part(target)
+    above, below = (_row(name) for name in (source, target))
+    return above < below or _top(source) == _top(target)
+
+
+def _row(name):
+    return next(number for number, row in enumerate(ROWS) if _top(name) in row)
+
+
+def _top(name):
+    """The part of the pack that a module belongs to: `nodes.run` for `nodes.run.clips`."""
+    return ".".join(name.split(".")[:2])
+
+
+def _part(name):
+    return name.removeprefix(ENGINE).lstrip(".").partition(".")[0]
+
+
+def _row_inside(name):
+    part = _part(name)
+    return -1 if not part else next(number for number, row in enumerate(INSIDE) if part in row)
 
 
 def _wrong_absolute(source, name):
@@ -134,10 +112,9 @@ def _wrong_absolute(source, name):
         yield f"imports {name} by an absolute name"
     if HOST_MODULES.match(name) and source != "nodes.host":
         yield f"knows ComfyUI's {name}"
-    if top in ENGINE_NEVER and _is_in(source, ENGINE):
-        yield f"imports {name}, which the engine never touches"
-    if top in MEDIA_NEVER and _is_in(source, MEDIA):
-        yield f"imports {name}, which media never touches"
+    for part, forbidden in NEVER.items():
+        if is_in(source, part) and top in forbidden:
+            yield f"imports {name}, which {part} never touches"
 
 
 def _relative_imports(module, modules):
@@ -181,5 +158,5 @@ def _is_attribute(node, name):
     return isinstance(node, ast.Attribute) and node.attr == name
 
 
-def _is_in(name, package):
+def is_in(name, package):
     return name == package or name.startswith(f"{package}.")

@@ -6,7 +6,7 @@ from itertools import chain
 import av
 import cv2
 import numpy as np
-from sora2pro.nodes.media.stamps import COLUMNS, ROWS, FrameNumber, block_size, checksum
+from sora2pro.nodes.media.rehearsal import COLUMNS, ROWS, FrameNumber, block_size, checksum
 
 
 def read_frame_number(frame):

@@ -131,7 +131,7 @@ def _word(root, pid):
 def _engine_life(url, token, root, commit, moment):
     from promises import attempt  # noqa: PLC0415 - imported once, before the first fork
     from rig import Rig  # noqa: PLC0415 - as above
-    from sora2pro.nodes.runcomfy.database import Database  # noqa: PLC0415 - as above
+    from sora2pro.nodes.runcomfy.store.database import Database  # noqa: PLC0415 - as above
 
     class DoomedDatabase(Database):
         """Dies at one of its commits."""

@@ -12,7 +12,7 @@ from sora2pro.nodes.errors import (
     SubmissionUncertainError,
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.progress import StopSignal
 
 FREE = ("nothing was charged", "nothing is charged", "nothing was sent")
 

@@ -8,24 +8,25 @@ from pack import load_pack
 
 load_pack()
 
-from sora2pro.nodes.media.probe import probe  # noqa: E402 - the pack is loaded by path, above
-from sora2pro.nodes.runcomfy.client import Client, Timeouts  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.collect import Collector  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.credentials import Token  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.download import Downloader  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.generation import Generation  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.history import History  # noqa: E402 - as above
+from sora2pro.nodes.media.timeline import probe  # noqa: E402 - the pack is loaded by path, above
+from sora2pro.nodes.runcomfy.actions import Lookup, StatusActions  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.api.client import Client, Timeouts  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.api.download import Downloader  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.api.retry import RetryPolicy  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.buying import Generation  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.collecting import Collector  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.credentials import Token, account_of  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.journal import Journal  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.lookup import Lookup  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.origin import account_of  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.pricing import Pricing  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.progress import ignore  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.retry import RetryPolicy  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.progress import (  # noqa: E402 - as above
+    Slots,
+    StopSignal,
+    ignore,
+)
 from sora2pro.nodes.runcomfy.settings import Settings  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.status_actions import StatusActions  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.stopping import Slots, StopSignal  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.store.history import History  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.store.journal import Journal  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.waiting import Waiting  # noqa: E402 - as above
 
 PICTURE_URL = "https://example.com/fox.png"

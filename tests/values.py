@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from sora2pro.nodes.runcomfy.answers import Answer
+from sora2pro.nodes.runcomfy.api.answers import Answer
 from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference, Job, JobState
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 

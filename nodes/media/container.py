@@ -8,10 +8,10 @@ import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import VideoDecodeError
-from .boxes import BoxError, walk_file
-from .index import PICTURES, Index, movie_extends, read_index
+from .mp4.boxes import BoxError, walk_file
+from .mp4.index import PICTURES, Index, movie_extends, read_index
+from .mp4.samples import read_fragments
 from .pyav import Disposition, av
-from .samples import read_fragments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

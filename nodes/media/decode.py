@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
 
-    from .index import Index
+    from .mp4.index import Index
     from .timeline import Timeline
 
 _log = logging.getLogger("runcomfy.sora2pro.media")

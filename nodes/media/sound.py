@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from numpy.typing import NDArray
 
-    from .index import Index
+    from .mp4.index import Index
     from .timeline import Timeline
 
 _SILENCE_RATE = 48000

@@ -1,4 +1,4 @@
-"""When each frame of a clip is shown: read from its index and its packets, nothing is decoded."""
+"""When each frame of a clip is shown, and what the clip is: read from its index and its packets, nothing is decoded."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import VideoDecodeError
-from .container import MAX_EDGE, sound_stream, video_stream
-from .index import PICTURES, SOUND, clip_fault, track_fault
-from .nal import blank_finder
+from .container import MAX_EDGE, inspect, opened, sound_stream, video_stream
+from .mp4.index import PICTURES, SOUND, clip_fault, track_fault
+from .mp4.samples import blank_finder
 from .orientation import Orientation
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-    from .index import Index, Track
+    from .mp4.index import Index, Track
+
 
 MAX_FRAMES = 60_000
 MAX_SECONDS = 1_800
@@ -256,3 +257,46 @@ def _sound_fault(index: Index, sound: Track | None) -> str | None:
         return "The clip is damaged: the index of its sound cannot be read." if SOUND in index.unreadable else None
     clause = track_fault(sound, is_fragmented=index.is_fragmented)
     return f"The file is not a whole MP4 clip: {clause}." if clause else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What a clip is.
+
+    Attributes:
+        width: Of the upright picture, in pixels.
+        height: Of the upright picture, in pixels.
+        fps: Average frames per second.
+        frame_count: Frames that are shown.
+        duration_s: How long they are shown.
+        has_audio: Whether there is a sound track with sound in it.
+    """
+
+    width: int
+    height: int
+    fps: float
+    frame_count: int
+    duration_s: float
+    has_audio: bool
+
+
+def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFacts:
+    """Read the facts of a clip from its boxes and packets: cheap enough for every download, before the file gets its name.
+
+    Raises:
+        VideoDecodeError: It is not a clip, or not a whole one.
+    """
+    index = inspect(path)
+    with opened(path) as container:
+        timeline = read_timeline(container, index, path, checkpoint or (lambda: None))
+    fault = timeline.frames_fault or timeline.sound_fault
+    if fault:
+        raise VideoDecodeError(fault, path=path)
+    return ClipFacts(
+        width=timeline.width,
+        height=timeline.height,
+        fps=float(timeline.fps),
+        frame_count=len(timeline.starts),
+        duration_s=timeline.duration_s,
+        has_audio=timeline.has_sound,
+    )

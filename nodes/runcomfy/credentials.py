@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..environment import parse_folder, read_variable, unquoted
 from ..errors import MissingTokenError
-from .environment import parse_folder, read_variable, unquoted
-from .private_files import read_text, remove_stale, unfinished, write_private
+from .files import read_text, remove_stale, unfinished, write_private
 
 TOKEN_VARIABLES = ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY")
 MAX_TOKEN_CHARS = 8192
@@ -145,3 +147,8 @@ def _access_token(text: str) -> str:
         return ""
     token = document.get("access_token") if isinstance(document, dict) else None
     return token if isinstance(token, str) else ""
+
+
+def account_of(token: str, key: bytes) -> str:
+    """What stands for the account of a token: HMAC-SHA256 in hex, of no use without the key of the same state folder."""
+    return hmac.new(key, token.encode(), hashlib.sha256).hexdigest()

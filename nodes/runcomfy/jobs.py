@@ -9,18 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from ..errors import InvalidInputError
-from .image_urls import RESERVED_NAMES, is_private, is_well_formed, page_at, plain_host
+from .picture_urls import check_image_url
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .models import ModelSpec, Scalar
 
-MAX_URL_CHARS = 8192
-NOT_PLAIN = f"'image_url' is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces."
 MAX_SEED = 2**64 - 1
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
 LINE_BREAKS = ("\n", "\r\n", "\r")
@@ -92,57 +89,6 @@ class InputReference:
         url = url.strip()
         check_image_url(url)
         return cls(value=url, identity=url)
-
-
-def check_image_url(url: str) -> None:
-    """Refuse an address that RunComfy could never fetch a picture from.
-
-    The message never repeats the address: it may hold a signature.
-
-    Raises:
-        InvalidInputError: Not https, with credentials, malformed, on this machine or a private network, or of a web page.
-    """
-    if url[:5].lower() == "data:":
-        raise InvalidInputError(
-            "'image_url' must begin with https://. This is a data URI: not an address, but the picture itself.",
-            remedy="Save the picture, load it with Load Image and connect 'image' instead.",
-        )
-    if len(url) > MAX_URL_CHARS or any(c <= " " or c == "\x7f" for c in url):
-        raise _unusable_url(NOT_PLAIN)
-    try:
-        parts = urlsplit(url)
-        host, port = plain_host(parts.hostname or ""), parts.port
-    except ValueError:
-        raise _unusable_url("'image_url' is not a usable address.") from None
-    if parts.scheme != "https":
-        raise _unusable_url("'image_url' must begin with https://.")
-    if "@" in parts.netloc:
-        raise _unusable_url("'image_url' has a user name or password in it, which would be sent along.")
-    if is_private(host):
-        raise _unusable_url("'image_url' points to this machine or a private network.")
-    if not url.isascii():
-        raise _unusable_url(NOT_PLAIN)
-    # In brackets stands an IPv6 address. A backslash is a slash for browsers and a part of the host for other programs.
-    is_in_brackets = parts.netloc.startswith("[")
-    if not is_well_formed(host) or is_in_brackets != (":" in host) or set(parts.netloc) & set("%\\") or port == 0:
-        raise _unusable_url("'image_url' is not a usable address: its host or port is malformed.")
-    _check_is_picture(host, parts)
-
-
-def _check_is_picture(host: str, parts: SplitResult) -> None:
-    if RESERVED_NAMES.fullmatch(host):
-        raise _unusable_url("The host of 'image_url' has a reserved name, which no server on the internet has.")
-    if page := page_at(host, parts.path, parts.query):
-        raise InvalidInputError(
-            f"'image_url' leads to {page.name}, not to a picture.",
-            remedy=f"{page.way_out} Or connect 'image' instead.",
-        )
-
-
-def _unusable_url(what: str) -> InvalidInputError:
-    return InvalidInputError(
-        what, remedy="Give a public https address that opens without a login, or connect 'image' instead."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,22 +256,3 @@ class Job:
             return self.path.stat().st_size == self.file_bytes
         except OSError:
             return False
-
-
-def describe_inputs(inputs: Mapping[str, Scalar]) -> list[str]:
-    """Each input in words, such as `1280x720` and `4 s`."""
-    return [f"{value} s" if name in LENGTH_FIELDS else str(value) for name, value in inputs.items()]
-
-
-def charge_sentence(job: Job) -> str:
-    """What is known about the money of a job, in one sentence."""
-    if job.cost_usd is not None:
-        return f"RunComfy charged ${job.cost_usd:.2f} for it."
-    if not job.may_be_charged:
-        return "Nothing was charged for it."
-    expected = "" if job.expected_usd is None else f" (expected: ${job.expected_usd:.2f})"
-    if job.state in (JobState.COMPLETED, JobState.DOWNLOADED):
-        return f"It is paid for; RunComfy has not named the amount yet{expected}."
-    if job.state is JobState.SUBMITTED:
-        return f"RunComfy has accepted it and will charge for it{expected}."
-    return f"It may have been charged{expected}."

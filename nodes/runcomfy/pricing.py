@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from ..errors import RunComfyError
-from .answers import CatalogueEntry
-from .client import Client
-from .history import History
+from .api.answers import CatalogueEntry
+from .api.client import Client
 from .models import ModelSpec, Scalar
-from .spending import expected_usd
+from .store.history import History
+from .store.spending import LEAST_USD
 
 FRESH_S = 3600.0
 FAILURE_FRESH_S = 60.0
@@ -76,3 +76,15 @@ def _ask(client: Client, model_id: str) -> tuple[CatalogueEntry | None, float]:
     except RunComfyError as error:
         logger.info("The price of %s cannot be read: %s", model_id, error.what)
         return None, FAILURE_FRESH_S
+
+
+def expected_usd(entry: CatalogueEntry | None, length_s: float) -> float | None:
+    """What a clip of so many seconds costs by the catalogue's base price, or None where it cannot say.
+
+    The base price knows nothing of sizes: what the user last paid for the same kind of clip is the better guide.
+    """
+    if entry is None or entry.base_price_usd is None or entry.base_price_usd < LEAST_USD:
+        return None
+    if entry.price_unit == "second":
+        return entry.base_price_usd * length_s if length_s else None
+    return entry.base_price_usd if entry.price_unit in ("output", "video") else None

@@ -1,9 +1,110 @@
-"""What a run can report while it goes on. Values only; the runtime turns them into bars and words."""
+"""What a run reports while it goes on, how it waits, and how it is asked to stop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from ..errors import Stopped
+
+
+class StopSignal:
+    """Set once, from any thread. Every wait of the engine goes through it, so that Stop is noticed at once.
+
+    Attributes:
+        cancels_remotely: Whether the request is to be cancelled at RunComfy too: yes when the user pressed Stop, no when
+            a sibling node failed.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self.cancels_remotely = False
+
+    def set(self, *, cancels_remotely: bool) -> None:
+        """Ask the run to end. The first one to ask says how."""
+        with self._lock:
+            if self._event.is_set():
+                return
+            self.cancels_remotely = cancels_remotely
+            self._event.set()
+            listeners = list(self._listeners)
+        for unblock in listeners:
+            unblock()
+
+    @contextmanager
+    def ending(self, unblock: Callable[[], None]) -> Iterator[None]:
+        """Around something that blocks: `unblock` is called, by the thread that asks, when the run is asked to end.
+
+        It is called at once where the run was asked to end before.
+        """
+        with self._lock:
+            self._listeners.append(unblock)
+            is_late = self._event.is_set()
+        try:
+            if is_late:
+                unblock()
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(unblock)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the run was asked to end."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise `Stopped` if the run was asked to end."""
+        if self._event.is_set():
+            raise Stopped
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or raise `Stopped` as soon as the run is asked to end."""
+        if self._event.wait(max(0.0, seconds)):
+            raise Stopped
+
+
+class Slots:
+    """So many runs at once, the others wait.
+
+    Args:
+        limit: How many, as of now: it may change while some are held.
+        interval_s: How often a waiting run looks whether it was asked to end.
+    """
+
+    def __init__(self, limit: Callable[[], int], *, interval_s: float = 0.1) -> None:
+        self.limit = limit
+        self._interval_s = interval_s
+        self._lock = threading.Lock()
+        self._held = 0
+
+    @contextmanager
+    def held(self, stop: StopSignal, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold one of the slots.
+
+        Raises:
+            Stopped: The run was asked to end while it waited.
+        """
+        while not self._take():
+            on_wait()
+            stop.sleep(self._interval_s)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held -= 1
+
+    def _take(self) -> bool:
+        limit = self.limit()
+        with self._lock:
+            if self._held >= limit:
+                return False
+            self._held += 1
+            return True
 
 
 @dataclass(frozen=True, slots=True)

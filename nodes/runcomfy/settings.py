@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from ..environment import parse_folder, read_variable
 from ..errors import ConfigurationError, InvalidInputError
-from .clip_address import CLIP_HOST, PLAIN_URL, is_loopback
-from .environment import parse_folder, read_variable
+from .clip_urls import CLIP_HOST, PLAIN_URL, is_loopback
+from .files import read_text, write_private
 from .models import SORA_2_PRO, ModelSpec, Role, Size
-from .private_files import read_text, write_private
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
 PRODUCTION_ACCOUNT_API = "https://api.runcomfy.net"

@@ -1,24 +1,59 @@
-"""Asks RunComfy until a request has come to its end. Asking is free: whatever may pass is waited for, within the limit."""
+"""Asks how far a request is until it has ended, and decides how often."""
 
 from __future__ import annotations
 
 import logging
 import random
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import APIConnectionError, APIError, GenerationTimeoutError, ResponseFormatError, RunComfyError
-from .answers import GenerationResult, Phase
-from .client import Client, RequestHandle
-from .history import History
+from .api.answers import GenerationResult, Phase
+from .api.client import Client, RequestHandle
+from .api.retry import Call, RetryPolicy, Wait, decide
 from .jobs import Job
-from .journal import Journal
-from .polling import Usual, next_poll_s, usual_times
-from .progress import Queued, Rendering, Report, Retrying
-from .retry import Call, RetryPolicy, Wait, decide
-from .stopping import StopSignal
+from .progress import Queued, Rendering, Report, Retrying, StopSignal
+from .store.history import History
+from .store.journal import Journal
+
+MIN_SAMPLES = 3
+EARLY_MARGIN = 0.8
+MAX_STRETCH = 12
+MAX_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How long the user's own clips of a kind take, in seconds."""
+
+    earliest_s: float
+    median_s: float
+
+
+def usual_times(samples_s: Sequence[float]) -> Usual | None:
+    """What a history says, or None while it is too short to say anything."""
+    if len(samples_s) < MIN_SAMPLES:
+        return None
+    return Usual(earliest_s=min(samples_s), median_s=statistics.median(samples_s))
+
+
+def next_poll_s(interval_s: float, elapsed_s: float | None, usual: Usual | None) -> float:
+    """Seconds until the next look.
+
+    Args:
+        interval_s: The most often the user wants it; also the rate around the usual time.
+        elapsed_s: How long the request has been rendering; None while it is queued.
+        usual: The user's own history.
+    """
+    if elapsed_s is None or usual is None:
+        return interval_s
+    nothing_before_s = usual.earliest_s * EARLY_MARGIN - elapsed_s
+    longest_s = min(interval_s * MAX_STRETCH, max(interval_s, MAX_WAIT_S))
+    return max(interval_s, min(nothing_before_s, longest_s))
+
 
 MAX_EMPTY_RESULTS = 5
 ENDS = (Phase.FINISHED, Phase.FAILED, Phase.CANCELLED)

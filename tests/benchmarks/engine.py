@@ -25,8 +25,7 @@ from emulator.visitor import Visitor  # noqa: E402 - as above
 from lives import Nursery, Reaper  # noqa: E402 - as above
 from rig import Rig, request_of  # noqa: E402 - as above
 from sora2pro.nodes.media.rehearsal import render  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.progress import Downloading  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.stopping import StopSignal  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.progress import Downloading, StopSignal  # noqa: E402 - as above
 
 KILLS = 100
 SEED = 3

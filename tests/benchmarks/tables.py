@@ -13,7 +13,7 @@ import torch
 from colours import FULL, LIMITED, LOSSLESS, MATRICES, planes, reference
 from pack import ROOT
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.reference import fit, fit_and_encode
+from sora2pro.nodes.media.picture import fit, fit_and_encode
 from sora2pro.nodes.media.rehearsal import render
 
 MIB = 1024**2

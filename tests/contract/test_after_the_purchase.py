@@ -12,10 +12,9 @@ from emulator import Call, Fault
 from loopback import Loopback, answer, dripping
 from rig import PATIENT, Rig, request_of
 from sora2pro.nodes.errors import RunComfyError, Stopped
-from sora2pro.nodes.runcomfy.client import Timeouts
+from sora2pro.nodes.runcomfy.api.client import Timeouts
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.progress import Retrying
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.progress import Retrying, StopSignal
 
 OWN = "https://playgrounds-storage-public.runcomfy.net"
 MALFORMED = [

@@ -8,10 +8,9 @@ from emulator import Call, Fault
 from emulator.visitor import Visitor
 from rig import MAX_CLIP_BYTES, Rig
 from sora2pro.nodes.errors import DownloadError, Stopped
-from sora2pro.nodes.runcomfy.download import MAX_TRANSFERS
-from sora2pro.nodes.runcomfy.exchange import PlainSession
-from sora2pro.nodes.runcomfy.progress import Downloading, ignore
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.api.download import MAX_TRANSFERS
+from sora2pro.nodes.runcomfy.api.http import PlainSession
+from sora2pro.nodes.runcomfy.progress import Downloading, StopSignal, ignore
 
 OWN = "playgrounds-storage-public.runcomfy.net"
 # A Location, and what is said of it: the host is only blamed where it is the host.

@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 from loopback import Loopback, answer, dripping, without_end
 from sora2pro.nodes.errors import APIConnectionError, APIError, APITimeoutError, ResponseFormatError, Stopped
-from sora2pro.nodes.runcomfy.answers import Phase
-from sora2pro.nodes.runcomfy.client import Client, RequestHandle, Timeouts
+from sora2pro.nodes.runcomfy.api.answers import Phase
+from sora2pro.nodes.runcomfy.api.client import Client, RequestHandle, Timeouts
+from sora2pro.nodes.runcomfy.api.retry import Verdict, submission_verdict
 from sora2pro.nodes.runcomfy.credentials import Token
-from sora2pro.nodes.runcomfy.retry import Verdict, submission_verdict
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.progress import StopSignal
 from values import made_request
 
 HANDLE = RequestHandle("request-1")

@@ -9,8 +9,7 @@ from emulator import Call, Fault, Timeline
 from rig import request_of
 from sora2pro.nodes.errors import NOT_CHARGED, NOTHING_SENT, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.progress import Queued, Submitting
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.progress import Queued, StopSignal, Submitting
 
 CLIP_USD = 1.2
 LIST_USD = 2.0
@@ -188,7 +187,7 @@ FAILED = "RunComfy does not say whether it charges for failed generations: look 
         (Fault(Call.RESULT, "ends-failed"), FAILED),
         (Fault(Call.RESULT, "ends-cancelled"), "It may have been charged (expected: $1.20)."),
         (Fault(Call.DOWNLOAD, "503", times=None), KEPT),
-        (Fault(Call.DOWNLOAD, "junk", times=None), KEPT),
+        (Fault(Call.DOWNLOAD, "html-200", times=None), KEPT),
         (Fault(Call.DOWNLOAD, "403", times=None), KEPT),
     ],
     ids=str,

@@ -84,7 +84,7 @@ class Forgetful:
 
 def forgetful(emulator, root, token):
     usual = Rig(emulator.url, emulator.token, root).connect
-    return Rig(emulator.url, token, root, connect=lambda: Forgetful(usual()))
+    return Rig(emulator.url, token, root, connect=lambda **how: Forgetful(usual(**how)))
 
 
 def test_not_found_for_another_token_releases_nothing(start_emulator, rig_on, tmp_path, clip):

@@ -5,8 +5,9 @@ import pytest
 from emulator.models import OTHER_NAMES
 from rig import PICTURE_URL
 from sora2pro.nodes.errors import InvalidInputError
-from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference, describe_inputs
+from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference
 from sora2pro.nodes.runcomfy.models import Input, ModelSpec, PictureInput, Role, Size
+from sora2pro.nodes.runcomfy.sentences import describe_inputs
 
 SECOND = ModelSpec(
     model_id="studio/other-names/image-to-video",

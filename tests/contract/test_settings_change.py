@@ -6,9 +6,8 @@ import pytest
 from emulator import Call, Timeline
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, SpendLimitError
-from sora2pro.nodes.runcomfy.progress import WaitingForSlot, ignore
-from sora2pro.nodes.runcomfy.stopping import StopSignal
-from sora2pro.nodes.services import current_services
+from sora2pro.nodes.run.services import current_services
+from sora2pro.nodes.runcomfy.progress import StopSignal, WaitingForSlot, ignore
 
 BY_HAND = Timeline.by_hand()
 

@@ -11,10 +11,9 @@ import pytest
 from emulator import Call, State, Timeline
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, JournalUnavailableError, RunComfyError, Stopped
-from sora2pro.nodes.runcomfy import database, lockfile
-from sora2pro.nodes.runcomfy.database import Database
-from sora2pro.nodes.runcomfy.progress import Queued, Rendering
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.progress import Queued, Rendering, StopSignal
+from sora2pro.nodes.runcomfy.store import database, locks
+from sora2pro.nodes.runcomfy.store.database import Database
 
 PAGE_BYTES = 4096
 ACCESSES = pytest.mark.parametrize("access", range(1, 13))
@@ -123,7 +122,7 @@ def test_a_file_system_that_refuses_locks_stops_before_money(emulator, rig, clip
         raise OSError(errno.ENOLCK, "No locks available")
 
     # The operating system is what misbehaves here, so that is where the test reaches in.
-    monkeypatch.setattr(lockfile, "_lock", refuse)
+    monkeypatch.setattr(locks, "_lock", refuse)
     outcome = promises.attempt(rig)
     assert_refused_before_money(outcome, emulator)
     assert "No locks available" in str(outcome)

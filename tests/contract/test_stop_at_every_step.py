@@ -11,12 +11,20 @@ from emulator import Call, Fault, FaultKind, Timeline
 from emulator.wire import Delivery, Reply
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, RunComfyError, Stopped
-from sora2pro.nodes.orders import FrameChoice
+from sora2pro.nodes.run.clips import decode_clip
+from sora2pro.nodes.run.inputs import FrameChoice
+from sora2pro.nodes.run.services import current_services
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.progress import Decoding, Downloading, Following, Preparing, Queued, Rendering, Retrying
-from sora2pro.nodes.runcomfy.stopping import StopSignal
-from sora2pro.nodes.runtime import decode_clip
-from sora2pro.nodes.services import current_services
+from sora2pro.nodes.runcomfy.progress import (
+    Decoding,
+    Downloading,
+    Following,
+    Preparing,
+    Queued,
+    Rendering,
+    Retrying,
+    StopSignal,
+)
 from stand_in import ComfyUI, InterruptProcessingException
 
 AT_MOST_S = 60

@@ -11,11 +11,10 @@ import pytest
 from loopback import Loopback, answer, dripping, without_end
 from rig import NO_WAITS
 from sora2pro.nodes.errors import DownloadError, RunComfyError, Stopped, VideoDecodeError
-from sora2pro.nodes.media.probe import probe
-from sora2pro.nodes.runcomfy.download import Downloader
-from sora2pro.nodes.runcomfy.progress import ignore
+from sora2pro.nodes.media.timeline import probe
+from sora2pro.nodes.runcomfy.api.download import Downloader
+from sora2pro.nodes.runcomfy.progress import StopSignal, ignore
 from sora2pro.nodes.runcomfy.settings import Settings
-from sora2pro.nodes.runcomfy.stopping import StopSignal
 
 TYPE = "Content-Type: video/mp4"
 ETAG = 'ETag: "e"'

@@ -20,7 +20,7 @@ from pack import load_pack
 load_pack()
 from sora2pro.nodes.errors import NotEnoughRoomError, VideoDecodeError  # noqa: E402 - the pack has to be loaded first
 from sora2pro.nodes.media.decode import decode  # noqa: E402 - as above
-from sora2pro.nodes.media.probe import probe  # noqa: E402 - as above
+from sora2pro.nodes.media.timeline import probe  # noqa: E402 - as above
 
 MOST_SECONDS_EACH = 30
 

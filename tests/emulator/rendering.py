@@ -116,7 +116,7 @@ def _frames(picture: NDArray[np.uint8], count: int) -> Iterator[list[NDArray[np.
     import numpy as np  # noqa: PLC0415 - as above
 
     importlib.import_module("pack").load_pack()
-    counter = importlib.import_module("sora2pro.nodes.media.stamps").FrameNumber(picture.shape[1], picture.shape[0])
+    counter = importlib.import_module("sora2pro.nodes.media.rehearsal").FrameNumber(picture.shape[1], picture.shape[0])
     still = _yuv420p(picture)
     for number in range(count):
         planes = [

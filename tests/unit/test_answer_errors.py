@@ -11,8 +11,8 @@ from sora2pro.nodes.errors import (
     RateLimitError,
     ServerError,
 )
-from sora2pro.nodes.runcomfy.answers import NOT_READY_CODE, checked_json, parse_result
-from sora2pro.nodes.runcomfy.api_errors import Subject, api_error
+from sora2pro.nodes.runcomfy.api.answers import NOT_READY_CODE, checked_json, parse_result
+from sora2pro.nodes.runcomfy.api.refusals import Subject, api_error
 from sora2pro.nodes.runcomfy.foreign_text import MAX_SHOWN_CHARS
 from values import made_answer
 

@@ -2,7 +2,7 @@
 
 import pytest
 from sora2pro.nodes.errors import APIError, ResponseFormatError
-from sora2pro.nodes.runcomfy.answers import (
+from sora2pro.nodes.runcomfy.api.answers import (
     CancelOutcome,
     CatalogueEntry,
     Phase,
@@ -14,7 +14,7 @@ from sora2pro.nodes.runcomfy.answers import (
     parse_status,
     parse_submit,
 )
-from sora2pro.nodes.runcomfy.api_errors import Subject
+from sora2pro.nodes.runcomfy.api.refusals import Subject
 from values import made_answer
 
 CLIP = "https://playgrounds-storage-public.runcomfy.net/aB%3D/c%3d/output/Z-5_output.mp4"

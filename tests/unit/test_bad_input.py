@@ -20,8 +20,8 @@ from sora2pro.nodes.errors import (
     MissingTokenError,
     RunComfyError,
 )
-from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.settings import write_settings_file
+from sora2pro.nodes.runcomfy.store.journal import Journal
 
 NOTHING_SPENT = "Nothing was sent to RunComfy and nothing was charged."
 TOKEN = "rc-0123456789-secret"  # noqa: S105 - a made-up one
@@ -264,7 +264,7 @@ except Exception as error:
     ("module", "remedy"),
     [
         *((package, "pip install") for package in ("av", "cv2", "PIL", "requests")),
-        ("sora2pro.nodes.services", "install the pack anew"),
+        ("sora2pro.nodes.run.services", "install the pack anew"),
     ],
 )
 def test_a_missing_package_or_file_is_named_with_the_way_to_get_it(module, remedy):

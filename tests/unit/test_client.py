@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.adapters import BaseAdapter
 from sora2pro.nodes.errors import APIError, APITimeoutError, NotFoundError, ResponseFormatError
-from sora2pro.nodes.runcomfy.answers import CancelOutcome, CatalogueEntry, Phase
-from sora2pro.nodes.runcomfy.client import MAX_BODY_BYTES, Client, RequestHandle, Timeouts
+from sora2pro.nodes.runcomfy.api.answers import CancelOutcome, CatalogueEntry, Phase
+from sora2pro.nodes.runcomfy.api.client import MAX_BODY_BYTES, Client, RequestHandle, Timeouts
+from sora2pro.nodes.runcomfy.api.retry import Verdict, submission_verdict
 from sora2pro.nodes.runcomfy.credentials import Token
-from sora2pro.nodes.runcomfy.retry import Verdict, submission_verdict
-from sora2pro.nodes.runcomfy.secrecy import redacting
+from sora2pro.nodes.runcomfy.foreign_text import redacting
 from values import made_request
 
 BASE = "https://model-api.runcomfy.net"

@@ -5,8 +5,8 @@ import json
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sora2pro.nodes.runcomfy.answers import parse_result
-from sora2pro.nodes.runcomfy.clip_address import MAX_ADDRESS_CHARS, redirected, why_refused, written_for_http
+from sora2pro.nodes.runcomfy.api.answers import parse_result
+from sora2pro.nodes.runcomfy.clip_urls import MAX_ADDRESS_CHARS, redirected, why_refused, written_for_http
 
 OWN = "https://playgrounds-storage-public.runcomfy.net"
 CLIP = f"{OWN}/aB%3D/c%3d/output/Z-5_output.mp4"

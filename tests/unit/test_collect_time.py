@@ -4,14 +4,13 @@ import contextlib
 
 import pytest
 from sora2pro.nodes.errors import APIConnectionError, GenerationFailedError, GenerationTimeoutError, RateLimitError
-from sora2pro.nodes.runcomfy.answers import GenerationResult, Phase, RequestStatus
-from sora2pro.nodes.runcomfy.collect import Collector
-from sora2pro.nodes.runcomfy.history import History
+from sora2pro.nodes.runcomfy.api.answers import GenerationResult, Phase, RequestStatus
+from sora2pro.nodes.runcomfy.api.retry import RetryPolicy
+from sora2pro.nodes.runcomfy.collecting import Collector
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.journal import Journal
-from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying
-from sora2pro.nodes.runcomfy.retry import RetryPolicy
-from sora2pro.nodes.runcomfy.stopping import StopSignal
+from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying, StopSignal
+from sora2pro.nodes.runcomfy.store.history import History
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.waiting import Waiting
 from values import made_job, made_request
 

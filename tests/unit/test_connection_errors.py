@@ -8,9 +8,9 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from sora2pro.nodes.errors import APIConnectionError, APITimeoutError
-from sora2pro.nodes.runcomfy.client import Client, connection_error
+from sora2pro.nodes.runcomfy.api.client import Client, connection_error
+from sora2pro.nodes.runcomfy.api.retry import Call, GiveUp, RetryPolicy, Verdict, decide, submission_verdict
 from sora2pro.nodes.runcomfy.credentials import Token
-from sora2pro.nodes.runcomfy.retry import Call, GiveUp, RetryPolicy, Verdict, decide, submission_verdict
 from urllib3.exceptions import (
     ConnectTimeoutError,
     IncompleteRead,

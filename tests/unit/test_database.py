@@ -2,10 +2,11 @@ import sqlite3
 
 import pytest
 from sora2pro.nodes.errors import JournalUnavailableError
-from sora2pro.nodes.runcomfy import schema
-from sora2pro.nodes.runcomfy.database import Database
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.journal import HOLDS_FINGERPRINT, Journal
+from sora2pro.nodes.runcomfy.store import schema
+from sora2pro.nodes.runcomfy.store.database import Database
+from sora2pro.nodes.runcomfy.store.journal import HOLDS_FINGERPRINT, Journal
+from sora2pro.nodes.runcomfy.store.schema import MIGRATIONS, VERSION
 from values import made_request
 
 
@@ -33,18 +34,18 @@ def test_every_commit_survives_a_power_cut_as_far_as_sqlite_can(database):
 def test_a_new_journal_has_the_current_version(database):
     with database.writing() as connection:
         assert connection.execute("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
-    assert version_of(database.path) == schema.VERSION
+    assert version_of(database.path) == VERSION
 
 
-@pytest.mark.parametrize("version", range(schema.VERSION))
+@pytest.mark.parametrize("version", range(VERSION))
 def test_an_older_journal_is_brought_up_to_date(database, version):
     with sqlite3.connect(database.path) as connection:
-        for script in schema.MIGRATIONS[:version]:
+        for script in MIGRATIONS[:version]:
             connection.executescript(script)
         connection.execute(f"PRAGMA user_version = {version}")
     with database.reading() as connection:
         connection.execute("SELECT COUNT(*) FROM jobs").fetchone()
-    assert version_of(database.path) == schema.VERSION
+    assert version_of(database.path) == VERSION
 
 
 def test_a_migration_that_breaks_leaves_the_journal_as_it_was(database, monkeypatch):
@@ -59,7 +60,7 @@ def test_a_migration_that_breaks_leaves_the_journal_as_it_was(database, monkeypa
 
 def test_a_newer_journal_is_left_alone_and_the_user_told_to_update(database):
     with sqlite3.connect(database.path) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     before = database.path.read_bytes()
     for _ in range(2):
         with pytest.raises(JournalUnavailableError, match="newer version") as raised, database.reading():
@@ -187,5 +188,5 @@ def test_a_journal_that_cannot_be_made_is_named(tmp_path, in_the_way):
 
 def test_the_index_and_the_queries_agree_on_which_jobs_hold_their_inputs():
     """Were they to differ, a purchase could be made twice or be refused for ever."""
-    assert HOLDS_FINGERPRINT in schema.MIGRATIONS[0]
-    assert HOLDS_FINGERPRINT in schema.MIGRATIONS[1]
+    assert HOLDS_FINGERPRINT in MIGRATIONS[0]
+    assert HOLDS_FINGERPRINT in MIGRATIONS[1]

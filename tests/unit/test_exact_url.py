@@ -2,7 +2,7 @@
 
 import pytest
 import requests
-from sora2pro.nodes.runcomfy.exact_url import ExactTargetAdapter, NoCredentials
+from sora2pro.nodes.runcomfy.api.http import ExactTargetAdapter, NoCredentials
 
 
 def request_line(url):

@@ -5,10 +5,10 @@ import zoneinfo
 
 import pytest
 from sora2pro.nodes.errors import SpendLimitError
-from sora2pro.nodes.runcomfy.history import SAMPLES, History
-from sora2pro.nodes.runcomfy.journal import Journal
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
-from sora2pro.nodes.runcomfy.spending import day_of
+from sora2pro.nodes.runcomfy.store.history import SAMPLES, History
+from sora2pro.nodes.runcomfy.store.journal import Journal
+from sora2pro.nodes.runcomfy.store.spending import day_of
 from values import made_job, made_request
 
 MODEL = SORA_2_PRO.model_id

@@ -6,8 +6,8 @@ import threading
 import pytest
 from pack import ROOT
 from sora2pro.nodes.errors import JournalUnavailableError
-from sora2pro.nodes.runcomfy import lockfile
-from sora2pro.nodes.runcomfy.joblock import JobLock
+from sora2pro.nodes.runcomfy.store import locks
+from sora2pro.nodes.runcomfy.store.locks import JobLock
 
 HOLD = """
 import sys
@@ -15,7 +15,7 @@ sys.path.insert(0, sys.argv[1])
 from pack import load_pack
 load_pack()
 from pathlib import Path
-from sora2pro.nodes.runcomfy.joblock import JobLock
+from sora2pro.nodes.runcomfy.store.locks import JobLock
 lock = JobLock(Path(sys.argv[2]), "abc")
 print(lock.try_acquire(), flush=True)
 sys.stdin.readline()
@@ -138,7 +138,7 @@ def test_a_file_system_without_locks_is_refused_because_a_double_purchase_could_
     def refuse(_descriptor, **_how):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(lockfile, "_lock", refuse)
+    monkeypatch.setattr(locks, "_lock", refuse)
     with JobLock(tmp_path, "abc") as lock, pytest.raises(JournalUnavailableError) as raised:
         lock.try_acquire()
     assert "a double purchase could not be ruled out" in str(raised.value)
@@ -147,19 +147,19 @@ def test_a_file_system_without_locks_is_refused_because_a_double_purchase_could_
 
 def test_a_lock_on_a_file_that_its_last_owner_has_just_deleted_is_none(tmp_path, monkeypatch):
     """Whoever comes next would make a new file of that name, and two would believe to be alone."""
-    take = lockfile._lock
+    take = locks._lock
 
     def take_what_was_deleted(descriptor, **how):
         (tmp_path / "abc.lock").unlink()
         take(descriptor, **how)
 
-    monkeypatch.setattr(lockfile, "_lock", take_what_was_deleted)
+    monkeypatch.setattr(locks, "_lock", take_what_was_deleted)
     with JobLock(tmp_path, "abc") as lock:
         assert not lock.try_acquire()
 
 
 def test_a_file_system_that_gives_every_lock_to_everybody_is_refused_before_money(tmp_path, monkeypatch):
-    monkeypatch.setattr(lockfile, "_lock", lambda _descriptor, **_how: None)
+    monkeypatch.setattr(locks, "_lock", lambda _descriptor, **_how: None)
     with JobLock(tmp_path, "abc") as lock, pytest.raises(JournalUnavailableError) as raised:
         lock.try_acquire()
     assert "gives one lock to two owners" in str(raised.value)
@@ -189,7 +189,7 @@ sys.path.insert(0, sys.argv[1])
 from pack import load_pack
 load_pack()
 from pathlib import Path
-from sora2pro.nodes.runcomfy.joblock import JobLock
+from sora2pro.nodes.runcomfy.store.locks import JobLock
 lock = JobLock(Path(sys.argv[2]), "abc")
 print(lock.try_acquire(), flush=True)
 if os.fork() == 0:

@@ -8,7 +8,7 @@ from clock import Clock
 from rights import is_its_owners_alone
 from sora2pro.nodes.errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState, is_legal
-from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from values import made_request
 
 S = JobState

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.probe import probe
+from sora2pro.nodes.media.timeline import probe
 
 
 def numbers_of(frames):

@@ -8,8 +8,8 @@ import clips
 import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.probe import probe
 from sora2pro.nodes.media.rehearsal import render
+from sora2pro.nodes.media.timeline import probe
 
 TESTS = Path(clips.__file__).parent
 MUTATIONS = 2_000

@@ -7,8 +7,8 @@ import clips
 import pytest
 from sora2pro.nodes.errors import Stopped, VideoDecodeError
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.probe import ClipFacts, probe
 from sora2pro.nodes.media.rehearsal import render
+from sora2pro.nodes.media.timeline import ClipFacts, probe
 
 TESTS = Path(clips.__file__).parent
 

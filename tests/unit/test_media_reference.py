@@ -9,7 +9,7 @@ import torch
 from PIL import Image, JpegImagePlugin
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.media import FITS
-from sora2pro.nodes.media.reference import check_batch, fit, fit_and_encode, nearest_size
+from sora2pro.nodes.media.picture import check_batch, fit, fit_and_encode, nearest_size
 
 SIZES = [(1280, 720), (720, 1280), (1024, 1792), (1792, 1024)]
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from sora2pro.nodes.errors import NOTHING_SENT, InvalidInputError, NotEnoughRoomError
 from sora2pro.nodes.media import FITS, memory
-from sora2pro.nodes.media.reference import check_batch, fit, fit_and_encode
+from sora2pro.nodes.media.picture import check_batch, fit, fit_and_encode
 
 TESTS = Path(clips.__file__).parent
 GREY = torch.full((1, 8, 8, 3), 0.5)
@@ -67,7 +67,7 @@ import json, resource, sys
 from pack import load_pack
 load_pack()
 import torch
-from sora2pro.nodes.media.reference import check_batch, fit
+from sora2pro.nodes.media.picture import check_batch, fit
 fit(torch.rand(600, 800, 3), (1280, 720), sys.argv[1])
 picture = torch.rand(1, 3200, 3200, 3)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reboxed import box, rewrite
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.probe import probe
+from sora2pro.nodes.media.timeline import probe
 
 RATE = 48000
 PLAIN = "+disable_chpl"  # with the index at the end

@@ -12,9 +12,9 @@ from reboxed import box, changed, patched, rewrite, samples, split
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.colour import remarks
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.nal import blank_finder
-from sora2pro.nodes.media.probe import probe
+from sora2pro.nodes.media.mp4.samples import blank_finder
 from sora2pro.nodes.media.thumbnail import write_thumbnail
+from sora2pro.nodes.media.timeline import probe
 
 ONES = b"\xff" * 4
 ZEROS = bytes(4)

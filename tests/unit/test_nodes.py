@@ -6,8 +6,6 @@ import types
 
 import pytest
 from sora2pro import NODE_CLASS_MAPPINGS
-from sora2pro.nodes import runtime
-from sora2pro.nodes.batch import batch_error
 from sora2pro.nodes.errors import (
     InsufficientCreditsError,
     InvalidInputError,
@@ -16,9 +14,11 @@ from sora2pro.nodes.errors import (
     SubmissionUncertainError,
 )
 from sora2pro.nodes.host import Blocked
+from sora2pro.nodes.run import clips
+from sora2pro.nodes.run.batch import batch_error
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.journal import Journal
-from sora2pro.nodes.runcomfy.outcomes import ended, uncertain
+from sora2pro.nodes.runcomfy.sentences import ended, uncertain
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from stand_in import ExecutionBlocker
 from values import made_job, made_request
 
@@ -142,7 +142,7 @@ class TestBatch:
             else types.SimpleNamespace(error=None, result=outcome)
             for outcome in outcomes
         ]
-        return runtime._results(runs)
+        return clips._results(runs)
 
     def test_all_went_well(self):
         assert self.results("one", "two") == ["one", "two"]

@@ -11,7 +11,7 @@ from sora2pro.nodes.errors import (
     VideoDecodeError,
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.outcomes import about, ended, uncertain, unknown_at_runcomfy
+from sora2pro.nodes.runcomfy.sentences import about, ended, uncertain, unknown_at_runcomfy
 from values import made_job
 
 ACCEPTED = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=True, expected_usd=1.2)

@@ -8,10 +8,12 @@ from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 
 import pytest
+from sora2pro.nodes import environment
 from sora2pro.nodes.errors import ConfigurationError, JournalUnavailableError
-from sora2pro.nodes.runcomfy import environment, joblock, lockfile, private_files
-from sora2pro.nodes.runcomfy.database import Database
-from sora2pro.nodes.runcomfy.private_files import write_private
+from sora2pro.nodes.runcomfy import files
+from sora2pro.nodes.runcomfy.files import write_private
+from sora2pro.nodes.runcomfy.store import locks
+from sora2pro.nodes.runcomfy.store.database import Database
 
 IN_USE = PermissionError(errno.EACCES, "The process cannot access the file because it is being used")
 
@@ -64,7 +66,7 @@ def lock_of_windows(windows, monkeypatch):
     """The lock as it is when the pack is loaded on Windows."""
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setitem(sys.modules, "msvcrt", windows)
-    file_of_windows, lock_of_windows = _loaded_again(lockfile), _loaded_again(joblock)
+    file_of_windows, lock_of_windows = _loaded_again(locks), _loaded_again(locks)
     system = {name: getattr(os, name) for name in dir(os)} | {"open": windows.open, "close": windows.close}
     file_of_windows.os = SimpleNamespace(**system)
     lock_of_windows.LockFile = file_of_windows.LockFile
@@ -134,7 +136,7 @@ def test_a_token_file_that_windows_holds_open_stays_as_it_was_and_no_copy_of_the
 
     path = tmp_path / "token"
     write_private(path, "old")
-    monkeypatch.setattr(private_files, "Path", HeldOpen)
+    monkeypatch.setattr(files, "Path", HeldOpen)
     with pytest.raises(PermissionError):
         write_private(path, "new")
     assert [entry.read_text("utf-8") for entry in tmp_path.iterdir()] == ["old"]

@@ -1,5 +1,5 @@
 import pytest
-from sora2pro.nodes.runcomfy.polling import Usual, next_poll_s, usual_times
+from sora2pro.nodes.runcomfy.waiting import Usual, next_poll_s, usual_times
 
 USUAL = Usual(earliest_s=100.0, median_s=150.0)
 

@@ -5,10 +5,9 @@ import time
 import pytest
 from clock import Clock
 from sora2pro.nodes.errors import ServerError
-from sora2pro.nodes.runcomfy.answers import CatalogueEntry
+from sora2pro.nodes.runcomfy.api.answers import CatalogueEntry
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
-from sora2pro.nodes.runcomfy.pricing import FAILURE_FRESH_S, FRESH_S, Pricing
-from sora2pro.nodes.runcomfy.spending import expected_usd
+from sora2pro.nodes.runcomfy.pricing import FAILURE_FRESH_S, FRESH_S, Pricing, expected_usd
 
 EIGHT_SECONDS = {"size": "1280x720", "seconds": 8}
 

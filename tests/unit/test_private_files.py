@@ -1,6 +1,6 @@
 import pytest
 from rights import is_its_owners_alone
-from sora2pro.nodes.runcomfy.private_files import give_name, make_private_dir, write_private
+from sora2pro.nodes.runcomfy.files import give_name, make_private_dir, write_private
 
 
 def test_a_file_and_the_folder_made_for_it_are_their_owners_alone(tmp_path):

@@ -1,7 +1,7 @@
 import typing
 
 import pytest
-from sora2pro.nodes.progress_text import describe, duration, listed, local_fraction, megabytes, own_words, summary
+from sora2pro.nodes.run.display import describe, duration, listed, local_fraction, megabytes, own_words, summary
 from sora2pro.nodes.runcomfy import progress as p
 
 TABLE = [

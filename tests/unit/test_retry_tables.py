@@ -8,8 +8,8 @@ from sora2pro.nodes.errors import (
     GenerationFailedError,
     ResponseFormatError,
 )
-from sora2pro.nodes.runcomfy.api_errors import Subject, api_error
-from sora2pro.nodes.runcomfy.retry import Call, GiveUp, RetryPolicy, Verdict, Wait, decide, submission_verdict
+from sora2pro.nodes.runcomfy.api.refusals import Subject, api_error
+from sora2pro.nodes.runcomfy.api.retry import Call, GiveUp, RetryPolicy, Verdict, Wait, decide, submission_verdict
 
 POLICY = RetryPolicy()
 ALL_STATUSES = range(100, 600)

@@ -5,7 +5,6 @@ import math
 from dataclasses import replace
 
 import pytest
-from sora2pro.nodes.documents import actions_of, error_document, job_document, json_of, status_of, token_document
 from sora2pro.nodes.errors import (
     APIConnectionError,
     AuthenticationError,
@@ -15,8 +14,9 @@ from sora2pro.nodes.errors import (
     MissingTokenError,
     NotFoundError,
 )
-from sora2pro.nodes.events import clip_document, ended_part
-from sora2pro.nodes.guard import refusal
+from sora2pro.nodes.page.documents import actions_of, error_document, job_document, json_of, status_of, token_document
+from sora2pro.nodes.page.routes import refusal
+from sora2pro.nodes.run.display import clip_document, ended_part
 from sora2pro.nodes.runcomfy.credentials import Token
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Finished

@@ -1,10 +1,16 @@
 """The last state of every node, as a page that was reloaded finds it."""
 
 import pytest
-from sora2pro.nodes.events import clip_document, combined, ended_part, part_of
 from sora2pro.nodes.host import Place
-from sora2pro.nodes.node_states import NodeStates
-from sora2pro.nodes.progress_text import describe, local_fraction
+from sora2pro.nodes.run.display import (
+    NodeStates,
+    clip_document,
+    combined,
+    describe,
+    ended_part,
+    local_fraction,
+    part_of,
+)
 from sora2pro.nodes.runcomfy import progress as p
 
 STATES = (

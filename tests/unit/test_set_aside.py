@@ -12,9 +12,9 @@ import threading
 import pytest
 from pack import ROOT
 from sora2pro.nodes.errors import JournalUnavailableError
-from sora2pro.nodes.runcomfy import database as database_module
-from sora2pro.nodes.runcomfy.database import Database
-from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.store import database as database_module
+from sora2pro.nodes.runcomfy.store.database import Database
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from values import made_request
 
 PAGE_BYTES = 4096
@@ -25,7 +25,7 @@ from pack import load_pack
 load_pack()
 from pathlib import Path
 from sora2pro.nodes.errors import JournalUnavailableError
-from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from values import made_request
 print("ready", flush=True)
 sys.stdin.readline()
@@ -200,7 +200,7 @@ from pack import load_pack
 load_pack()
 from pathlib import Path
 from sora2pro.nodes.runcomfy import database
-from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.store.journal import Journal
 left = int(sys.argv[3])
 def dying(usual):
     def step(*arguments, **options):

@@ -23,14 +23,21 @@ from sora2pro.nodes.errors import (
     Stopped,
     SubmissionUncertainError,
 )
-from sora2pro.nodes.runcomfy.client import RequestHandle
-from sora2pro.nodes.runcomfy.generation import RECORD_ATTEMPTS, Generation
+from sora2pro.nodes.runcomfy.api.client import RequestHandle
+from sora2pro.nodes.runcomfy.api.retry import RetryPolicy
+from sora2pro.nodes.runcomfy.buying import RECORD_ATTEMPTS, Generation
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.journal import Journal
-from sora2pro.nodes.runcomfy.outcomes import ended
-from sora2pro.nodes.runcomfy.progress import Following, FromJournal, Retrying, Submitting, WaitingForSlot
-from sora2pro.nodes.runcomfy.retry import RetryPolicy
-from sora2pro.nodes.runcomfy.stopping import Slots, StopSignal
+from sora2pro.nodes.runcomfy.progress import (
+    Following,
+    FromJournal,
+    Retrying,
+    Slots,
+    StopSignal,
+    Submitting,
+    WaitingForSlot,
+)
+from sora2pro.nodes.runcomfy.sentences import ended
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from values import made_request
 
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."

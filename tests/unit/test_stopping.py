@@ -2,7 +2,7 @@ import threading
 
 import pytest
 from sora2pro.nodes.errors import Stopped
-from sora2pro.nodes.runcomfy.stopping import Slots, StopSignal
+from sora2pro.nodes.runcomfy.progress import Slots, StopSignal
 
 
 def stopped(*, cancels_remotely=True):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from sora2pro.nodes.errors import JournalUnavailableError
-from sora2pro.nodes.runcomfy.history import History
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.journal import Journal
+from sora2pro.nodes.runcomfy.store.history import History
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from values import made_job, made_request
 
 VERSION_1 = Path(__file__).parents[1] / "stored" / "journal-version-1.sqlite3"

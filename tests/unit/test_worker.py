@@ -7,8 +7,9 @@ import time
 
 import pytest
 from pack import ROOT
-from sora2pro.nodes import worker
 from sora2pro.nodes.errors import InvalidInputError, Stopped
+from sora2pro.nodes.run import threads
+from sora2pro.nodes.run.threads import attend
 from sora2pro.nodes.runcomfy.progress import (
     Decoding,
     Downloading,
@@ -19,7 +20,6 @@ from sora2pro.nodes.runcomfy.progress import (
     Retrying,
     Submitting,
 )
-from sora2pro.nodes.worker import attend
 from stand_in import InterruptProcessingException
 
 LONG_S = 60.0
@@ -28,7 +28,7 @@ import os, sys, time
 sys.path.insert(0, sys.argv[1])
 from pack import load_pack
 load_pack()
-from sora2pro.nodes import worker
+from sora2pro.nodes.run import threads as worker
 from sora2pro.nodes.runcomfy.progress import Submitting
 """
 
@@ -212,7 +212,7 @@ def test_a_cancel_that_comes_with_stop_cancels_at_runcomfy_too(comfyui):
 
 
 def test_no_number_of_cancels_lets_a_cancelled_error_escape(monkeypatch):
-    monkeypatch.setattr(worker, "SIBLING_GRACE_S", LONG_S)
+    monkeypatch.setattr(threads, "SIBLING_GRACE_S", LONG_S)
     let_go = threading.Event()
 
     def stubborn(stop, _report):
@@ -233,7 +233,7 @@ def test_no_number_of_cancels_lets_a_cancelled_error_escape(monkeypatch):
 
 
 def test_what_cannot_end_at_once_is_brought_to_a_safe_end_in_the_background(comfyui, monkeypatch):
-    monkeypatch.setattr(worker, "STOP_GRACE_S", 0.05)
+    monkeypatch.setattr(threads, "STOP_GRACE_S", 0.05)
     has_begun, answer, recorded = threading.Event(), threading.Event(), threading.Event()
 
     def submitting(_stop, _report):
@@ -319,7 +319,7 @@ def test_elapsed_time_goes_on_between_two_reports():
         has_reported.set()
         go_on.wait(LONG_S)
 
-    entry = worker.Run(task)
+    entry = threads.Run(task)
     assert has_reported.wait(LONG_S)
     progress, at = entry._latest
     entry._latest = (progress, at - 60)
@@ -345,12 +345,12 @@ def test_each_kind_of_state_is_logged_once(caplog):
 
 def test_the_end_of_the_process_stops_every_run_without_cancelling_at_runcomfy():
     wait = Waiting()
-    entry = worker.Run(wait)
+    entry = threads.Run(wait)
     assert wait.has_begun.wait(LONG_S)
-    worker._finish_submissions()
+    threads._finish_submissions()
     assert entry.is_finished
     assert wait.cancels_remotely is False
-    assert entry not in worker._running
+    assert entry not in threads._running
 
 
 class TestTheEndOfTheProcess:
@@ -366,7 +366,7 @@ class TestTheEndOfTheProcess:
             answer.wait(LONG_S)
             return "recorded"
 
-        entry = worker.Run(task)
+        entry = threads.Run(task)
         assert has_begun.wait(LONG_S)
         return entry, answer
 
@@ -378,7 +378,7 @@ class TestTheEndOfTheProcess:
     def test_nothing_but_a_submission_is_waited_for(self, progress):
         entry, answer = self.stubborn(progress)
         began_at = time.monotonic()
-        worker._finish_submissions()
+        threads._finish_submissions()
         assert time.monotonic() - began_at < 2
         assert not entry.is_finished
         answer.set()
@@ -387,7 +387,7 @@ class TestTheEndOfTheProcess:
     def test_a_request_that_is_just_being_sent_gets_its_id_recorded(self):
         entry, answer = self.stubborn(Submitting(1.2))
         threading.Timer(1.0, answer.set).start()
-        worker._finish_submissions()
+        threads._finish_submissions()
         assert entry.result == "recorded"
 
     def ended(self, *lines):
@@ -419,9 +419,9 @@ class TestTheEndOfTheProcess:
 
 
 def test_what_a_thread_of_the_panel_brings_or_raises_arrives():
-    threads = worker.DaemonThreads(2, "panel")
-    assert threads.run(lambda: 7).result(LONG_S) == 7
+    few = threads.DaemonThreads(2, "panel")
+    assert few.run(lambda: 7).result(LONG_S) == 7
     with pytest.raises(ZeroDivisionError):
-        threads.run(lambda: 1 // 0).result(LONG_S)
+        few.run(lambda: 1 // 0).result(LONG_S)
     met = threading.Barrier(2)
-    assert {future.result(LONG_S) for future in [threads.run(met.wait) for _ in range(2)]} == {0, 1}
+    assert {future.result(LONG_S) for future in [few.run(met.wait) for _ in range(2)]} == {0, 1}

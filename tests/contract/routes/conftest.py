@@ -6,7 +6,7 @@ import threading
 import pytest
 from aiohttp import web
 from contract.routes.page import WAIT_S, Page
-from sora2pro.nodes import routes
+from sora2pro.nodes.page import routes
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,8 @@ from functools import partial
 import requests
 from promises import stopped_at
 from rig import request_of
-from sora2pro.nodes.runcomfy.progress import Queued, ignore
-from sora2pro.nodes.runcomfy.stopping import StopSignal
-from sora2pro.nodes.services import current_services
+from sora2pro.nodes.run.services import current_services
+from sora2pro.nodes.runcomfy.progress import Queued, StopSignal, ignore
 
 OURS = {"X-Sora2Pro": "1"}
 WAIT_S = 30.0

@@ -8,7 +8,7 @@ import pytest
 import requests
 from contract.routes.page import WAIT_S
 from pack import ROOT
-from sora2pro.nodes import routes
+from sora2pro.nodes.page import routes
 
 # Asks for one path of a server that lacks a package: the status and the text of its answer.
 ASK_WITHOUT = """

@@ -7,7 +7,7 @@ import os
 import pytest
 from contract.routes.page import buy, fill
 from PIL import Image
-from sora2pro.nodes.services import current_services
+from sora2pro.nodes.run.services import current_services
 
 
 def test_an_empty_journal_is_an_empty_list(page):

@@ -1,0 +1,1 @@
+"""What the web extension may ask of the server. Nothing here can spend."""

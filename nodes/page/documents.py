@@ -1,0 +1,194 @@
+"""What the jobs panel and the settings dialog get: values of the engine as JSON documents. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..environment import read_variable
+from ..errors import (
+    APIConnectionError,
+    APIError,
+    ConfigurationError,
+    InvalidInputError,
+    JournalUnavailableError,
+    NotFoundError,
+    RunComfyError,
+)
+from ..runcomfy.credentials import TOKEN_VARIABLES, Token
+from ..runcomfy.foreign_text import shown, shown_lines
+from ..runcomfy.jobs import Job, JobState
+from ..runcomfy.sentences import charge_sentence, describe_inputs
+from ..runcomfy.settings import VARIABLES, Settings
+
+if TYPE_CHECKING:
+    from ..runcomfy.store.history import Totals
+
+Document = dict[str, Any]
+SHOWN_PROMPT_CHARS = 400
+# What the settings dialog may change; everything else is for the environment or the file.
+CHANGEABLE = ("max_usd_per_day", "max_parallel", "model_id")
+
+
+class UnknownJobError(InvalidInputError):
+    """The journal has no such job, or its clip is gone."""
+
+
+_S = JobState
+_ACTIONS: dict[JobState, tuple[str, ...]] = {
+    _S.PREPARED: (),
+    _S.SUBMITTING: ("check",),
+    _S.SUBMITTED: ("collect", "cancel"),
+    _S.COMPLETED: ("collect",),
+    _S.DOWNLOADED: (),
+    _S.REJECTED: (),
+    _S.FAILED: ("collect", "release"),
+    _S.CANCELLED: ("collect", "release"),
+    _S.UNCERTAIN: ("adopt", "release"),
+}
+
+
+def json_of(document: Document) -> str:
+    """A document as JSON, which knows no NaN and no Infinity (RFC 8259, section 6): what is not a number is null."""
+    return json.dumps(_finite(document), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def actions_of(job: Job, *, has_clip: bool) -> list[str]:
+    """What the panel offers for a job; none of it can spend."""
+    if has_clip:
+        return ["open"]
+    if job.state is JobState.DOWNLOADED:
+        return ["collect"]
+    # A job that was given up has nothing to give up, and no place to be taken.
+    needless = set() if job.holds_fingerprint else {"release", "adopt"}
+    if not job.request_id:
+        needless.add("collect")
+    return [action for action in _ACTIONS[job.state] if action not in needless]
+
+
+def job_document(
+    job: Job, *, has_clip: bool, clip_version: str = "", activity: str = "", trouble: str = ""
+) -> Document:
+    """A row of the panel. The address of the clip is not in it: it is signed.
+
+    Args:
+        job: The row of the journal.
+        has_clip: Whether its file is on this disk, whole.
+        clip_version: Tells this file from every other one; see `Panel.clip`.
+        activity: What is being done for it right now, in words.
+        trouble: Why the last thing that was done for it went wrong.
+    """
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": job.state.value,
+        "prompt": job.prompt[:SHOWN_PROMPT_CHARS],
+        "model_id": job.model_id,
+        "inputs": describe_inputs(job.inputs),
+        # A seed has up to 64 bits, more than a number of JavaScript holds.
+        "seed": str(job.take),
+        "request_id": job.request_id,
+        "created_at": job.created_at,
+        # What is not charged has no price, whatever was expected.
+        "expected_usd": job.expected_usd if job.may_be_charged else None,
+        "cost_usd": job.cost_usd,
+        "charge": charge_sentence(job),
+        "is_released": job.is_released,
+        "reason": shown(job.reason),
+        "has_clip": has_clip,
+        "clip_version": clip_version,
+        "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,
+        "actions": actions_of(job, has_clip=has_clip),
+        "activity": shown_lines(activity),
+        "trouble": shown_lines(trouble),
+    }
+
+
+def totals_document(totals: Totals, max_usd_per_day: float | None) -> Document:
+    """What was spent, against the cap."""
+    return {
+        "today_usd": round(totals.today_usd, 6),
+        "all_time_usd": round(totals.all_time_usd, 6),
+        "job_count": totals.job_count,
+        "max_usd_per_day": max_usd_per_day,
+    }
+
+
+def setting_documents(settings: Settings, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> Document:
+    """Each setting the dialog shows: its value, and whether it can be changed there."""
+    values = {
+        "max_usd_per_day": settings.max_usd_per_day,
+        "max_parallel": settings.max_parallel,
+        "model_id": settings.model.model_id,
+    }
+    return {
+        name: {
+            "value": values[name],
+            "source": setting_source(name, file_values, environ),
+            "variable": VARIABLES[name],
+        }
+        for name in CHANGEABLE
+    }
+
+
+def setting_source(name: str, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """`environment`, `file` or `default`."""
+    if read_variable(environ, VARIABLES[name]):
+        return "environment"
+    return "default" if file_values.get(name) in (None, "") else "file"
+
+
+def token_document(token: Token | None, problem: str, *, saved_path: str, has_saved: bool) -> Document:
+    """What may be known of the token outside of the server: where it comes from and its last four characters.
+
+    Args:
+        token: The one in use.
+        problem: Why there is none, in words.
+        saved_path: Where a token typed into the dialog is kept.
+        has_saved: Whether there is one, in use or not.
+    """
+    variable = token and next((name for name in TOKEN_VARIABLES if token.source.endswith(f" {name}")), None)
+    origin = (
+        "none" if token is None else "environment" if variable else "saved" if token.source == saved_path else "client"
+    )
+    return {
+        "origin": origin,
+        "variable": variable or None,
+        "hint": "" if token is None else token.hint,
+        "has_saved": has_saved,
+        "problem": problem,
+    }
+
+
+def error_document(error: RunComfyError) -> Document:
+    """The sentences of the node, for the page."""
+    return {
+        "error": shown_lines(str(error)),
+        "kind": type(error).__name__,
+        "request_id": error.request_id,
+        "job_id": error.job_id,
+    }
+
+
+def status_of(error: RunComfyError) -> int:
+    """The HTTP status that goes with an error."""
+    statuses: tuple[tuple[type[RunComfyError], int], ...] = (
+        (UnknownJobError, 404),
+        (InvalidInputError, 400),
+        (JournalUnavailableError, 503),
+        (ConfigurationError, 409),
+        (NotFoundError, 404),
+        (APIError, 502),
+        (APIConnectionError, 502),
+    )
+    return next((status for kind, status in statuses if isinstance(error, kind)), 409)

@@ -1,0 +1,335 @@
+"""The routes of the web extension: who may ask, and JSON.
+
+ComfyUI has no login, so any page the user has open in the same browser could send requests to it. Nothing here protects from
+somebody who reaches the port; that is for ComfyUI's `--listen` and the network to decide. Registering loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import json
+import logging
+import math
+import os
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .. import host
+from ..errors import UNCHANGED, InvalidInputError, RunComfyError
+from ..packages import packages_named
+from ..run.current import current_settings
+from ..run.display import STATES
+from ..run.threads import DaemonThreads
+from ..runcomfy.foreign_text import shown
+from .documents import error_document, json_of, status_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiohttp.web import Request, StreamResponse
+
+    from .jobs import Panel
+    from .settings import Preferences
+
+
+HEADER = "X-Sora2Pro"
+ALLOWED_HOSTS_VARIABLE = "RUNCOMFY_ALLOWED_HOSTS"
+MAX_BODY_BYTES = 16 * 1024
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+FOREIGN = "This request came from another site and was refused."
+UNKNOWN_HOST = (
+    "This ComfyUI was asked for under the name '{host}', which may belong to another site, so the request was refused. If the "
+    f"name is yours, set {ALLOWED_HOSTS_VARIABLE} to it, without the port, and restart ComfyUI."
+)
+NO_HEADER = f"A request that changes something needs the header {HEADER}."
+
+
+def refusal(method: str, headers: Mapping[str, str], allowed_hosts: Collection[str] = ()) -> str | None:
+    """Why a request is refused, or None if it may pass.
+
+    Args:
+        method: Of the request.
+        headers: Case-insensitive.
+        allowed_hosts: Names in small letters under which this ComfyUI may be asked; `*.example.com` stands for all below it.
+    """
+    host = headers.get("Host", "").lower()
+    if host and not _is_known(host, allowed_hosts):
+        return UNKNOWN_HOST.format(host=shown(host))
+    # A browser says itself where a request comes from, even behind a proxy that changes Host; an older one, or one on plain
+    # http beyond this machine, says it only through Origin.
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            return FOREIGN
+    elif "Origin" in headers and (not host or _host(headers["Origin"]) != host):
+        return FOREIGN
+    # Another site cannot set a header of its own without asking first, and that question is not answered.
+    if method not in SAFE_METHODS and headers.get(HEADER) != "1":
+        return NO_HEADER
+    return None
+
+
+def parsed_hosts(text: str) -> list[str]:
+    """The names of a list that is separated by commas or blanks."""
+    return [name.lower() for name in re.split(r"[\s,;\"']+", text) if name]
+
+
+def _host(origin: str) -> str:
+    """Name and port; empty for what is not an address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _is_known(host: str, allowed_hosts: Collection[str]) -> bool:
+    """Whether no stranger can own the name in a `Host` header."""
+    named = re.fullmatch(r"(\[[^\[\]]+\]|[^\[\]:/@?#\\]+)(:\d*)?", host)
+    name = "" if named is None else named[1].strip("[]").rstrip(".")
+    if not name:
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        is_ours = "." not in name or name.endswith(".localhost") or name in allowed_hosts
+        return is_ours or any(one.startswith("*.") and name.endswith(one[1:]) for one in allowed_hosts)
+    return True
+
+
+def parsed_body(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request; empty for no body.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    if not body:
+        return {}
+    try:
+        document = json.loads(body, parse_constant=_finite, parse_float=_finite)
+    except InvalidInputError:
+        raise
+    except (ValueError, RecursionError):
+        raise InvalidInputError("The request is not JSON.", money=UNCHANGED) from None
+    if not isinstance(document, dict):
+        raise InvalidInputError("The request is no JSON object.", money=UNCHANGED)
+    return document
+
+
+def _finite(text: str) -> float:
+    """A number of JSON, which knows neither NaN nor Infinity (RFC 8259, section 6)."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidInputError(f"{shown(text)} is not a number that can be used.", money=UNCHANGED)
+    return number
+
+
+def text_of(document: Mapping[str, Any], name: str) -> str:
+    """A text of a request; empty if it is not there.
+
+    Raises:
+        InvalidInputError: It is no text.
+    """
+    value = document.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidInputError(f"'{name}' is no text.", money=UNCHANGED)
+    return value.strip()
+
+
+PREFIX = "/sora2pro"
+PAGE = 50
+THREADS = 4
+# Also what other programs may read over the shoulder is kept out of caches.
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+Handler = Callable[["Request"], Awaitable["StreamResponse"]]
+logger = logging.getLogger("runcomfy.sora2pro.routes")
+
+
+@cache
+def _threads() -> DaemonThreads:
+    """Threads of our own: a slow disk or RunComfy must not hold up what else ComfyUI's server does."""
+    return DaemonThreads(THREADS, "sora2pro-routes")
+
+
+@cache
+def _panel() -> Panel:
+    from ..run.services import current_services  # noqa: PLC0415 - as above
+    from .jobs import Collecting, Panel  # noqa: PLC0415 - as above
+
+    return Panel(current_services, Collecting())
+
+
+@cache
+def _preferences() -> Preferences:
+    from ..run.services import current_services  # noqa: PLC0415 - as above
+    from ..runcomfy.settings import resolve_state_dir  # noqa: PLC0415 - as above
+    from .settings import Preferences  # noqa: PLC0415 - as above
+
+    return Preferences(
+        environ=os.environ,
+        state_dir=lambda: resolve_state_dir(os.environ, host.default_state_dir),
+        settings=current_settings,
+        connect=lambda: current_services().connect(),
+    )
+
+
+def register() -> None:
+    """Add the routes to ComfyUI's server while it loads the pack; outside of ComfyUI do nothing."""
+    table = host.route_table()
+    if table is not None:
+        add_to(table)
+
+
+def add_to(table: Any) -> None:  # noqa: ANN401 - aiohttp's RouteTableDef; aiohttp is not loaded outside of ComfyUI
+    """Add the routes to a table."""
+    for method, path, handler in ROUTES:
+        table.route(method, PREFIX + path)(_guarded(handler))
+
+
+def _allowed_hosts() -> list[str]:
+    return [*host.own_names(), *parsed_hosts(os.environ.get(ALLOWED_HOSTS_VARIABLE, ""))]
+
+
+def _guarded(handler: Handler) -> Handler:
+    async def guarded(request: Request) -> StreamResponse:
+        refused = refusal(request.method, request.headers, _allowed_hosts())
+        if refused is not None:
+            return _json({"error": refused, "kind": "Refused"}, status=403)
+        try:
+            return await handler(request)
+        except RunComfyError as error:
+            return _json(error_document(error), status=status_of(error))
+        except (OSError, ValueError, LookupError, AssertionError, ArithmeticError, TypeError, RuntimeError) as error:
+            logger.exception("%s %s failed", request.method, request.path)
+            words = f"The node pack failed unexpectedly ({type(error).__name__}); see ComfyUI's log. {UNCHANGED}"
+            return _json({"error": words, "kind": type(error).__name__}, status=500)
+
+    return guarded
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the work brings
+    def named() -> Any:  # noqa: ANN401 - as above
+        with packages_named():
+            return work()
+
+    return await asyncio.wrap_future(_threads().run(named))
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object of a request.
+
+    Raises:
+        InvalidInputError: It is too long or no object.
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise InvalidInputError("The request is too long.", money=UNCHANGED)
+    received = bytearray()
+    async for chunk in request.content.iter_chunked(MAX_BODY_BYTES):
+        received += chunk
+        if len(received) > MAX_BODY_BYTES:
+            raise InvalidInputError("The request is too long.", money=UNCHANGED)
+    return parsed_body(bytes(received))
+
+
+def _json(document: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> StreamResponse:
+    from aiohttp import web  # noqa: PLC0415 - ComfyUI has it; a bare Python may not
+
+    return web.json_response(text=json_of(document), status=status, headers={**PRIVATE, **(headers or {})})
+
+
+def _file(path: Path, content_type: str, *, download: bool = False) -> StreamResponse:
+    """A file; aiohttp answers range requests, which a player needs for seeking."""
+    from aiohttp import web  # noqa: PLC0415 - as above
+
+    disposition = f'{"attachment" if download else "inline"}; filename="{path.name}"'
+    headers = {**PRIVATE, "Content-Type": content_type, "Content-Disposition": disposition}
+    # The browser may keep it, but asks each time whether the file is still the same: aiohttp makes an ETag of time and length.
+    headers["Cache-Control"] = "private, no-cache"
+    return web.FileResponse(path, headers=headers)
+
+
+def _whole_number(text: str, default: int | None) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else default  # noqa: PLR2004 - SQLite's
+
+
+async def _nodes(_request: Request) -> StreamResponse:
+    return _json({"nodes": STATES.all()})
+
+
+async def _jobs(request: Request) -> StreamResponse:
+    query = request.query
+    limit, before_id = _whole_number(query.get("limit", ""), PAGE), _whole_number(query.get("before", ""), None)
+    document = await _in_thread(
+        lambda: _panel().jobs(query.get("search", ""), limit=limit or PAGE, before_id=before_id)
+    )
+    # The panel asks every other second; what it has already is not sent again.
+    tag = f'"{hashlib.sha256(json_of(document).encode()).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match") == tag:
+        return _json({}, status=304, headers={"ETag": tag})
+    return _json(document, headers={"ETag": tag})
+
+
+async def _job(request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _panel().job(request.match_info["name"])))
+
+
+async def _act(request: Request) -> StreamResponse:
+    request_id = text_of(await _body(request), "request_id")
+    name, action = request.match_info["name"], request.match_info["action"]
+    return _json(await _in_thread(lambda: _panel().act(name, action, request_id)))
+
+
+async def _clip(request: Request) -> StreamResponse:
+    path = await _in_thread(lambda: _panel().clip(request.match_info["name"], request.query.get("v", "")))
+    return _file(path, "video/mp4", download="download" in request.query)
+
+
+async def _thumbnail(request: Request) -> StreamResponse:
+    path = await _in_thread(lambda: _panel().thumbnail(request.match_info["name"], request.query.get("v", "")))
+    return _file(path, "image/jpeg")
+
+
+async def _price(request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _panel().price(dict(request.query))))
+
+
+async def _settings(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _preferences().all()))
+
+
+async def _change_settings(request: Request) -> StreamResponse:
+    changes = await _body(request)
+    return _json(await _in_thread(lambda: _preferences().change(changes)))
+
+
+async def _save_token(request: Request) -> StreamResponse:
+    text = text_of(await _body(request), "token")
+    return _json(await _in_thread(lambda: _preferences().save_token(text)))
+
+
+async def _forget_token(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _preferences().forget_token()))
+
+
+async def _check_token(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _preferences().check_token()))
+
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/nodes", _nodes),
+    ("GET", "/price", _price),
+    ("GET", "/jobs", _jobs),
+    ("GET", "/jobs/{name}", _job),
+    ("GET", "/jobs/{name}/clip", _clip),
+    ("GET", "/jobs/{name}/thumbnail", _thumbnail),
+    ("POST", "/jobs/{name}/{action}", _act),
+    ("GET", "/settings", _settings),
+    ("PUT", "/settings", _change_settings),
+    ("PUT", "/token", _save_token),
+    ("DELETE", "/token", _forget_token),
+    ("POST", "/token/check", _check_token),
+)

@@ -1,0 +1,1 @@
+"""One run of a node: its inputs, its work in threads, what it shows."""

@@ -1,0 +1,81 @@
+"""How the clips of a batch ended, told as one error: each clip and its money, and what another run buys. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from ..errors import (
+    GenerationCancelledError,
+    GenerationFailedError,
+    InvalidRequestError,
+    RunComfyError,
+    SubmissionUncertainError,
+)
+from .display import listed, numbered
+
+logger = logging.getLogger("runcomfy.sora2pro.batch")
+
+# What these say of one clip (change the prompt, the seed) would buy every clip of a batch again.
+_ABOUT_ONE_PICTURE = (GenerationFailedError, GenerationCancelledError, InvalidRequestError)
+
+
+def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComfyError:
+    """The first error of a batch, told as one of many.
+
+    Args:
+        errors: The number of a clip, from 1, and how it failed.
+        clip_count: Clips of the batch.
+    """
+    number, first = next(iter(errors.items()))
+    arrived = [n for n in range(1, clip_count + 1) if n not in errors]
+    others: dict[str, list[int]] = {}
+    for other, error in errors.items():
+        if error is not first:
+            logger.error("Clip %s of %s: %s", other, clip_count, error)
+            others.setdefault(f"{error.what} {error.money}".strip(), []).append(other)
+    parts = [
+        f"{numbered('Clip', numbers)}{_jobs(errors, numbers)} failed too: {said}" for said, numbers in others.items()
+    ]
+    if arrived:
+        parts.append(
+            f"{numbered('Clip', arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
+        )
+    first.what = f"Clip {number} of {clip_count}: {first.what}"
+    first.remedy = " ".join(part for part in (*_remedies(errors, clip_count), *parts) if part)
+    return first
+
+
+def _remedies(errors: Mapping[int, RunComfyError], clip_count: int) -> list[str]:
+    """What to do about each kind of failure in a batch."""
+    first = next(iter(errors.values()))
+    pictures = {number: error for number, error in errors.items() if isinstance(error, _ABOUT_ONE_PICTURE)}
+    if len(pictures) == clip_count:
+        # Nothing that was bought can be lost by a change of the inputs.
+        return [first.remedy]
+    remedies = [] if isinstance(first, _ABOUT_ONE_PICTURE) else [first.remedy]
+    if not isinstance(first, SubmissionUncertainError):
+        # Only a person can settle these; what else failed is told by what happened to it.
+        remedies += [error.remedy for error in errors.values() if isinstance(error, SubmissionUncertainError)][:1]
+    if pictures:
+        remedies.append(_without(pictures, is_rest_here=len(errors) == len(pictures)))
+    return remedies
+
+
+def _without(pictures: Mapping[int, RunComfyError], *, is_rest_here: bool) -> str:
+    """How to go on without the pictures that failed, or with another try of them alone."""
+    sentences = [
+        f"Take {numbered('picture', list(pictures))} out of the batch and run again"
+        + (": the others are free." if is_rest_here else ".")
+    ]
+    for number, error in pictures.items():
+        if isinstance(error, GenerationFailedError) and error.job_id is not None:
+            sentences.append(f"To buy clip {number} again, release job-{error.job_id} in Sora2ProStatus and run again.")
+    sentences.append("Changing the prompt, the seed, the size or the seconds buys every clip of the batch again.")
+    return " ".join(sentences)
+
+
+def _jobs(errors: Mapping[int, RunComfyError], numbers: Sequence[int]) -> str:
+    """` (job-8 and job-9)`, as far as they are known."""
+    names = [f"job-{errors[number].job_id}" for number in numbers if errors[number].job_id is not None]
+    return f" ({listed(names)})" if names else ""

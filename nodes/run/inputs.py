@@ -1,0 +1,168 @@
+"""What a node was given, parsed into values and checked before money."""
+
+from __future__ import annotations
+
+import errno
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, InvalidInputError, NotEnoughRoomError
+from ..packages import packages_named
+from ..runcomfy.jobs import GenerationRequest, InputReference, check_prompt
+from ..runcomfy.models import AUTO_SIZE, Role, Scalar, Size
+from ..runcomfy.picture_urls import check_image_url
+from ..runcomfy.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_CLIPS = 64
+MIN_FREE_DISK_BYTES = 256 * 1024**2
+# A clip arrives as ".sora2pro_<request id>.mp4.<8 digits>.part", and a request id has up to 128 characters; tempfile adds 8 of
+# its own.
+LONGEST_PART = (".sora2pro_" + "x" * 120, ".mp4.01234567.part")
+# Windows says of a path of more than 260 characters that there is no such file or folder:
+# https://learn.microsoft.com/en-us/windows/win32/fileio/maximum-file-path-limitation
+PATH_TOO_LONG = frozenset({errno.ENAMETOOLONG, errno.ENOENT})
+
+
+@dataclass(frozen=True, slots=True)
+class FrameChoice:
+    """Which frames of a clip the graph gets; by default all of them."""
+
+    decode_frames: bool = True
+    select_every_nth: int = 1
+    frame_load_cap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The inputs of `Sora2ProImageToVideo`, as the node got them."""
+
+    image: torch.Tensor | None
+    prompt: str
+    inputs: Mapping[str, Scalar]
+    seed: int
+    fit: str
+    image_url: str
+    max_clips: int
+    frames: FrameChoice
+    rehearse: bool
+
+
+def checked(order: Order, settings: Settings) -> Order:
+    """The order with its size settled and memory for its frames at hand.
+
+    Raises:
+        RunComfyError: It cannot be carried out; nothing was sent.
+    """
+    with packages_named():
+        from ..media import memory  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts
+        from ..media.picture import check_batch, nearest_size  # noqa: PLC0415 - as above
+
+    check_prompt(order.prompt, settings.model)
+    image_url = order.image_url.strip()
+    _check_one_picture(order.image, image_url)
+    _check_counts(order)
+    clip_count = 1 if order.image is None else check_batch(order.image, max_clips=order.max_clips)
+    inputs = dict(order.inputs)
+    size = settings.model.input_for(Role.SIZE)
+    if size is not None and inputs.get(size.name) == AUTO_SIZE:
+        if order.image is None:
+            raise InvalidInputError("'auto' needs the picture itself.", remedy="Choose a size to go with 'image_url'.")
+        inputs[size.name] = str(Size(*nearest_size(order.image, settings.model.sizes)))
+    sound = replace(order, inputs=inputs, image_url=image_url)
+    _request(sound, InputReference("", ""), settings).validated()
+    if order.frames.decode_frames:
+        memory.check_room(clip_count * _frames_bytes(sound, settings))
+    return sound
+
+
+def _check_one_picture(image: torch.Tensor | None, image_url: str) -> None:
+    if image is not None and image_url:
+        raise InvalidInputError("Both 'image' and 'image_url' are given.", remedy="Disconnect one or clear the other.")
+    if image is None and not image_url:
+        raise InvalidInputError("There is no picture.", remedy="Connect 'image', or give its address in 'image_url'.")
+    if image_url:
+        check_image_url(image_url)
+
+
+def _check_counts(order: Order) -> None:
+    for name, value, minimum in (
+        ("max_clips", order.max_clips, 1),
+        ("select_every_nth", order.frames.select_every_nth, 1),
+        ("frame_load_cap", order.frames.frame_load_cap, 0),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise InvalidInputError(f"'{name}' is {value!r}.", remedy=f"Use a whole number from {minimum} up.")
+
+
+def _frames_bytes(order: Order, settings: Settings) -> int:
+    """Memory for the frames of one clip, as far as it can be known before the clip is there."""
+    from ..media.memory import frames_bytes  # noqa: PLC0415 - as in `checked`
+
+    size = settings.model.frame_size(order.inputs)
+    frame_count = math.ceil(
+        settings.model.length_s(order.inputs) * settings.model.assumed_fps / order.frames.select_every_nth
+    )
+    if order.frames.frame_load_cap:
+        frame_count = min(frame_count, order.frames.frame_load_cap)
+    return frames_bytes(size.width, size.height, frame_count)
+
+
+def pictures_of(order: Order) -> list[torch.Tensor | None]:
+    """The pictures [H, W, C] of an order; one None for a hosted picture."""
+    return [None] if order.image is None else list(order.image)
+
+
+def request_for(order: Order, picture: torch.Tensor | None, settings: Settings) -> GenerationRequest:
+    """What is to be generated from one picture of a sound order."""
+    reference = InputReference.from_url(order.image_url) if picture is None else _encoded(order, picture, settings)
+    return _request(order, reference, settings)
+
+
+def _request(order: Order, reference: InputReference, settings: Settings) -> GenerationRequest:
+    return GenerationRequest(
+        model=settings.model,
+        prompt=order.prompt,
+        inputs=order.inputs,
+        pictures=(reference,),
+        take=order.seed,
+    )
+
+
+def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> InputReference:
+    from ..media.picture import fit_and_encode  # noqa: PLC0415 - as in `checked`
+
+    encoded = fit_and_encode(picture, size=settings.model.frame_size(order.inputs), fit=order.fit)
+    return InputReference(value=encoded.data_uri(), identity=encoded.pixels_sha256)
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that a clip can be written to a folder, whatever RunComfy calls its request.
+
+    Raises:
+        ConfigurationError: It cannot be written; nothing was sent.
+        NotEnoughRoomError: Its disk is all but full; nothing was sent.
+    """
+    prefix, suffix = LONGEST_PART
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=prefix, suffix=suffix):
+            free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        another = "another folder, one with a shorter path" if error.errno in PATH_TOO_LONG else "another folder"
+        raise ConfigurationError(
+            f"Clips cannot be written to {folder} ({error.strerror or error}).",
+            remedy=f"Make room or set the folder's rights, or point RUNCOMFY_OUTPUT_DIR to {another}.",
+        ) from error
+    if free_bytes < MIN_FREE_DISK_BYTES:
+        raise NotEnoughRoomError(
+            f"Only {free_bytes / 1e6:.0f} MB are free on the disk of {folder}.",
+            remedy="Make room, or point RUNCOMFY_OUTPUT_DIR to another disk.",
+        )

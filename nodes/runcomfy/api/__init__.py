@@ -1,0 +1,1 @@
+"""The conversation with RunComfy: calls, answers, downloads."""

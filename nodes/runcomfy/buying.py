@@ -1,0 +1,268 @@
+"""The order of spending. The only caller of `Client.submit`.
+
+Journal before money: a request is only sent by the holder of the job's lock, after `submitting` is on the disk. Whatever dies
+in between, the next run finds the row and goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from ..errors import (
+    NOT_CHARGED,
+    NOTHING_SENT,
+    GenerationCancelledError,
+    JournalUnavailableError,
+    RunComfyError,
+    Stopped,
+    SubmissionUncertainError,
+)
+from .api.client import Client, Connect, RequestHandle
+from .api.retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
+from .collecting import Collector
+from .jobs import GenerationRequest, Job, JobState
+from .pricing import Pricing
+from .progress import Following, FromJournal, Preparing, Report, Retrying, Slots, StopSignal, Submitting, WaitingForSlot
+from .sentences import about, uncertain
+from .store.journal import Journal, RequestTakenError
+from .store.locks import JobLock
+
+FOLLOW_INTERVAL_S = 0.25
+RECORD_ATTEMPTS = 5
+RECORD_WAIT_S = 0.5
+logger = logging.getLogger("runcomfy.sora2pro.generation")
+
+
+class Generation:
+    """Buys a clip once and brings it home.
+
+    Args:
+        journal: Where every step is recorded before it is made.
+        collector: Brings the clip of a known job home.
+        pricing: What a clip is expected to cost.
+        connect: Opens a conversation with the API; raises `MissingTokenError`.
+        slots: Those of the account in use, one for each paid request in flight.
+        max_usd_per_day: The spend cap as of now, or None.
+        policy: The figures of the backoff.
+        sleep: Waits between attempts to write a record.
+        jitter: A random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        collector: Collector,
+        pricing: Pricing,
+        connect: Connect,
+        slots: Callable[[], Slots],
+        max_usd_per_day: Callable[[], float | None],
+        policy: RetryPolicy,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._journal = journal
+        self._collector = collector
+        self._pricing = pricing
+        self._connect = connect
+        self._slots = slots
+        self._max_usd_per_day = max_usd_per_day
+        self._policy = policy
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def run(
+        self,
+        request: GenerationRequest,
+        *,
+        stop: StopSignal,
+        report: Report,
+        preflight: Callable[[], None] = lambda: None,
+    ) -> Job:
+        """The clip of a request: from the journal if it was bought before, else bought now.
+
+        Args:
+            request: What the user asked for.
+            stop: Ends the run.
+            report: Told of every step.
+            preflight: Checks to make before money (disk space, say); raises if it must not be spent.
+
+        Returns:
+            The job, downloaded.
+
+        Raises:
+            RunComfyError: The message says what happened, what it means for the money, and what to do.
+            Stopped: The run was asked to end; the message says what became of the request.
+        """
+        fingerprints = request.validated().fingerprints()
+        report(Preparing())
+        job = self._journal.find(*fingerprints)
+        if job is not None and job.has_whole_file:
+            return self._from_journal(job, report)
+        try:
+            return self._run_alone(request, stop, report, preflight)
+        except JournalUnavailableError as error:
+            raise error if job is None else about(error, job) from error.__cause__
+
+    def _run_alone(
+        self,
+        request: GenerationRequest,
+        stop: StopSignal,
+        report: Report,
+        preflight: Callable[[], None],
+    ) -> Job:
+        """The same, with nobody else at work on the job."""
+        with ExitStack() as locks:
+            job = self._locked(request, locks, stop, report)
+            if job is not None and job.has_whole_file:
+                return self._from_journal(job, report)
+            if job is not None and job.state is not JobState.PREPARED:
+                recovered = self._recover(job, stop, report)
+                if recovered is not None:
+                    return recovered
+            preflight()
+            with self._connect(stop=stop) as client:
+                return self._buy_and_collect(client, request, stop, report)
+
+    def _locked(self, request: GenerationRequest, locks: ExitStack, stop: StopSignal, report: Report) -> Job | None:
+        """The job of a request, if there is one, once nobody else works on it or on another spelling of its prompt.
+
+        An older journal may have it under the fingerprint of another spelling, and whoever collects it holds the lock of that.
+        """
+        fingerprint, held = request.canonical_fingerprint(), set[str]()
+        while True:
+            _wait_for(locks.enter_context(self._journal.lock(fingerprint)), stop, report)
+            held.add(fingerprint)
+            job = self._journal.find(*request.fingerprints())
+            if job is None or job.fingerprint in held:
+                return job
+            fingerprint = job.fingerprint
+
+    def _buy_and_collect(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
+        try:
+            slots = self._slots()
+            with slots.held(stop, lambda: report(WaitingForSlot(slots.limit()))):
+                job = self._buy(client, request, stop, report)
+                return self._collector.collect(job, stop=stop, report=report)
+        except Stopped as stopped:
+            raise stopped if str(stopped) else Stopped(f"Stopped. {NOTHING_SENT}") from None
+
+    def _from_journal(self, job: Job, report: Report) -> Job:
+        report(FromJournal(job.request_id or ""))
+        logger.info("%s is served from the journal (request_id: %s); there is no charge.", job.name, job.request_id)
+        return job
+
+    def _recover(self, job: Job, stop: StopSignal, report: Report) -> Job | None:
+        """Go on with a job that is under way or ended; None if it turns out to leave the way free for a new purchase."""
+        if job.state is JobState.SUBMITTING:
+            # We hold the lock, so whoever was submitting is dead.
+            job = self._journal.record_abandoned(job)
+        if job.state is JobState.UNCERTAIN:
+            raise uncertain(job)
+        try:
+            if job.state in (JobState.FAILED, JobState.CANCELLED):
+                return self._collector.look_again(job, stop=stop, report=report)
+            return self._collector.collect(job, stop=stop, report=report)
+        except GenerationCancelledError:
+            if self._journal.find(job.fingerprint) is None:
+                return None
+            raise
+
+    def _buy(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
+        """Submit once."""
+        expected_usd = self._pricing.expected_usd(client, request.model, request.inputs)
+        job = self._journal.claim(request)
+        attempt = 0
+        while True:
+            if stop.is_set:
+                raise Stopped(f"Stopped. {NOTHING_SENT}")
+            job = self._journal.record_submitting(
+                job,
+                expected_usd=expected_usd,
+                max_usd_per_day=self._max_usd_per_day(),
+            )
+            report(Submitting(expected_usd))
+            try:
+                handle = self._submit(client, request, job)
+            except RunComfyError as error:
+                attempt += 1
+                job, wait_s = self._after_failure(job, error, attempt)
+                report(Retrying(error.what, wait_s))
+                try:
+                    stop.sleep(wait_s)
+                except Stopped:
+                    raise Stopped(f"Stopped. {NOT_CHARGED}") from None
+            else:
+                return self._record_submitted(job, handle)
+
+    def _submit(self, client: Client, request: GenerationRequest, job: Job) -> RequestHandle:
+        try:
+            return client.submit(request)
+        except RunComfyError:
+            raise
+        except BaseException:
+            # Whatever this is, the request may have gone out.
+            self._journal.record_uncertain(job, "The run broke off while the request was being sent.")
+            raise
+
+    def _after_failure(self, job: Job, error: RunComfyError, attempt: int) -> tuple[Job, float]:
+        """Record what a failed submit came to.
+
+        Returns:
+            The job, back to `prepared`, and the seconds to wait before the next attempt.
+
+        Raises:
+            RunComfyError: There is no next attempt.
+        """
+        verdict = submission_verdict(error)
+        try:
+            if verdict is Verdict.UNKNOWN:
+                raise uncertain(self._journal.record_uncertain(job, error.what)) from error
+            if verdict is Verdict.REFUSED:
+                job = self._journal.record_rejected(job, error.what)
+                error.money = NOT_CHARGED
+                raise about(error, job)
+            job = self._journal.record_not_submitted(job, error.what)
+        except JournalUnavailableError as journal_error:
+            raise about(journal_error, job) from error
+        decision = decide(self._policy, Call.SUBMIT, attempt, error, jitter=self._jitter())
+        if not isinstance(decision, Wait):
+            error.money = NOTHING_SENT if verdict is Verdict.NOT_SENT else NOT_CHARGED
+            raise about(error, job)
+        logger.info("%s Nothing was charged. Trying again in %.1f s.", error.what, decision.seconds)
+        return job, decision.seconds
+
+    def _record_submitted(self, job: Job, handle: RequestHandle) -> Job:
+        """The one record that cannot be made before its event: try hard, then hand the id to the user."""
+        for attempt in range(1, RECORD_ATTEMPTS + 1):
+            try:
+                return self._journal.record_submitted(job, handle.request_id)
+            except RequestTakenError as error:
+                raise uncertain(self._journal.record_uncertain(job, error.what)) from error
+            except JournalUnavailableError as error:
+                logger.error("RunComfy accepted %s as %s; %s", job.name, handle.request_id, error.what)  # noqa: TRY400 - told once
+                if attempt == RECORD_ATTEMPTS:
+                    raise SubmissionUncertainError(
+                        f"RunComfy accepted the request, but its id could not be recorded: {error.what}",
+                        money="It will be charged.",
+                        remedy="Note the request id. When the journal can be written again, put the id into Sora2ProStatus "
+                        "with 'adopt': the clip is collected without a new charge.",
+                        request_id=handle.request_id,
+                        job_id=job.id,
+                    ) from error
+                self._sleep(RECORD_WAIT_S)
+        raise AssertionError("unreachable")
+
+
+def _wait_for(lock: JobLock, stop: StopSignal, report: Report) -> None:
+    """Until nobody else works on the job."""
+    try:
+        while not lock.try_acquire():
+            report(Following())
+            stop.sleep(FOLLOW_INTERVAL_S)
+    except Stopped:
+        raise Stopped("Stopped. Another run is getting this very clip and goes on; this one sent nothing.") from None

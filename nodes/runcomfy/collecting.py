@@ -1,0 +1,224 @@
+"""A known job becomes a file on disk. Nothing here can spend: there is no submit in reach."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import SAFE_TO_RERUN, DownloadError, NotFoundError, RunComfyError, Stopped
+from .api.answers import CancelOutcome, Phase
+from .api.client import Client, Connect, RequestHandle
+from .api.download import Downloader
+from .api.storage import UnusableLinkError
+from .jobs import Job, JobState
+from .progress import Report, Retrying, StopSignal
+from .sentences import about, charge_sentence, ended, unknown_at_runcomfy
+from .store.journal import Journal
+from .waiting import Ending, Waiting, handle_of
+
+# A storage can take some seconds to know a new file (404, or 403 where it does not show what is there).
+FRESH_LINK_WAITS_S = (1.0, 2.0, 4.0)
+
+logger = logging.getLogger("runcomfy.sora2pro.collect")
+
+
+class Collector:
+    """Waits for requests and brings their clips home.
+
+    Args:
+        journal: Where every step is recorded.
+        waiting: Waits for requests.
+        connect: Opens a conversation with the API; raises `MissingTokenError`.
+        downloader: Fetches the clip.
+        output_dir: Where clips are kept.
+        fresh_link_waits_s: Before each time that RunComfy is asked for a fresh address of a clip.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        waiting: Waiting,
+        connect: Connect,
+        downloader: Downloader,
+        output_dir: Path,
+        fresh_link_waits_s: Sequence[float] = FRESH_LINK_WAITS_S,
+    ) -> None:
+        self._journal = journal
+        self._waiting = waiting
+        self._connect = connect
+        self._downloader = downloader
+        self._output_dir = output_dir
+        self._fresh_link_waits_s = fresh_link_waits_s
+
+    def collect(self, job: Job, *, stop: StopSignal, report: Report) -> Job:
+        """Bring the clip of a submitted, completed or downloaded job home. The caller holds its lock.
+
+        Returns:
+            The job, downloaded.
+
+        Raises:
+            RunComfyError: It could not be done; the message says what that means for the money.
+            Stopped: The run was asked to end; the message says what became of the request.
+        """
+        if job.has_whole_file:
+            return job
+        if job.state is JobState.DOWNLOADED:
+            job = self._journal.record_file_gone(job)
+        try:
+            with self._connect(stop=stop) as client:
+                if job.state is JobState.SUBMITTED:
+                    job = self._record_end(self._waiting.until_ended(client, job, stop, report))
+                return self._bring_home(client, job, stop, report)
+        except Stopped:
+            raise self._on_stop(job, stop) from None
+        except NotFoundError as error:
+            raise unknown_at_runcomfy(error, job) from error.__cause__
+        except RunComfyError as error:
+            raise about(error, job) from error.__cause__
+
+    def look_again(self, job: Job, *, stop: StopSignal, report: Report) -> Job:
+        """Ask once more about a request that failed or was cancelled: if RunComfy has changed its mind, collect it.
+
+        Raises:
+            GenerationFailedError: It is still failed.
+            GenerationCancelledError: It is still cancelled.
+            RunComfyError: RunComfy could not be asked.
+        """
+        try:
+            with self._connect(stop=stop) as client:
+                result = self._waiting.result(client, job, stop, report)
+            phase = result.phase
+        except NotFoundError:
+            phase = Phase.UNKNOWN
+        except RunComfyError as error:
+            raise about(error, job) from error.__cause__
+        if phase in (Phase.QUEUED, Phase.RUNNING) or (phase is Phase.FINISHED and result.video_url):
+            return self.collect(self._journal.reopen(job), stop=stop, report=report)
+        raise ended(job)
+
+    def cancel(self, job: Job) -> tuple[Job, str]:
+        """Ask RunComfy to cancel a submitted request. One bounded attempt, honest about the outcome.
+
+        Returns:
+            The job and a sentence for the user.
+        """
+        try:
+            job = self._journal.record_cancel_requested(job)
+            return self._cancel(job, handle_of(job))
+        except RunComfyError as error:
+            return job, (
+                f"Whether it was cancelled is not certain ({error.what.rstrip('.')}). It may go on and be charged. "
+                + SAFE_TO_RERUN
+            )
+
+    def _cancel(self, job: Job, handle: RequestHandle) -> tuple[Job, str]:
+        with self._connect() as client:
+            outcome = client.cancel(handle)
+            is_cancelled = outcome is not CancelOutcome.NOT_CANCELLABLE and _is_cancelled(client, handle)
+        if is_cancelled:
+            job = self._cancelled(job, "Cancelled from ComfyUI while it was queued.")
+            return job, "It was still queued and is cancelled at RunComfy. Nothing is charged for it."
+        if outcome is CancelOutcome.NOT_CANCELLABLE:
+            job = self._journal.record_cancel_requested(job, is_requested=False)
+            return job, (
+                "RunComfy cannot cancel it any more: it is rendering or finished, goes on, and is charged. "
+                + SAFE_TO_RERUN
+            )
+        return job, (
+            "RunComfy was asked to cancel it but does not yet say that it has. It may go on and be charged. "
+            + SAFE_TO_RERUN
+        )
+
+    def _record_end(self, ending: Ending) -> Job:
+        """The job of a request that finished.
+
+        Raises:
+            GenerationFailedError: It failed.
+            GenerationCancelledError: It was cancelled.
+        """
+        job, result = ending.job, ending.result
+        if result.phase is Phase.FAILED:
+            raise ended(self._journal.record_failed(job, result.reason, result.cost_usd))
+        if result.phase is Phase.CANCELLED:
+            raise ended(self._cancelled(job, result.reason))
+        return self._journal.record_completed(
+            job, video_url=result.video_url or "", cost_usd=result.cost_usd, render_s=ending.render_s
+        )
+
+    def _cancelled(self, job: Job, reason: str) -> Job:
+        """Record it, unless whoever asked RunComfy to cancel has recorded it already."""
+        current = self._journal.get(job.id) or job
+        return current if current.state is JobState.CANCELLED else self._journal.record_cancelled(current, reason)
+
+    def _bring_home(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
+        """Download the clip, with a fresh address where the old one is no good."""
+        path = self._clip_path(job)
+        waits_s = list(self._fresh_link_waits_s)
+        while True:
+            try:
+                file_bytes = self._downloader.fetch(
+                    job.video_url or "", path, request_id=job.request_id or "", stop=stop, report=report
+                )
+                break
+            except UnusableLinkError as error:
+                if not waits_s:
+                    raise
+                wait_s = waits_s.pop(0)
+                if error.may_pass:
+                    report(Retrying(error.what, wait_s))
+                    stop.sleep(wait_s)
+                result = self._waiting.result(client, job, stop, report)
+                if not result.video_url:
+                    raise DownloadError("RunComfy does not name the address of the clip any more.") from None
+                job = self._journal.record_completed(job, video_url=result.video_url, cost_usd=result.cost_usd)
+        job = self._journal.record_downloaded(job, path, file_bytes)
+        return self.note_late_cost(client, job)
+
+    def _clip_path(self, job: Job) -> Path:
+        """Where the clip of a job is kept.
+
+        Raises:
+            DownloadError: The journal cannot hold the folder's name.
+        """
+        path = self._output_dir / f"sora2pro_{handle_of(job).request_id}.mp4"
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            name = os.fsencode(self._output_dir).decode("utf-8", "backslashreplace")
+            raise DownloadError(
+                f"The name of the output folder {name} is not valid UTF-8, so the clip cannot be recorded there.",
+                remedy="Point RUNCOMFY_OUTPUT_DIR to a folder with another name and restart ComfyUI; then run the node again: "
+                "there is no new charge.",
+            ) from None
+        return path
+
+    def note_late_cost(self, client: Client, job: Job) -> Job:
+        """Ask once for a cost that was not named yet; the clip is worth more than the answer."""
+        if job.cost_usd is not None:
+            return job
+        try:
+            cost_usd = client.result(handle_of(job)).cost_usd
+        except RunComfyError as error:
+            logger.info("The cost of %s is not known yet: %s", job.name, error.what)
+            return job
+        return job if cost_usd is None else self._journal.record_cost(job, cost_usd)
+
+    def _on_stop(self, job: Job, stop: StopSignal) -> Stopped:
+        if job.state is JobState.SUBMITTED and stop.cancels_remotely:
+            job, sentence = self.cancel(job)
+        else:
+            sentence = f"{charge_sentence(job)} {SAFE_TO_RERUN}"
+        stopped = Stopped(f"Stopped. {sentence}", f"request_id: {job.request_id}, job: {job.name}")
+        logger.info("%s", stopped)
+        return stopped
+
+
+def _is_cancelled(client: Client, handle: RequestHandle) -> bool:
+    """Whether RunComfy itself says so; a bare `completed` on /status only means that the request left the queue."""
+    phase = client.status(handle, is_quick=True).phase
+    return phase is Phase.CANCELLED or (
+        phase is Phase.FINISHED and client.result(handle, is_quick=True).phase is Phase.CANCELLED
+    )

@@ -1,0 +1,100 @@
+"""What was spent and what a clip will cost, as far as the journal knows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import sqlite3
+from dataclasses import dataclass
+
+from ...errors import SpendLimitError
+
+# No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
+LEAST_USD = 0.001
+
+# A request that may have been charged counts with the best figure there is: the cost, the price expected, the list price.
+#
+# One that is stamped later than the end of the day was bought while the clock was wrong, or the clock is wrong now. It counts
+# as bought today until a job with a higher number (numbers only grow) was begun on an earlier day: then it was too.
+SPENT = """
+    SELECT submitted_at >= :end, SUM(COALESCE(
+        cost_usd,
+        CASE WHEN expected_usd >= :least_usd THEN expected_usd END,
+        list_usd
+    ))
+    FROM jobs
+    WHERE submitted_at >= :start AND (may_be_charged = 1 OR cost_usd > 0) AND (
+        submitted_at < :end
+        OR id > COALESCE((SELECT id FROM jobs WHERE created_at < :start ORDER BY id DESC LIMIT 1), 0)
+    )
+    GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Seconds since the epoch, the end not included."""
+
+    start: float
+    end: float
+
+
+ALL_TIME = Period(0.0, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """US dollars spent, or perhaps spent.
+
+    Attributes:
+        usd: All of it.
+        misdated_usd: The part that is stamped later than the end of the period.
+    """
+
+    usd: float
+    misdated_usd: float
+
+
+def day_of(now: float) -> Period:
+    """The user's calendar day.
+
+    A day goes from the first moment at which its midnight is on the clock (or, where the clocks skip that, the first after
+    it) to the same moment of the next day. So each moment belongs to one day, also where clocks go back over midnight and an
+    hour of the day before is shown again (PEP 495: `fold=0` is the first of two, and the earlier side of a gap).
+    """
+    today = dt.datetime.fromtimestamp(now).date()  # noqa: DTZ006 - the user's day
+    if now < _start(today):
+        today -= dt.timedelta(days=1)
+    elif now >= _start(today + dt.timedelta(days=1)):
+        today += dt.timedelta(days=1)
+    return Period(_start(today), _start(today + dt.timedelta(days=1)))
+
+
+def _start(day: dt.date) -> float:
+    return dt.datetime.combine(day, dt.time()).timestamp()
+
+
+def spent(connection: sqlite3.Connection, period: Period) -> Spent:
+    """What was spent, or perhaps spent, on requests submitted in a period."""
+    values = {
+        "start": period.start,
+        "end": period.end,
+        "least_usd": LEAST_USD,
+    }
+    parts = {bool(is_misdated): float(usd) for is_misdated, usd in connection.execute(SPENT, values)}
+    return Spent(usd=sum(parts.values()), misdated_usd=parts.get(True, 0.0))
+
+
+def over_limit(price_usd: float, today: Spent, max_usd_per_day: float) -> SpendLimitError:
+    """Why a clip is not bought."""
+    misdated = (
+        f" ${today.misdated_usd:.2f} of it is dated in the future: this machine's clock was wrong then, or is wrong now."
+        if today.misdated_usd > 0
+        else ""
+    )
+    return SpendLimitError(
+        f"This clip (about ${price_usd:.2f}) would pass the limit of ${max_usd_per_day:.2f} a day: ${today.usd:.2f} is already "
+        f"spent or under way today.{misdated}",
+        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until tomorrow; 'rehearse' "
+        "is free.",
+    )
