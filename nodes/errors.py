@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Unpack
+    from typing import Self, Unpack
 
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
 UNCHANGED = "Nothing was changed and nothing was charged."
@@ -39,6 +39,12 @@ class Details(TypedDict, total=False):
     remedy: str | None
     request_id: str | None
     job_id: int | None
+
+
+class Told(Details, total=False):
+    """What `RunComfyError.told` can change."""
+
+    what: str
 
 
 class RunComfyError(Exception):
@@ -70,6 +76,13 @@ class RunComfyError(Exception):
         self.remedy = type(self).remedy if remedy is None else remedy
         self.request_id = request_id
         self.job_id = job_id
+
+    def told(self, **changes: Unpack[Told]) -> Self:
+        """The same error with some of its parts changed; this one stays as it is."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__, **changes)
+        twin.__cause__, twin.__traceback__ = self.__cause__, self.__traceback__
+        return twin
 
     def __str__(self) -> str:
         """Three sentences, then the ids."""

@@ -10,8 +10,7 @@ from .media import FITS
 from .run.clips import generate
 from .run.current import current_model
 from .run.inputs import MAX_CLIPS, FrameChoice, Order
-from .runcomfy.jobs import MAX_SEED, check_prompt
-from .runcomfy.models import AUTO_SIZE, SORA_2_PRO, Input, Role, Scalar
+from .runcomfy import AUTO_SIZE, MAX_SEED, SORA_2_PRO, Input, Role, Scalar, check_prompt
 
 if TYPE_CHECKING:
     import torch

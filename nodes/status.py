@@ -7,8 +7,9 @@ from typing import Any
 
 from . import host
 from .run.clips import act
+from .runcomfy import Action
 
-ACTIONS = ["check", "collect", "cancel", "adopt", "release"]
+ACTIONS = [action.value for action in Action]
 
 
 class Sora2ProStatus:
@@ -71,12 +72,12 @@ class Sora2ProStatus:
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
         """
-        finding, clip = await act(request_id, action)
-        job = finding.job
+        answer = await act(action, request_id)
+        job, clip = answer.job, answer.clip
         if clip is None:
-            missing = host.blocked(f"The clip is not collected yet. {finding.report}")
+            missing = host.blocked(f"The clip is not collected yet. {answer.report}")
             media = (missing, missing, missing, missing)
         else:
             media = (clip.frames, clip.audio, clip.fps, clip.video)
-        shown = {"text": [finding.report], **host.preview([] if clip is None else [clip.path])}
-        return {"ui": shown, "result": (job.state.value, *media, job.request_id or "", finding.report)}
+        shown = {"text": [answer.report], **host.preview([] if clip is None else [clip.path])}
+        return {"ui": shown, "result": (job.state.value, *media, job.request_id or "", answer.report)}

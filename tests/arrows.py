@@ -14,14 +14,18 @@ ROWS = (
     ("nodes.environment", "nodes.packages"),
     ("nodes.errors",),
 )
+# The engine is seen by its face alone: `nodes.runcomfy` and the words of `nodes.runcomfy.progress`.
+FACE = ("nodes.runcomfy", "nodes.runcomfy.progress")
 # The same inside the engine: the conversation with RunComfy and the record of it do not know each other.
 ENGINE = "nodes.runcomfy"
 INSIDE = (
+    ("engine",),
     ("buying", "actions"),
-    ("collecting",),
+    ("lookup", "collecting"),
     ("waiting", "pricing"),
+    ("sentences",),
     ("api", "store"),
-    ("sentences", "settings", "credentials"),
+    ("settings", "credentials"),
     ("jobs",),
     ("clip_urls", "picture_urls", "models", "files"),
     ("progress", "foreign_text"),
@@ -85,7 +89,8 @@ def _may_see(source, target):
         above, below = (_row_inside(name) for name in (source, target))
         return above < below or _part(source) == _part(target)
     above, below = (_row(name) for name in (source, target))
-    return above < below or _top(source) == _top(target)
+    is_behind_the_face = is_in(target, ENGINE) and target not in FACE
+    return _top(source) == _top(target) or (above < below and not is_behind_the_face)
 
 
 def _row(name):

@@ -78,9 +78,9 @@ def finish(rig, emulator, request=None):
         assert_honest(outcome, emulator)
         assert_paid_once_and_known(emulator, rig)
         if emulator.ledger:
-            rig.actions.adopt(f"job-{outcome.job_id} {emulator.ledger[-1].request_id}")
+            rig.act("adopt", f"job-{outcome.job_id} {emulator.ledger[-1].request_id}")
         else:
-            rig.actions.release(f"job-{outcome.job_id}")
+            rig.act("release", f"job-{outcome.job_id}")
         outcome = attempt(rig, request)
     return outcome
 

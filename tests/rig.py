@@ -1,7 +1,7 @@
-"""The engine on an emulator, put together as `services.py` does it, but as hasty as a test wants it. It imports no torch."""
+"""The engine on an emulator, as hasty as a test wants it. It imports no torch."""
 
 import time
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from pack import load_pack
@@ -9,25 +9,23 @@ from pack import load_pack
 load_pack()
 
 from sora2pro.nodes.media.timeline import probe  # noqa: E402 - the pack is loaded by path, above
-from sora2pro.nodes.runcomfy.actions import Lookup, StatusActions  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.api.client import Client, Timeouts  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.api.download import Downloader  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.api.retry import RetryPolicy  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.buying import Generation  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.collecting import Collector  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.credentials import Token, account_of  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.models import SORA_2_PRO  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.pricing import Pricing  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.progress import (  # noqa: E402 - as above
-    Slots,
+from sora2pro.nodes.run.inputs import parse_action, parse_reference  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy import (  # noqa: E402 - as above
+    SORA_2_PRO,
+    Engine,
+    GenerationRequest,
+    Job,
+    Picture,
+    Run,
+    Settings,
     StopSignal,
-    ignore,
+    Surroundings,
+    Token,
+    describe_outcome,
 )
-from sora2pro.nodes.runcomfy.settings import Settings  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.store.history import History  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.store.journal import Journal  # noqa: E402 - as above
-from sora2pro.nodes.runcomfy.waiting import Waiting  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.api.client import Timeouts  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.api.retry import RetryPolicy  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.progress import ignore  # noqa: E402 - as above
 
 PICTURE_URL = "https://example.com/fox.png"
 MAX_CLIP_BYTES = 1 << 20
@@ -37,14 +35,22 @@ NO_WAITS = RetryPolicy(base_s=0.002, ceiling_s=0.01, retry_after_ceiling_s=0.01)
 
 def request_of(prompt="A fox runs.", *, seed=0, seconds=4):
     """What a user asks for; another prompt or seed is another clip."""
-    image = InputReference.from_url(PICTURE_URL)
-    return GenerationRequest(SORA_2_PRO, prompt, {**SORA_2_PRO.defaults(), "seconds": seconds}, (image,), seed)
+    picture = Picture.from_url(PICTURE_URL)
+    return GenerationRequest(SORA_2_PRO, prompt, {**SORA_2_PRO.defaults(), "seconds": seconds}, (picture,), seed)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `Sora2ProStatus` says of a job."""
+
+    job: Job
+    report: str
 
 
 class Rig:
     """One ComfyUI's engine; several on one folder are several of them, or one after the other.
 
-    connect: opens a conversation with RunComfy; by default one with `timeouts`.
+    connect: opens a conversation with RunComfy; by default the engine's own.
     database: what the journal writes to.
     download: more arguments of the downloader.
     fresh_link_waits_s: before each time that a fresh address of a clip is asked for.
@@ -68,66 +74,45 @@ class Rig:
     ):
         folders = {"state_dir": Path(root) / "state", "output_dir": Path(root) / "clips"}
         self.settings = Settings(**{**folders, "api_base_url": url, "poll_interval_s": 0.005, **settings})
-        self.journal = Journal(
-            self.settings.state_dir,
-            clock=wall_clock,
-            database=database,
-            api_base=url,
-            account=partial(account_of, token),
-        )
-        self.history = History(self.journal.database, clock=wall_clock, api_base=url)
-        self.connect = connect or partial(
-            Client, base_url=url, account_base_url=url, token=Token(token, "the test"), timeouts=timeouts
-        )
-        self.downloader = Downloader(
-            **{
-                "allows": self.settings.allows_clip_url,
-                "verify": probe,
-                "policy": NO_WAITS,
-                "max_bytes": MAX_CLIP_BYTES,
-                "read_timeout_s": timeouts.read_s,
-                **(download or {}),
-            }
-        )
-        self.collector = Collector(
-            journal=self.journal,
-            waiting=Waiting(
-                journal=self.journal,
-                history=self.history,
-                poll_interval_s=self.settings.poll_interval_s,
-                timeout_s=self.settings.timeout_s,
-                policy=NO_WAITS,
+        engine = Engine if connect is None else type("ConnectedEngine", (Engine,), {"connect": staticmethod(connect)})
+        self.engine = engine(
+            self.settings,
+            token=lambda: Token(token, "the test"),
+            verify=probe,
+            surroundings=Surroundings(
                 clock=clock,
                 wall_clock=wall_clock,
+                sleep=lambda _seconds: None,
+                policy=NO_WAITS,
+                client={"timeouts": timeouts},
+                download={"max_bytes": MAX_CLIP_BYTES, "read_timeout_s": timeouts.read_s, **(download or {})},
+                fresh_link_waits_s=fresh_link_waits_s,
+                database=database,
             ),
-            connect=self.connect,
-            downloader=self.downloader,
-            output_dir=self.settings.output_dir,
-            fresh_link_waits_s=fresh_link_waits_s,
         )
-        self.generation = Generation(
-            journal=self.journal,
-            collector=self.collector,
-            pricing=Pricing(history=self.history),
-            connect=self.connect,
-            slots=partial(lambda slots: slots, Slots(lambda: self.settings.max_parallel)),
-            max_usd_per_day=lambda: self.settings.max_usd_per_day,
-            policy=NO_WAITS,
-            sleep=lambda _seconds: None,
-        )
-        self.actions = StatusActions(
-            journal=self.journal,
-            collector=self.collector,
-            connect=self.connect,
-            lookup=Lookup(journal=self.journal, connect=self.connect, model_id=self.settings.model.model_id),
+        # The state behind the promises.
+        self.connect = self.engine.connect
+        self.journal = self.engine._journal
+        self.history = self.engine._history
+        self.downloader = self.engine._downloader
+
+    def buy(self, request=None, *, stop=None, report=ignore):
+        """The purchase of a request; raises what the engine raises."""
+        return self.engine.generate(
+            request or request_of(), Run(stop or StopSignal(), report), preflight=self.engine.check_can_record
         )
 
-    def run(self, request=None, *, stop=None, report=ignore):
-        """The job of a request, downloaded; raises what the engine raises."""
-        return self.generation.run(
-            request or request_of(), stop=stop or StopSignal(), report=report, preflight=self.journal.check_writable
-        )
+    def run(self, request=None, **watch):
+        """The job of a request, downloaded."""
+        return self.buy(request, **watch).job
 
-    def collect(self, name=""):
+    def act(self, action, reference=""):
+        """What `Sora2ProStatus` says, without decoding."""
+        chosen = parse_action(action)
+        ref, request_id = parse_reference(chosen, reference)
+        outcome = self.engine.act(chosen, ref, Run(StopSignal(), ignore), request_id=request_id)
+        return Answer(outcome.job, describe_outcome(outcome))
+
+    def collect(self, reference=""):
         """The job, collected by `Sora2ProStatus`."""
-        return self.actions.collect(name, stop=StopSignal(), report=ignore).job
+        return self.act("collect", reference).job

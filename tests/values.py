@@ -4,11 +4,11 @@ import dataclasses
 import json
 
 from sora2pro.nodes.runcomfy.api.answers import Answer
-from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference, Job, JobState
+from sora2pro.nodes.runcomfy.jobs import GenerationRequest, Job, JobState, Picture
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 
 INPUTS = {"size": "1280x720", "seconds": 4}
-PICTURE = InputReference(value="data:image/png;base64,AAAA", identity="0" * 64)
+PICTURE = Picture(value="data:image/png;base64,AAAA", identity="0" * 64)
 
 
 def made_request(**changes):

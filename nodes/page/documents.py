@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..environment import read_variable
 from ..errors import (
@@ -17,14 +17,20 @@ from ..errors import (
     NotFoundError,
     RunComfyError,
 )
-from ..runcomfy.credentials import TOKEN_VARIABLES, Token
-from ..runcomfy.foreign_text import shown, shown_lines
-from ..runcomfy.jobs import Job, JobState
-from ..runcomfy.sentences import charge_sentence, describe_inputs
-from ..runcomfy.settings import VARIABLES, Settings
-
-if TYPE_CHECKING:
-    from ..runcomfy.store.history import Totals
+from ..runcomfy import (
+    TOKEN_VARIABLES,
+    VARIABLES,
+    Action,
+    Job,
+    JobState,
+    Settings,
+    Token,
+    Totals,
+    charge_sentence,
+    describe_inputs,
+    shown,
+    shown_lines,
+)
 
 Document = dict[str, Any]
 SHOWN_PROMPT_CHARS = 400
@@ -34,20 +40,6 @@ CHANGEABLE = ("max_usd_per_day", "max_parallel", "model_id")
 
 class UnknownJobError(InvalidInputError):
     """The journal has no such job, or its clip is gone."""
-
-
-_S = JobState
-_ACTIONS: dict[JobState, tuple[str, ...]] = {
-    _S.PREPARED: (),
-    _S.SUBMITTING: ("check",),
-    _S.SUBMITTED: ("collect", "cancel"),
-    _S.COMPLETED: ("collect",),
-    _S.DOWNLOADED: (),
-    _S.REJECTED: (),
-    _S.FAILED: ("collect", "release"),
-    _S.CANCELLED: ("collect", "release"),
-    _S.UNCERTAIN: ("adopt", "release"),
-}
 
 
 def json_of(document: Document) -> str:
@@ -67,13 +59,11 @@ def actions_of(job: Job, *, has_clip: bool) -> list[str]:
     """What the panel offers for a job; none of it can spend."""
     if has_clip:
         return ["open"]
-    if job.state is JobState.DOWNLOADED:
-        return ["collect"]
-    # A job that was given up has nothing to give up, and no place to be taken.
-    needless = set() if job.holds_fingerprint else {"release", "adopt"}
-    if not job.request_id:
-        needless.add("collect")
-    return [action for action in _ACTIONS[job.state] if action not in needless]
+    if job.state is JobState.SUBMITTING:
+        return [Action.CHECK.value]
+    # RunComfy still has these, as far as is known: to release one would lose a clip.
+    kept = {Action.RELEASE} if job.state in (JobState.SUBMITTED, JobState.COMPLETED) else set()
+    return [action.value for action in Action if action not in {Action.CHECK, *kept} and job.allows(action)]
 
 
 def job_document(

@@ -6,24 +6,33 @@ Everything here blocks (SQLite, disk, RunComfy) and belongs into a thread.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, RunComfyError
-from ..run.services import Services
-from ..run.threads import Run
-from ..runcomfy.foreign_text import shown_lines
-from ..runcomfy.jobs import Job
-from ..runcomfy.models import AUTO_SIZE, Input, ModelSpec, Role, Scalar
+from ..run.inputs import parse_action
+from ..run.threads import Work
+from ..runcomfy import (
+    AUTO_SIZE,
+    Action,
+    Engine,
+    Input,
+    Job,
+    JobQuery,
+    JobRef,
+    Outcome,
+    Role,
+    Run,
+    Scalar,
+    StopSignal,
+    describe_outcome,
+    parse_request_id,
+    progress,
+    shown_lines,
+)
 from .documents import Document, UnknownJobError, job_document, totals_document
-
-if TYPE_CHECKING:
-    from ..runcomfy.actions import Finding, StatusActions
-    from ..runcomfy.progress import Report, StopSignal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +48,40 @@ class Collecting:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs: dict[int, Run[Finding]] = {}
+        self._works: dict[int, Work[Outcome]] = {}
 
-    def start(self, job_id: int, actions: StatusActions) -> None:
-        """Bring a clip home, unless that is being done already."""
+    def start(self, job: Job, engine: Engine) -> None:
+        """Collect a clip, unless that is being done already."""
 
-        def task(stop: StopSignal, report: Report) -> Finding:
-            return actions.collect(f"job-{job_id}", stop=stop, report=report)
+        def task(run: Run) -> Outcome:
+            return engine.act(Action.COLLECT, job.ref, run)
 
         with self._lock:
-            run = self._runs.get(job_id)
-            if run is None or run.is_finished:
-                self._runs[job_id] = Run(task)
+            work = self._works.get(job.id)
+            if work is None or work.is_finished:
+                self._works[job.id] = Work(task)
 
     def forget(self, job_id: int) -> None:
         """Leave behind how the last collection of a job ended."""
         with self._lock:
-            run = self._runs.get(job_id)
-            if run is not None and run.is_finished:
-                del self._runs[job_id]
+            work = self._works.get(job_id)
+            if work is not None and work.is_finished:
+                del self._works[job_id]
 
     def news(self, job_id: int) -> News:
         """What is to be said of a job."""
         with self._lock:
-            run = self._runs.get(job_id)
-        if run is None:
+            work = self._works.get(job_id)
+        if work is None:
             return News()
-        if not run.is_finished:
-            return News(activity=run.line())
+        if not work.is_finished:
+            return News(activity=work.line())
         # That it failed or was cancelled at RunComfy is in the journal, and said there.
-        if run.error is None or isinstance(run.error, GenerationFailedError | GenerationCancelledError):
+        if work.error is None or isinstance(work.error, GenerationFailedError | GenerationCancelledError):
             return News()
-        known = isinstance(run.error, RunComfyError)
+        known = isinstance(work.error, RunComfyError)
         return News(
-            trouble=str(run.error) if known else f"It failed unexpectedly ({type(run.error).__name__}); see the log."
+            trouble=str(work.error) if known else f"It failed unexpectedly ({type(work.error).__name__}); see the log."
         )
 
 
@@ -85,24 +94,22 @@ class Panel:
     """The questions of the page.
 
     Args:
-        services: The services for the settings as they are now.
+        engine: The engine for the settings as they are now.
         collecting: The collections under way.
     """
 
-    def __init__(self, services: Callable[[], Services], collecting: Collecting) -> None:
-        self._services = services
+    def __init__(self, engine: Callable[[], Engine], collecting: Collecting) -> None:
+        self._engine = engine
         self._collecting = collecting
 
     def jobs(self, search: str, *, limit: int, before_id: int | None) -> Document:
         """A page of jobs, newest first, and the totals."""
-        services = self._services()
-        limit = max(1, min(limit, MAX_PAGE))
-        found = services.history.search(search[:MAX_SEARCH_CHARS], limit=limit + 1, before_id=before_id)
-        totals = services.history.totals()
+        engine = self._engine()
+        page = engine.jobs(JobQuery(search[:MAX_SEARCH_CHARS], max(1, min(limit, MAX_PAGE)), before_id))
         return {
-            "jobs": [self._document(job) for job in found[:limit]],
-            "has_more": len(found) > limit,
-            "totals": totals_document(totals, services.settings.max_usd_per_day),
+            "jobs": [self._document(job) for job in page.jobs],
+            "has_more": page.has_more,
+            "totals": totals_document(page.totals, engine.settings.max_usd_per_day),
         }
 
     def job(self, name: str) -> Document:
@@ -127,13 +134,14 @@ class Panel:
         Raises:
             RunComfyError: It was not done.
         """
-        job, actions = self._job(name), self._services().actions
+        job, engine, chosen = self._job(name), self._engine(), parse_action(action)
         self._collecting.forget(job.id)
-        if action == "collect":
-            self._collecting.start(job.id, actions)
+        if chosen is Action.COLLECT:
+            self._collecting.start(job, engine)
             return {"job": self._document(job), "report": ""}
-        finding = actions.at_once(action, f"{job.name} {request_id}" if action == "adopt" else job.name)
-        return {"job": self._document(finding.job), "report": shown_lines(finding.report)}
+        adopted_id = parse_request_id(request_id) if chosen is Action.ADOPT and request_id else None
+        outcome = engine.act(chosen, job.ref, Run(StopSignal(), progress.ignore), request_id=adopted_id)
+        return {"job": self._document(outcome.job), "report": shown_lines(describe_outcome(outcome))}
 
     def clip(self, name: str, version: str = "") -> Path:
         """The file of a job.
@@ -169,7 +177,7 @@ class Panel:
         from ..media.thumbnail import write_thumbnail  # noqa: PLC0415 - PyAV is loaded when it is needed
 
         clip = self.clip(name, version)
-        folder = self._services().settings.state_dir / "thumbnails"
+        folder = self._engine().settings.state_dir / "thumbnails"
         status = clip.stat()
         target = folder / f"{clip.stem}-{status.st_size}-{status.st_mtime_ns:x}.jpg"
         if not target.exists():
@@ -187,26 +195,11 @@ class Panel:
         Raises:
             InvalidInputError: One is missing or is not a value of the model.
         """
-        services = self._services()
-        model = services.settings.model
-        priced = [one for one in model.inputs if one.sets_price]
-        choices = [_values(one, texts.get(one.name, "")) for one in priced]
-        combinations = [
-            dict(zip([one.name for one in priced], values, strict=True)) for values in itertools.product(*choices)
-        ]
-        prices = [self._price(services, model, inputs) for inputs in combinations]
-        known = [usd for usd in prices if usd is not None]
-        if len(known) < len(prices):
-            return {"min_usd": None, "max_usd": None}
-        return {"min_usd": min(known), "max_usd": max(known)}
-
-    def _price(self, services: Services, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
-        try:
-            with services.connect() as client:
-                return services.pricing.expected_usd(client, model, inputs)
-        except RunComfyError:
-            # Without a token RunComfy cannot be asked, but the user's own past can.
-            return services.history.last_cost_usd(model.model_id, model.kind(inputs))
+        engine = self._engine()
+        model = engine.settings.model
+        choices = {one.name: _values(one, texts.get(one.name, "")) for one in model.inputs if one.sets_price}
+        price = engine.price(model, choices)
+        return {"min_usd": price.min_usd, "max_usd": price.max_usd}
 
     def _document(self, job: Job) -> Document:
         news = self._collecting.news(job.id)
@@ -220,10 +213,10 @@ class Panel:
         )
 
     def _job(self, name: str) -> Job:
-        journal = self._services().journal
-        number = name.removeprefix("job-")
-        job = journal.get(int(number)) if number.isascii() and number.isdecimal() and len(number) < 16 else None  # noqa: PLR2004 - SQLite's
-        job = job or journal.by_request_id(name)
+        engine, number = self._engine(), name.removeprefix("job-")
+        is_number = number.isascii() and number.isdecimal() and len(number) < 16  # noqa: PLR2004 - SQLite's
+        job = engine.job(JobRef(job_id=int(number))) if is_number else None
+        job = job or engine.job(JobRef(request_id=name))
         if job is None:
             raise UnknownJobError("There is no such job in the journal (any more).", money=UNCHANGED, remedy=LOOK_AGAIN)
         return job

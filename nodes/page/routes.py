@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 from .. import host
 from ..errors import UNCHANGED, InvalidInputError, RunComfyError
 from ..packages import packages_named
-from ..run.current import current_settings
+from ..run.current import current_engine, current_settings
 from ..run.display import STATES
 from ..run.threads import DaemonThreads
-from ..runcomfy.foreign_text import shown
+from ..runcomfy import resolve_state_dir, shown
 from .documents import error_document, json_of, status_of
 
 if TYPE_CHECKING:
@@ -157,23 +157,20 @@ def _threads() -> DaemonThreads:
 
 @cache
 def _panel() -> Panel:
-    from ..run.services import current_services  # noqa: PLC0415 - as above
     from .jobs import Collecting, Panel  # noqa: PLC0415 - as above
 
-    return Panel(current_services, Collecting())
+    return Panel(current_engine, Collecting())
 
 
 @cache
 def _preferences() -> Preferences:
-    from ..run.services import current_services  # noqa: PLC0415 - as above
-    from ..runcomfy.settings import resolve_state_dir  # noqa: PLC0415 - as above
     from .settings import Preferences  # noqa: PLC0415 - as above
 
     return Preferences(
         environ=os.environ,
         state_dir=lambda: resolve_state_dir(os.environ, host.default_state_dir),
         settings=current_settings,
-        connect=lambda: current_services().connect(),
+        balance_usd=lambda: current_engine().balance_usd(),
     )
 
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UNCHANGED, ConfigurationError, InvalidInputError
-from ..runcomfy.credentials import (
+from ..runcomfy import (
     TOKEN_VARIABLES,
+    VARIABLES,
+    Settings,
+    checked_settings,
     find_token,
     forget_token,
+    read_settings_file,
     save_token,
     saved_token_files,
     saved_token_path,
+    write_settings_file,
 )
-from ..runcomfy.settings import VARIABLES, Settings, checked_settings, read_settings_file, write_settings_file
 from .documents import CHANGEABLE, Document, setting_documents, setting_source, token_document
-
-if TYPE_CHECKING:
-    from ..runcomfy.api.client import Client
 
 LABELS = {"max_usd_per_day": "The limit a day", "max_parallel": "The parallel limit", "model_id": "The model id"}
 
@@ -35,7 +36,7 @@ class Preferences:
         environ: The environment.
         state_dir: The folder of the settings file and the saved token.
         settings: The settings as they are now.
-        connect: Opens a conversation with the API.
+        balance_usd: Asks RunComfy for the account's balance.
     """
 
     def __init__(
@@ -44,12 +45,12 @@ class Preferences:
         environ: Mapping[str, str],
         state_dir: Callable[[], Path],
         settings: Callable[[], Settings],
-        connect: Callable[[], Client],
+        balance_usd: Callable[[], float],
     ) -> None:
         self._environ = environ
         self._state_dir = state_dir
         self._settings = settings
-        self._connect = connect
+        self._balance_usd = balance_usd
         self._lock = threading.Lock()
 
     def all(self) -> Document:
@@ -111,8 +112,7 @@ class Preferences:
         Raises:
             RunComfyError: It does not, or RunComfy cannot be asked.
         """
-        with self._connect() as client:
-            return {"balance_usd": client.balance_usd()}
+        return {"balance_usd": self._balance_usd()}
 
     def _token(self) -> Document:
         state_dir = self._state_dir()

@@ -41,9 +41,10 @@ def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComf
         parts.append(
             f"{numbered('Clip', arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
         )
-    first.what = f"Clip {number} of {clip_count}: {first.what}"
-    first.remedy = " ".join(part for part in (*_remedies(errors, clip_count), *parts) if part)
-    return first
+    return first.told(
+        what=f"Clip {number} of {clip_count}: {first.what}",
+        remedy=" ".join(part for part in (*_remedies(errors, clip_count), *parts) if part),
+    )
 
 
 def _remedies(errors: Mapping[int, RunComfyError], clip_count: int) -> list[str]:

@@ -1,16 +1,29 @@
-"""The settings of this ComfyUI, as they are now."""
+"""The settings of this ComfyUI as they are now, and the engine for them."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+import time
 
 from .. import host
 from ..errors import ConfigurationError
-from ..runcomfy.models import SORA_2_PRO, ModelSpec
-from ..runcomfy.settings import Settings, load_settings
+from ..packages import packages_named
+from ..runcomfy import (
+    SORA_2_PRO,
+    Engine,
+    ModelSpec,
+    Settings,
+    Slots,
+    find_token,
+    load_settings,
+    remove_unfinished_saves,
+)
 
 logger = logging.getLogger("runcomfy.sora2pro.settings")
+# Frames are made for one clip at a time: decoding uses every core by itself, and memory is counted once.
+DECODING = Slots(lambda: 1)
 
 
 def current_settings() -> Settings:
@@ -31,3 +44,24 @@ def current_model() -> ModelSpec:
     except ConfigurationError as error:
         logger.warning("%s", error)
         return SORA_2_PRO
+
+
+def current_engine() -> Engine:
+    """The engine for the settings as they are now; a change of settings needs no restart.
+
+    Raises:
+        ConfigurationError: A setting cannot be used.
+        MissingDependencyError: A package is missing.
+    """
+    return _engine(current_settings())
+
+
+@functools.lru_cache(maxsize=8)
+def _engine(settings: Settings) -> Engine:
+    with packages_named():
+        from ..media.timeline import probe  # noqa: PLC0415 - PyAV is loaded when it is needed, and may be missing
+
+        remove_unfinished_saves(settings.state_dir, now_s=time.time())
+        return Engine(
+            settings, token=lambda: find_token(os.environ, settings.state_dir), verify=probe, now=current_settings
+        )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import host
 from ..errors import RunComfyError, Stopped
 from ..runcomfy import progress as p
-from ..runcomfy.foreign_text import shown, shown_lines
+from ..runcomfy import shown, shown_lines
 
 if TYPE_CHECKING:
     from ..host import Place

@@ -11,12 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, InvalidInputError, NotEnoughRoomError
+from ..errors import UNCHANGED, ConfigurationError, InvalidInputError, NotEnoughRoomError
 from ..packages import packages_named
-from ..runcomfy.jobs import GenerationRequest, InputReference, check_prompt
-from ..runcomfy.models import AUTO_SIZE, Role, Scalar, Size
-from ..runcomfy.picture_urls import check_image_url
-from ..runcomfy.settings import Settings
+from ..runcomfy import (
+    AUTO_SIZE,
+    Action,
+    GenerationRequest,
+    JobRef,
+    Picture,
+    Role,
+    Scalar,
+    Settings,
+    Size,
+    check_image_url,
+    check_prompt,
+    parse_request_id,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +87,7 @@ def checked(order: Order, settings: Settings) -> Order:
             raise InvalidInputError("'auto' needs the picture itself.", remedy="Choose a size to go with 'image_url'.")
         inputs[size.name] = str(Size(*nearest_size(order.image, settings.model.sizes)))
     sound = replace(order, inputs=inputs, image_url=image_url)
-    _request(sound, InputReference("", ""), settings).validated()
+    _request(sound, Picture("", ""), settings).validated()
     if order.frames.decode_frames:
         memory.check_room(clip_count * _frames_bytes(sound, settings))
     return sound
@@ -122,11 +132,11 @@ def pictures_of(order: Order) -> list[torch.Tensor | None]:
 
 def request_for(order: Order, picture: torch.Tensor | None, settings: Settings) -> GenerationRequest:
     """What is to be generated from one picture of a sound order."""
-    reference = InputReference.from_url(order.image_url) if picture is None else _encoded(order, picture, settings)
+    reference = Picture.from_url(order.image_url) if picture is None else _encoded(order, picture, settings)
     return _request(order, reference, settings)
 
 
-def _request(order: Order, reference: InputReference, settings: Settings) -> GenerationRequest:
+def _request(order: Order, reference: Picture, settings: Settings) -> GenerationRequest:
     return GenerationRequest(
         model=settings.model,
         prompt=order.prompt,
@@ -136,11 +146,11 @@ def _request(order: Order, reference: InputReference, settings: Settings) -> Gen
     )
 
 
-def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> InputReference:
+def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> Picture:
     from ..media.picture import fit_and_encode  # noqa: PLC0415 - as in `checked`
 
     encoded = fit_and_encode(picture, size=settings.model.frame_size(order.inputs), fit=order.fit)
-    return InputReference(value=encoded.data_uri(), identity=encoded.pixels_sha256)
+    return Picture(value=encoded.data_uri(), identity=encoded.pixels_sha256)
 
 
 def check_folder(folder: Path) -> None:
@@ -166,3 +176,33 @@ def check_folder(folder: Path) -> None:
             f"Only {free_bytes / 1e6:.0f} MB are free on the disk of {folder}.",
             remedy="Make room, or point RUNCOMFY_OUTPUT_DIR to another disk.",
         )
+
+
+def parse_action(text: str) -> Action:
+    """The action of `Sora2ProStatus`.
+
+    Raises:
+        InvalidInputError: There is no such action.
+    """
+    try:
+        return Action(text)
+    except ValueError:
+        raise InvalidInputError(
+            f"'{text}' is not an action.",
+            money=UNCHANGED,
+            remedy=f"Choose {', '.join(list(Action)[:-1])} or {list(Action)[-1]}.",
+        ) from None
+
+
+def parse_reference(action: Action, text: str) -> tuple[JobRef, str | None]:
+    """Which job is meant, and for `ADOPT` the request found on RunComfy's site: `<request id>` or `job-7 <request id>`.
+
+    Raises:
+        InvalidInputError: It is neither a job nor a request id.
+    """
+    if action is not Action.ADOPT:
+        return JobRef.parse(text), None
+    name, _, request_id = text.strip().rpartition(" ")
+    if not request_id or (not name and JobRef.parse(request_id).job_id is not None):
+        return JobRef.parse(request_id), None
+    return JobRef.parse(name), parse_request_id(request_id)

@@ -20,7 +20,8 @@ from typing import Any, Generic, TypeVar
 
 from .. import host
 from ..errors import Stopped
-from ..runcomfy.progress import Preparing, Progress, Report, StopSignal, Submitting
+from ..runcomfy import Run, StopSignal
+from ..runcomfy.progress import Preparing, Progress, Submitting
 from .display import Stage, clip_document, describe, local_fraction, logged, numbered, own_words, summary
 
 FIRST_LOOK_S = 0.01
@@ -31,12 +32,12 @@ EXIT_GRACE_S = 10.0
 STOP_NOTICED_S = 0.3
 
 Result = TypeVar("Result")
-Task = Callable[[StopSignal, Report], Result]
+Task = Callable[[Run], Result]
 logger = logging.getLogger("runcomfy.sora2pro.worker")
-_running: set[Run[Any]] = set()
+_running: set[Work[Any]] = set()
 
 
-class Run(Generic[Result]):
+class Work(Generic[Result]):
     """One piece of work in a thread of its own."""
 
     def __init__(self, task: Task[Result]) -> None:
@@ -81,7 +82,7 @@ class Run(Generic[Result]):
 
     def _work(self) -> None:
         try:
-            self.result = self._task(self._stop, self._report)
+            self.result = self._task(Run(self._stop, self._report))
         except BaseException as error:  # noqa: BLE001 - handed to the node's coroutine, which raises it
             self.error = error
         finally:
@@ -96,7 +97,7 @@ class Run(Generic[Result]):
             logger.info("Sora 2 Pro: %s", logged(progress))
 
 
-async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:
+async def attend(tasks: Sequence[Task[Result]]) -> list[Work[Result]]:
     """Run tasks side by side until all have ended, showing on the node how far they are.
 
     Returns:
@@ -107,7 +108,7 @@ async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:
             leaves this function: it would end ComfyUI's worker thread.
     """
     stage = Stage()
-    runs = [Run(task) for task in tasks]
+    runs = [Work(task) for task in tasks]
     look_s = FIRST_LOOK_S
     try:
         while not all(run.is_finished for run in runs):
@@ -127,7 +128,7 @@ async def attend(tasks: Sequence[Task[Result]]) -> list[Run[Result]]:
     return runs
 
 
-async def _stopped(runs: Sequence[Run[Any]], *, cancels_remotely: bool, grace_s: float) -> BaseException:
+async def _stopped(runs: Sequence[Work[Any]], *, cancels_remotely: bool, grace_s: float) -> BaseException:
     """End the runs and say what became of them; a request that is just being sent is finished in the background."""
     for run in runs:
         run.stop(cancels_remotely=cancels_remotely)
@@ -143,7 +144,7 @@ async def _stopped(runs: Sequence[Run[Any]], *, cancels_remotely: bool, grace_s:
     return host.interruption(message)
 
 
-def _said_once(runs: Sequence[Run[Any]]) -> list[str]:
+def _said_once(runs: Sequence[Work[Any]]) -> list[str]:
     """What became of the requests: each sentence once, with the clips of a batch it is about, and their ids."""
     stops = {number: run.error for number, run in enumerate(runs, start=1) if isinstance(run.error, Stopped)}
     sentences = []
@@ -155,7 +156,7 @@ def _said_once(runs: Sequence[Run[Any]]) -> list[str]:
     return sentences
 
 
-def _show(stage: Stage, runs: Sequence[Run[Any]]) -> None:
+def _show(stage: Stage, runs: Sequence[Work[Any]]) -> None:
     fractions = [local_fraction(run.state) for run in runs]
     clips = [
         clip_document(run.state, run.line(), fraction=fraction) for run, fraction in zip(runs, fractions, strict=True)

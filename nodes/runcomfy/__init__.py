@@ -1,1 +1,104 @@
-"""The engine: HTTP, money and disk. It knows neither torch nor ComfyUI."""
+"""The engine: HTTP, money and disk. It knows neither torch nor ComfyUI.
+
+This is its face: nodes and page call what is named here, and nothing behind it. Importing it loads neither requests nor sqlite3;
+building an `Engine` does.
+"""
+
+from . import progress
+from .credentials import (
+    TOKEN_VARIABLES,
+    Token,
+    find_token,
+    forget_token,
+    remove_unfinished_saves,
+    save_token,
+    saved_token_files,
+    saved_token_path,
+)
+from .engine import Engine, JobQuery, Page, PriceRange, Surroundings
+from .files import give_name, remove_stale
+from .foreign_text import shown, shown_lines
+from .jobs import (
+    MAX_SEED,
+    REHEARSAL,
+    Action,
+    GenerationRequest,
+    Job,
+    JobRef,
+    JobState,
+    Picture,
+    Purchase,
+    Totals,
+    check_prompt,
+    parse_request_id,
+)
+from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
+from .picture_urls import check_image_url
+from .progress import Run, Slots, StopSignal
+from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job
+from .settings import (
+    VARIABLES,
+    Settings,
+    checked_settings,
+    load_settings,
+    read_settings_file,
+    resolve_state_dir,
+    write_settings_file,
+)
+
+__all__ = [
+    "AUTO_SIZE",
+    "MAX_SEED",
+    "REHEARSAL",
+    "SORA_2_PRO",
+    "TOKEN_VARIABLES",
+    "VARIABLES",
+    "Action",
+    "Engine",
+    "GenerationRequest",
+    "Input",
+    "Job",
+    "JobQuery",
+    "JobRef",
+    "JobState",
+    "ModelSpec",
+    "Outcome",
+    "Page",
+    "Picture",
+    "PictureInput",
+    "PriceRange",
+    "Purchase",
+    "Role",
+    "Run",
+    "Scalar",
+    "Settings",
+    "Size",
+    "Slots",
+    "StopSignal",
+    "Surroundings",
+    "Token",
+    "Totals",
+    "charge_sentence",
+    "check_image_url",
+    "check_prompt",
+    "checked_settings",
+    "describe_inputs",
+    "describe_outcome",
+    "find_token",
+    "forget_token",
+    "give_name",
+    "load_settings",
+    "parse_request_id",
+    "progress",
+    "read_settings_file",
+    "remove_stale",
+    "remove_unfinished_saves",
+    "resolve_state_dir",
+    "save_token",
+    "saved_token_files",
+    "saved_token_path",
+    "shown",
+    "shown_lines",
+    "with_job",
+    "write_settings_file",
+]

@@ -24,10 +24,10 @@ from ..errors import (
 from .api.client import Client, Connect, RequestHandle
 from .api.retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
 from .collecting import Collector
-from .jobs import GenerationRequest, Job, JobState
+from .jobs import GenerationRequest, Job, JobState, Purchase
 from .pricing import Pricing
-from .progress import Following, FromJournal, Preparing, Report, Retrying, Slots, StopSignal, Submitting, WaitingForSlot
-from .sentences import about, uncertain
+from .progress import Following, FromJournal, Preparing, Retrying, Run, Slots, Submitting, WaitingForSlot
+from .sentences import uncertain, with_job
 from .store.journal import Journal, RequestTakenError
 from .store.locks import JobLock
 
@@ -37,12 +37,12 @@ RECORD_WAIT_S = 0.5
 logger = logging.getLogger("runcomfy.sora2pro.generation")
 
 
-class Generation:
-    """Buys a clip once and brings it home.
+class Buyer:
+    """Buys a clip once and collects it.
 
     Args:
         journal: Where every step is recorded before it is made.
-        collector: Brings the clip of a known job home.
+        collector: Collects the clip of a known job.
         pricing: What a clip is expected to cost.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
         slots: Those of the account in use, one for each paid request in flight.
@@ -75,88 +75,76 @@ class Generation:
         self._sleep = sleep
         self._jitter = jitter
 
-    def run(
-        self,
-        request: GenerationRequest,
-        *,
-        stop: StopSignal,
-        report: Report,
-        preflight: Callable[[], None] = lambda: None,
-    ) -> Job:
+    def buy(self, request: GenerationRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now.
 
         Args:
             request: What the user asked for.
-            stop: Ends the run.
-            report: Told of every step.
+            run: Ends and watches it.
             preflight: Checks to make before money (disk space, say); raises if it must not be spent.
-
-        Returns:
-            The job, downloaded.
 
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
             Stopped: The run was asked to end; the message says what became of the request.
         """
         fingerprints = request.validated().fingerprints()
-        report(Preparing())
+        run.report(Preparing())
         job = self._journal.find(*fingerprints)
         if job is not None and job.has_whole_file:
-            return self._from_journal(job, report)
+            return self._from_journal(job, run)
         try:
-            return self._run_alone(request, stop, report, preflight)
+            return self._run_alone(request, run, preflight)
         except JournalUnavailableError as error:
-            raise error if job is None else about(error, job) from error.__cause__
+            raise error if job is None else with_job(error, job) from error.__cause__
 
     def _run_alone(
         self,
         request: GenerationRequest,
-        stop: StopSignal,
-        report: Report,
+        run: Run,
         preflight: Callable[[], None],
-    ) -> Job:
+    ) -> Purchase:
         """The same, with nobody else at work on the job."""
         with ExitStack() as locks:
-            job = self._locked(request, locks, stop, report)
+            job = self._locked(request, locks, run)
             if job is not None and job.has_whole_file:
-                return self._from_journal(job, report)
+                return self._from_journal(job, run)
             if job is not None and job.state is not JobState.PREPARED:
-                recovered = self._recover(job, stop, report)
+                recovered = self._recover(job, run)
                 if recovered is not None:
-                    return recovered
+                    return Purchase(recovered, is_new=True)
             preflight()
-            with self._connect(stop=stop) as client:
-                return self._buy_and_collect(client, request, stop, report)
+            with self._connect(stop=run.stop) as client:
+                return Purchase(self._buy_and_collect(client, request, run), is_new=True)
 
-    def _locked(self, request: GenerationRequest, locks: ExitStack, stop: StopSignal, report: Report) -> Job | None:
+    def _locked(self, request: GenerationRequest, locks: ExitStack, run: Run) -> Job | None:
         """The job of a request, if there is one, once nobody else works on it or on another spelling of its prompt.
 
         An older journal may have it under the fingerprint of another spelling, and whoever collects it holds the lock of that.
         """
         fingerprint, held = request.canonical_fingerprint(), set[str]()
         while True:
-            _wait_for(locks.enter_context(self._journal.lock(fingerprint)), stop, report)
+            _wait_for(locks.enter_context(self._journal.lock(fingerprint)), run)
             held.add(fingerprint)
             job = self._journal.find(*request.fingerprints())
             if job is None or job.fingerprint in held:
                 return job
             fingerprint = job.fingerprint
 
-    def _buy_and_collect(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
+    def _buy_and_collect(self, client: Client, request: GenerationRequest, run: Run) -> Job:
         try:
             slots = self._slots()
-            with slots.held(stop, lambda: report(WaitingForSlot(slots.limit()))):
-                job = self._buy(client, request, stop, report)
-                return self._collector.collect(job, stop=stop, report=report)
+            with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
+                job = self._buy(client, request, run)
+                return self._collector.collect(job, run)
         except Stopped as stopped:
             raise stopped if str(stopped) else Stopped(f"Stopped. {NOTHING_SENT}") from None
 
-    def _from_journal(self, job: Job, report: Report) -> Job:
-        report(FromJournal(job.request_id or ""))
+    def _from_journal(self, job: Job, run: Run) -> Purchase:
+        run.report(FromJournal(job.request_id or ""))
         logger.info("%s is served from the journal (request_id: %s); there is no charge.", job.name, job.request_id)
-        return job
+        return Purchase(job, is_new=False)
 
-    def _recover(self, job: Job, stop: StopSignal, report: Report) -> Job | None:
+    def _recover(self, job: Job, run: Run) -> Job | None:
         """Go on with a job that is under way or ended; None if it turns out to leave the way free for a new purchase."""
         if job.state is JobState.SUBMITTING:
             # We hold the lock, so whoever was submitting is dead.
@@ -165,35 +153,33 @@ class Generation:
             raise uncertain(job)
         try:
             if job.state in (JobState.FAILED, JobState.CANCELLED):
-                return self._collector.look_again(job, stop=stop, report=report)
-            return self._collector.collect(job, stop=stop, report=report)
+                return self._collector.look_again(job, run)
+            return self._collector.collect(job, run)
         except GenerationCancelledError:
             if self._journal.find(job.fingerprint) is None:
                 return None
             raise
 
-    def _buy(self, client: Client, request: GenerationRequest, stop: StopSignal, report: Report) -> Job:
+    def _buy(self, client: Client, request: GenerationRequest, run: Run) -> Job:
         """Submit once."""
         expected_usd = self._pricing.expected_usd(client, request.model, request.inputs)
         job = self._journal.claim(request)
         attempt = 0
         while True:
-            if stop.is_set:
+            if run.stop.is_set:
                 raise Stopped(f"Stopped. {NOTHING_SENT}")
             job = self._journal.record_submitting(
-                job,
-                expected_usd=expected_usd,
-                max_usd_per_day=self._max_usd_per_day(),
+                job, expected_usd=expected_usd, max_usd_per_day=self._max_usd_per_day()
             )
-            report(Submitting(expected_usd))
+            run.report(Submitting(expected_usd))
             try:
                 handle = self._submit(client, request, job)
             except RunComfyError as error:
                 attempt += 1
                 job, wait_s = self._after_failure(job, error, attempt)
-                report(Retrying(error.what, wait_s))
+                run.report(Retrying(error.what, wait_s))
                 try:
-                    stop.sleep(wait_s)
+                    run.stop.sleep(wait_s)
                 except Stopped:
                     raise Stopped(f"Stopped. {NOT_CHARGED}") from None
             else:
@@ -224,15 +210,13 @@ class Generation:
                 raise uncertain(self._journal.record_uncertain(job, error.what)) from error
             if verdict is Verdict.REFUSED:
                 job = self._journal.record_rejected(job, error.what)
-                error.money = NOT_CHARGED
-                raise about(error, job)
+                raise with_job(error.told(money=NOT_CHARGED), job)
             job = self._journal.record_not_submitted(job, error.what)
         except JournalUnavailableError as journal_error:
-            raise about(journal_error, job) from error
+            raise with_job(journal_error, job) from error
         decision = decide(self._policy, Call.SUBMIT, attempt, error, jitter=self._jitter())
         if not isinstance(decision, Wait):
-            error.money = NOTHING_SENT if verdict is Verdict.NOT_SENT else NOT_CHARGED
-            raise about(error, job)
+            raise with_job(error.told(money=NOTHING_SENT if verdict is Verdict.NOT_SENT else NOT_CHARGED), job)
         logger.info("%s Nothing was charged. Trying again in %.1f s.", error.what, decision.seconds)
         return job, decision.seconds
 
@@ -258,11 +242,11 @@ class Generation:
         raise AssertionError("unreachable")
 
 
-def _wait_for(lock: JobLock, stop: StopSignal, report: Report) -> None:
+def _wait_for(lock: JobLock, run: Run) -> None:
     """Until nobody else works on the job."""
     try:
         while not lock.try_acquire():
-            report(Following())
-            stop.sleep(FOLLOW_INTERVAL_S)
+            run.report(Following())
+            run.stop.sleep(FOLLOW_INTERVAL_S)
     except Stopped:
         raise Stopped("Stopped. Another run is getting this very clip and goes on; this one sent nothing.") from None

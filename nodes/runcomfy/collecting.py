@@ -13,8 +13,8 @@ from .api.client import Client, Connect, RequestHandle
 from .api.download import Downloader
 from .api.storage import UnusableLinkError
 from .jobs import Job, JobState
-from .progress import Report, Retrying, StopSignal
-from .sentences import about, charge_sentence, ended, unknown_at_runcomfy
+from .progress import Retrying, Run, StopSignal
+from .sentences import Cancellation, charge_sentence, describe_cancellation, failure_of, unknown_at_runcomfy, with_job
 from .store.journal import Journal
 from .waiting import Ending, Waiting, handle_of
 
@@ -53,7 +53,7 @@ class Collector:
         self._output_dir = output_dir
         self._fresh_link_waits_s = fresh_link_waits_s
 
-    def collect(self, job: Job, *, stop: StopSignal, report: Report) -> Job:
+    def collect(self, job: Job, run: Run) -> Job:
         """Bring the clip of a submitted, completed or downloaded job home. The caller holds its lock.
 
         Returns:
@@ -68,18 +68,18 @@ class Collector:
         if job.state is JobState.DOWNLOADED:
             job = self._journal.record_file_gone(job)
         try:
-            with self._connect(stop=stop) as client:
+            with self._connect(stop=run.stop) as client:
                 if job.state is JobState.SUBMITTED:
-                    job = self._record_end(self._waiting.until_ended(client, job, stop, report))
-                return self._bring_home(client, job, stop, report)
+                    job = self._record_end(self._waiting.until_ended(client, job, run))
+                return self._bring_home(client, job, run)
         except Stopped:
-            raise self._on_stop(job, stop) from None
+            raise self._on_stop(job, run.stop) from None
         except NotFoundError as error:
             raise unknown_at_runcomfy(error, job) from error.__cause__
         except RunComfyError as error:
-            raise about(error, job) from error.__cause__
+            raise with_job(error, job) from error.__cause__
 
-    def look_again(self, job: Job, *, stop: StopSignal, report: Report) -> Job:
+    def look_again(self, job: Job, run: Run) -> Job:
         """Ask once more about a request that failed or was cancelled: if RunComfy has changed its mind, collect it.
 
         Raises:
@@ -88,49 +88,39 @@ class Collector:
             RunComfyError: RunComfy could not be asked.
         """
         try:
-            with self._connect(stop=stop) as client:
-                result = self._waiting.result(client, job, stop, report)
+            with self._connect(stop=run.stop) as client:
+                result = self._waiting.result(client, job, run)
             phase = result.phase
         except NotFoundError:
             phase = Phase.UNKNOWN
         except RunComfyError as error:
-            raise about(error, job) from error.__cause__
-        if phase in (Phase.QUEUED, Phase.RUNNING) or (phase is Phase.FINISHED and result.video_url):
-            return self.collect(self._journal.reopen(job), stop=stop, report=report)
-        raise ended(job)
+            raise with_job(error, job) from error.__cause__
+        if phase in (Phase.QUEUED, Phase.RUNNING) or (phase is Phase.COMPLETED and result.video_url):
+            return self.collect(self._journal.reopen(job), run)
+        raise failure_of(job)
 
-    def cancel(self, job: Job) -> tuple[Job, str]:
-        """Ask RunComfy to cancel a submitted request. One bounded attempt, honest about the outcome.
+    def cancel(self, job: Job) -> tuple[Job, Cancellation]:
+        """Ask RunComfy to cancel a submitted request: one bounded attempt.
 
         Returns:
-            The job and a sentence for the user.
+            The job as it is now, and what RunComfy said.
         """
         try:
             job = self._journal.record_cancel_requested(job)
             return self._cancel(job, handle_of(job))
         except RunComfyError as error:
-            return job, (
-                f"Whether it was cancelled is not certain ({error.what.rstrip('.')}). It may go on and be charged. "
-                + SAFE_TO_RERUN
-            )
+            return job, Cancellation(trouble=error.what)
 
-    def _cancel(self, job: Job, handle: RequestHandle) -> tuple[Job, str]:
+    def _cancel(self, job: Job, handle: RequestHandle) -> tuple[Job, Cancellation]:
         with self._connect() as client:
             outcome = client.cancel(handle)
             is_cancelled = outcome is not CancelOutcome.NOT_CANCELLABLE and _is_cancelled(client, handle)
         if is_cancelled:
             job = self._cancelled(job, "Cancelled from ComfyUI while it was queued.")
-            return job, "It was still queued and is cancelled at RunComfy. Nothing is charged for it."
+            return job, Cancellation(CancelOutcome.CANCELLED)
         if outcome is CancelOutcome.NOT_CANCELLABLE:
-            job = self._journal.record_cancel_requested(job, is_requested=False)
-            return job, (
-                "RunComfy cannot cancel it any more: it is rendering or finished, goes on, and is charged. "
-                + SAFE_TO_RERUN
-            )
-        return job, (
-            "RunComfy was asked to cancel it but does not yet say that it has. It may go on and be charged. "
-            + SAFE_TO_RERUN
-        )
+            return self._journal.record_cancel_requested(job, is_requested=False), Cancellation(outcome)
+        return job, Cancellation(CancelOutcome.UNCLEAR)
 
     def _record_end(self, ending: Ending) -> Job:
         """The job of a request that finished.
@@ -141,9 +131,9 @@ class Collector:
         """
         job, result = ending.job, ending.result
         if result.phase is Phase.FAILED:
-            raise ended(self._journal.record_failed(job, result.reason, result.cost_usd))
+            raise failure_of(self._journal.record_failed(job, result.reason, result.cost_usd))
         if result.phase is Phase.CANCELLED:
-            raise ended(self._cancelled(job, result.reason))
+            raise failure_of(self._cancelled(job, result.reason))
         return self._journal.record_completed(
             job, video_url=result.video_url or "", cost_usd=result.cost_usd, render_s=ending.render_s
         )
@@ -153,24 +143,22 @@ class Collector:
         current = self._journal.get(job.id) or job
         return current if current.state is JobState.CANCELLED else self._journal.record_cancelled(current, reason)
 
-    def _bring_home(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Job:
+    def _bring_home(self, client: Client, job: Job, run: Run) -> Job:
         """Download the clip, with a fresh address where the old one is no good."""
         path = self._clip_path(job)
         waits_s = list(self._fresh_link_waits_s)
         while True:
             try:
-                file_bytes = self._downloader.fetch(
-                    job.video_url or "", path, request_id=job.request_id or "", stop=stop, report=report
-                )
+                file_bytes = self._downloader.fetch(job.video_url or "", path, run, request_id=job.request_id or "")
                 break
             except UnusableLinkError as error:
                 if not waits_s:
                     raise
                 wait_s = waits_s.pop(0)
                 if error.may_pass:
-                    report(Retrying(error.what, wait_s))
-                    stop.sleep(wait_s)
-                result = self._waiting.result(client, job, stop, report)
+                    run.report(Retrying(error.what, wait_s))
+                    run.stop.sleep(wait_s)
+                result = self._waiting.result(client, job, run)
                 if not result.video_url:
                     raise DownloadError("RunComfy does not name the address of the clip any more.") from None
                 job = self._journal.record_completed(job, video_url=result.video_url, cost_usd=result.cost_usd)
@@ -208,7 +196,8 @@ class Collector:
 
     def _on_stop(self, job: Job, stop: StopSignal) -> Stopped:
         if job.state is JobState.SUBMITTED and stop.cancels_remotely:
-            job, sentence = self.cancel(job)
+            job, cancellation = self.cancel(job)
+            sentence = describe_cancellation(cancellation)
         else:
             sentence = f"{charge_sentence(job)} {SAFE_TO_RERUN}"
         stopped = Stopped(f"Stopped. {sentence}", f"request_id: {job.request_id}, job: {job.name}")
@@ -220,5 +209,5 @@ def _is_cancelled(client: Client, handle: RequestHandle) -> bool:
     """Whether RunComfy itself says so; a bare `completed` on /status only means that the request left the queue."""
     phase = client.status(handle, is_quick=True).phase
     return phase is Phase.CANCELLED or (
-        phase is Phase.FINISHED and client.result(handle, is_quick=True).phase is Phase.CANCELLED
+        phase is Phase.COMPLETED and client.result(handle, is_quick=True).phase is Phase.CANCELLED
     )

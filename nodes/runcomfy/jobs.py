@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import InvalidInputError
+from ..errors import UNCHANGED, InvalidInputError
 from .picture_urls import check_image_url
 
 if TYPE_CHECKING:
@@ -59,7 +60,87 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     _S.REJECTED: frozenset(),
 }
 
-RELEASABLE = frozenset({_S.UNCERTAIN, _S.FAILED, _S.CANCELLED, _S.SUBMITTED, _S.COMPLETED})
+
+class Action(StrEnum):
+    """What a user can do with a job; none of it can spend."""
+
+    CHECK = "check"
+    COLLECT = "collect"
+    CANCEL = "cancel"
+    ADOPT = "adopt"
+    RELEASE = "release"
+
+
+_A = Action
+
+# What is possible in which state, beside looking, which always is. RunComfy has to say that it does not know the request before
+# a submitted or completed job is released.
+POSSIBLE: dict[JobState, frozenset[Action]] = {
+    _S.PREPARED: frozenset(),
+    _S.SUBMITTING: frozenset(),
+    _S.SUBMITTED: frozenset({_A.COLLECT, _A.CANCEL, _A.RELEASE}),
+    _S.COMPLETED: frozenset({_A.COLLECT, _A.RELEASE}),
+    _S.DOWNLOADED: frozenset({_A.COLLECT}),
+    _S.UNCERTAIN: frozenset({_A.ADOPT, _A.RELEASE}),
+    _S.FAILED: frozenset({_A.COLLECT, _A.RELEASE}),
+    _S.CANCELLED: frozenset({_A.COLLECT, _A.RELEASE}),
+    _S.REJECTED: frozenset(),
+}
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_JOB_NAME = re.compile(r"job-(\d{1,15})")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Which job is meant: by its number, by RunComfy's request id, or with neither, the newest."""
+
+    job_id: int | None = None
+    request_id: str | None = None
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether no job is named."""
+        return self.job_id is None and self.request_id is None
+
+    def __str__(self) -> str:
+        """As a user writes it: `job-7`, a request id, or nothing."""
+        return self.request_id or ("" if self.job_id is None else f"job-{self.job_id}")
+
+    @classmethod
+    def parse(cls, text: str) -> JobRef:
+        """Read what a user wrote: nothing for the newest, `job-7`, or a request id.
+
+        Raises:
+            InvalidInputError: It is none of these.
+        """
+        text = text.strip()
+        if not text:
+            return cls()
+        match = _JOB_NAME.fullmatch(text)
+        return cls(request_id=parse_request_id(text)) if match is None else cls(job_id=int(match[1]))
+
+
+def parse_request_id(text: str) -> str:
+    """The text, if it has the form of a request id.
+
+    Raises:
+        InvalidInputError: It has not.
+    """
+    text = text.strip()
+    if text.startswith(REHEARSAL):
+        raise InvalidInputError(
+            "That is a rehearsal: it was made on this machine, and RunComfy knows nothing of it.",
+            money=UNCHANGED,
+            remedy="Its file is in the folder 'rehearsal' beside your clips.",
+        )
+    if REQUEST_ID.fullmatch(text) is None:
+        raise InvalidInputError(
+            "That is neither a request id nor a job such as job-7.",
+            money=UNCHANGED,
+            remedy="A request id has letters, digits, dashes and underscores; leave the field blank for the newest job.",
+        )
+    return text
 
 
 def is_legal(source: JobState, target: JobState) -> bool:
@@ -68,7 +149,7 @@ def is_legal(source: JobState, target: JobState) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class InputReference:
+class Picture:
     """The picture of a request.
 
     Attributes:
@@ -80,7 +161,7 @@ class InputReference:
     identity: str
 
     @classmethod
-    def from_url(cls, url: str) -> InputReference:
+    def from_url(cls, url: str) -> Picture:
         """A hosted picture.
 
         Raises:
@@ -104,7 +185,7 @@ class GenerationRequest:
     model: ModelSpec
     prompt: str
     inputs: Mapping[str, Scalar]
-    pictures: tuple[InputReference, ...]
+    pictures: tuple[Picture, ...]
     take: int
 
     def validated(self) -> GenerationRequest:
@@ -247,6 +328,20 @@ class Job:
             return False
         return self.state is not JobState.CANCELLED or self.may_be_charged
 
+    def allows(self, action: Action) -> bool:
+        """Whether an action makes sense now."""
+        if action is Action.CHECK:
+            return True
+        # A released job has nothing to give up, and nothing to adopt a request for.
+        if action in (Action.ADOPT, Action.RELEASE) and not self.holds_fingerprint:
+            return False
+        return action in POSSIBLE[self.state] and (action is not Action.COLLECT or self.request_id is not None)
+
+    @property
+    def ref(self) -> JobRef:
+        """A reference to it."""
+        return JobRef(job_id=self.id)
+
     @property
     def has_whole_file(self) -> bool:
         """Whether the downloaded clip is still on the disk, at its full length."""
@@ -256,3 +351,25 @@ class Job:
             return self.path.stat().st_size == self.file_bytes
         except OSError:
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A clip that is on this disk.
+
+    Attributes:
+        job: Downloaded.
+        is_new: False where the clip was on this disk before, so that nothing was sent and nothing is charged.
+    """
+
+    job: Job
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """US dollars spent, or perhaps spent."""
+
+    today_usd: float
+    all_time_usd: float
+    job_count: int

@@ -214,5 +214,18 @@ Progress = (
 Report = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the engine needs to know of whoever waits for it.
+
+    Attributes:
+        stop: Ends the run.
+        report: Told of every step.
+    """
+
+    stop: StopSignal
+    report: Report
+
+
 def ignore(_progress: Progress) -> None:
     """Report to nobody."""

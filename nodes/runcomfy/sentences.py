@@ -1,8 +1,9 @@
-"""What the user is told of a job that did not simply go well. Pure."""
+"""What the user is told of a job: how it stands, what came of an action, and why something was not done. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..errors import (
     NOTHING_SENT,
@@ -15,11 +16,101 @@ from ..errors import (
     RunComfyError,
     SubmissionUncertainError,
 )
-from .jobs import LENGTH_FIELDS, Job, JobState
+from .api.answers import CancelOutcome, Phase
+from .jobs import LENGTH_FIELDS, Action, Job, JobState
 from .models import Scalar
 
 
-def ended(job: Job) -> RunComfyError:
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What RunComfy says of a request right now.
+
+    Attributes:
+        phase: How far it is; None if RunComfy could not be asked.
+        word: RunComfy's own word for that.
+        queue_position: Its place in the queue, if RunComfy names one.
+        trouble: Why RunComfy could not be asked.
+    """
+
+    phase: Phase | None = None
+    word: str = ""
+    queue_position: int | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What RunComfy said to a cancel; `trouble` if it could not be asked."""
+
+    outcome: CancelOutcome = CancelOutcome.UNCLEAR
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an action.
+
+    Attributes:
+        job: As it is now.
+        live: For a check: what RunComfy says, where it was asked.
+        cancellation: For a cancel: what RunComfy said; None where there was nothing to cancel.
+        api_base_in_use: For a check of a job that was bought at another address of the API: the one in use.
+    """
+
+    action: Action
+    job: Job
+    live: Live | None = None
+    cancellation: Cancellation | None = None
+    api_base_in_use: str | None = None
+
+
+def describe_outcome(outcome: Outcome) -> str:
+    """What came of an action, in a few sentences."""
+    job = outcome.job
+    if outcome.action is Action.RELEASE:
+        return f"{job.name} is released: the next run with the same inputs buys a new clip. {charge_sentence(job)}"
+    if outcome.action is Action.ADOPT:
+        return f"{describe(job)} Run the node again, or collect it here: there is no new charge."
+    if outcome.action is Action.CANCEL:
+        if outcome.cancellation is None:
+            return f"{describe(job)} There is nothing to cancel."
+        return f"{job.name} (request_id: {job.request_id}): {describe_cancellation(outcome.cancellation)}"
+    if outcome.api_base_in_use is not None:
+        return f"{describe(job)} {elsewhere_sentence(job, outcome.api_base_in_use)}"
+    return describe(job) if outcome.live is None else f"{describe(job)} {_describe_live(outcome.live)}"
+
+
+def describe_cancellation(cancellation: Cancellation) -> str:
+    """What came of a cancel, and what it means for the money."""
+    if cancellation.trouble:
+        return (
+            f"Whether it was cancelled is not certain ({cancellation.trouble.rstrip('.')}). It may go on and be charged. "
+            + SAFE_TO_RERUN
+        )
+    return {
+        CancelOutcome.CANCELLED: "It was still queued and is cancelled at RunComfy. Nothing is charged for it.",
+        CancelOutcome.NOT_CANCELLABLE: "RunComfy cannot cancel it any more: it is rendering or completed, goes on, and is "
+        "charged. " + SAFE_TO_RERUN,
+        CancelOutcome.UNCLEAR: "RunComfy was asked to cancel it but does not yet say that it has. It may go on and be "
+        "charged. " + SAFE_TO_RERUN,
+    }[cancellation.outcome]
+
+
+def _describe_live(live: Live) -> str:
+    if live.phase is None:
+        return f"RunComfy could not be asked: {live.trouble}"
+    position = "" if live.queue_position is None else f" at position {live.queue_position}"
+    return {
+        Phase.QUEUED: f"It is queued{position}.",
+        Phase.RUNNING: "It is rendering.",
+        Phase.COMPLETED: "The clip is ready: collect it.",
+        Phase.FAILED: "RunComfy says that it failed: collect it to read why.",
+        Phase.CANCELLED: "RunComfy says that it was cancelled.",
+        Phase.UNKNOWN: f"RunComfy calls its state '{live.word}'.",
+    }[live.phase]
+
+
+def failure_of(job: Job) -> RunComfyError:
     """What to tell of a job that ended without a clip."""
     said = f": {job.reason.rstrip('.')}." if job.reason else ", without giving a reason."
     if job.state is JobState.CANCELLED:
@@ -44,33 +135,31 @@ def ended(job: Job) -> RunComfyError:
     )
 
 
-def about(error: RunComfyError, job: Job) -> RunComfyError:
-    """An error with what is known of the job's money, and its ids."""
-    error.request_id = error.request_id or job.request_id
-    error.job_id = error.job_id if error.job_id is not None else job.id
+def with_job(error: RunComfyError, job: Job) -> RunComfyError:
+    """The error with what is known of the job's money, and its ids."""
     # What keeps us from going on with a request that is on its way does not undo its charge.
-    if not error.money or (error.money == NOTHING_SENT and job.may_be_charged):
-        error.money = charge_sentence(job)
-    if not error.remedy:
-        error.remedy = SAFE_TO_RERUN
-    return error
+    says_nothing = not error.money or (error.money == NOTHING_SENT and job.may_be_charged)
+    return error.told(
+        request_id=error.request_id or job.request_id,
+        job_id=error.job_id if error.job_id is not None else job.id,
+        money=charge_sentence(job) if says_nothing else error.money,
+        remedy=error.remedy or SAFE_TO_RERUN,
+    )
 
 
 def unknown_at_runcomfy(error: NotFoundError, job: Job) -> NotFoundError:
     """An accepted request that RunComfy does not know: what is known of its money, and the one way on."""
     expected = "" if job.expected_usd is None else f" (expected: ${job.expected_usd:.2f})"
-    error.money = (
-        f"It was accepted before, so it may have been charged{expected}."
+    return error.told(
+        money=f"It was accepted before, so it may have been charged{expected}."
         if job.cost_usd is None
-        else charge_sentence(job)
+        else charge_sentence(job),
+        remedy="Check that the token belongs to the account that bought it, then collect it again. If RunComfy still does not "
+        f"know it, look under Generations on runcomfy.com. If the clip is not there, put {job.name} into Sora2ProStatus and "
+        "choose 'release': then the same inputs can be bought again.",
+        request_id=job.request_id,
+        job_id=job.id,
     )
-    error.remedy = (
-        "Check that the token belongs to the account that bought it, then collect it again. If RunComfy still does not know it, "
-        f"look under Generations on runcomfy.com. If the clip is not there, put {job.name} into Sora2ProStatus and choose "
-        "'release': then the same inputs can be bought again."
-    )
-    error.request_id, error.job_id = job.request_id, job.id
-    return error
 
 
 def uncertain(job: Job) -> SubmissionUncertainError:
@@ -80,7 +169,7 @@ def uncertain(job: Job) -> SubmissionUncertainError:
         money="It may have been charged, so it is not sent again by itself.",
         remedy="Look under Generations on runcomfy.com. If the clip is there, put its request id into Sora2ProStatus and choose "
         f"'adopt'. If it is not there after some minutes, put {job.name} there and choose 'release'; then run the node again "
-        "to buy it anew.",
+        "to buy it again.",
         job_id=job.id,
     )
 

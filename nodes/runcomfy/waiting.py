@@ -15,7 +15,7 @@ from .api.answers import GenerationResult, Phase
 from .api.client import Client, RequestHandle
 from .api.retry import Call, RetryPolicy, Wait, decide
 from .jobs import Job
-from .progress import Queued, Rendering, Report, Retrying, StopSignal
+from .progress import Queued, Rendering, Retrying, Run
 from .store.history import History
 from .store.journal import Journal
 
@@ -56,7 +56,7 @@ def next_poll_s(interval_s: float, elapsed_s: float | None, usual: Usual | None)
 
 
 MAX_EMPTY_RESULTS = 5
-ENDS = (Phase.FINISHED, Phase.FAILED, Phase.CANCELLED)
+ENDS = (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
 
 Result = TypeVar("Result")
 logger = logging.getLogger("runcomfy.sora2pro.waiting")
@@ -125,7 +125,7 @@ class Waiting:
         self._wall_clock = wall_clock
         self._jitter = jitter
 
-    def until_ended(self, client: Client, job: Job, stop: StopSignal, report: Report) -> Ending:
+    def until_ended(self, client: Client, job: Job, run: Run) -> Ending:
         """Wait for a submitted request.
 
         Raises:
@@ -137,14 +137,14 @@ class Waiting:
         usual = self._usual(job)
         empty_results = 0
         while True:
-            status = self._read(lambda: client.status(watch.handle), watch.give_up_at, stop, report)
+            status = self._read(lambda: client.status(watch.handle), watch.give_up_at, run)
             if status.phase in ENDS:
-                result = self._read(lambda: client.result(watch.handle), watch.give_up_at, stop, report)
+                result = self._read(lambda: client.result(watch.handle), watch.give_up_at, run)
                 if result.phase in (Phase.FAILED, Phase.CANCELLED) or (
-                    result.phase is Phase.FINISHED and result.video_url
+                    result.phase is Phase.COMPLETED and result.video_url
                 ):
                     return Ending(job, result, watch.elapsed_s(self._clock()) if watch.saw_queue else None)
-                empty_results += result.phase is Phase.FINISHED
+                empty_results += result.phase is Phase.COMPLETED
                 if empty_results >= MAX_EMPTY_RESULTS:
                     raise ResponseFormatError(
                         "RunComfy says that the clip is ready, but not where it is.", status_code=200
@@ -152,17 +152,17 @@ class Waiting:
             elif status.phase is Phase.QUEUED:
                 watch.saw_queue = True
                 watch.give_up_at = self._clock() + self._timeout_s
-                report(Queued(watch.handle.request_id, status.queue_position))
+                run.report(Queued(watch.handle.request_id, status.queue_position))
             else:
                 job = self._note_rendering(job, watch, status.word if status.phase is Phase.UNKNOWN else "")
             elapsed_s = watch.elapsed_s(self._clock())
             if elapsed_s is not None and status.phase is not Phase.QUEUED:
-                report(Rendering(watch.handle.request_id, elapsed_s, usual.median_s if usual else None))
+                run.report(Rendering(watch.handle.request_id, elapsed_s, usual.median_s if usual else None))
             if self._clock() >= watch.give_up_at:
                 raise self._timed_out()
-            stop.sleep(next_poll_s(self._poll_interval_s, elapsed_s, usual))
+            run.stop.sleep(next_poll_s(self._poll_interval_s, elapsed_s, usual))
 
-    def result(self, client: Client, job: Job, stop: StopSignal, report: Report) -> GenerationResult:
+    def result(self, client: Client, job: Job, run: Run) -> GenerationResult:
         """Ask for the result of a request until there is an answer.
 
         Raises:
@@ -170,7 +170,7 @@ class Waiting:
             Stopped: The run was asked to end.
         """
         handle = handle_of(job)
-        return self._read(lambda: client.result(handle), self._clock() + self._timeout_s, stop, report)
+        return self._read(lambda: client.result(handle), self._clock() + self._timeout_s, run)
 
     def _watch(self, job: Job) -> _Watch:
         now = self._clock()
@@ -191,11 +191,11 @@ class Waiting:
             return job
         return self._journal.record_started(job)
 
-    def _read(self, call: Callable[[], Result], give_up_at: float, stop: StopSignal, report: Report) -> Result:
+    def _read(self, call: Callable[[], Result], give_up_at: float, run: Run) -> Result:
         """Make a call that is safe to repeat until it succeeds, cannot succeed, or time is up."""
         attempt = 0
         while True:
-            stop.check()
+            run.stop.check()
             try:
                 return call()
             except (APIError, APIConnectionError) as error:
@@ -206,8 +206,8 @@ class Waiting:
                 if self._clock() + decision.seconds > give_up_at:
                     raise self._timed_out(error) from error
                 logger.info("%s Trying again in %.1f s.", error.what, decision.seconds)
-                report(Retrying(error.what, decision.seconds))
-                stop.sleep(decision.seconds)
+                run.report(Retrying(error.what, decision.seconds))
+                run.stop.sleep(decision.seconds)
 
     def _timed_out(self, error: RunComfyError | None = None) -> GenerationTimeoutError:
         minutes = self._timeout_s / 60

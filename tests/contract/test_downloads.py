@@ -10,7 +10,7 @@ from rig import MAX_CLIP_BYTES, Rig
 from sora2pro.nodes.errors import DownloadError, Stopped
 from sora2pro.nodes.runcomfy.api.download import MAX_TRANSFERS
 from sora2pro.nodes.runcomfy.api.http import PlainSession
-from sora2pro.nodes.runcomfy.progress import Downloading, StopSignal, ignore
+from sora2pro.nodes.runcomfy.progress import Downloading, Run, StopSignal, ignore
 
 OWN = "playgrounds-storage-public.runcomfy.net"
 # A Location, and what is said of it: the host is only blamed where it is the host.
@@ -39,7 +39,7 @@ class Delivery:
 
     def fetch(self, *, stop=None, report=ignore):
         return self.rig.downloader.fetch(
-            self.url, self.path, request_id=self.request_id, stop=stop or StopSignal(), report=report
+            self.url, self.path, Run(stop or StopSignal(), report), request_id=self.request_id
         )
 
     @property
@@ -242,8 +242,8 @@ def test_two_state_folders_with_one_output_folder_can_fetch_the_same_clip_at_onc
     def interrupted(progress):
         look(progress)
         if len(seen) == 1:
-            downloaders[1].fetch(url, path, request_id="r", stop=StopSignal(), report=look)
+            downloaders[1].fetch(url, path, Run(StopSignal(), look), request_id="r")
 
-    downloaders[0].fetch(url, path, request_id="r", stop=StopSignal(), report=interrupted)
+    downloaders[0].fetch(url, path, Run(StopSignal(), interrupted), request_id="r")
     assert path.read_bytes() == clip
     assert max(map(len, seen)) == 2

@@ -67,9 +67,9 @@ def test_a_cost_that_comes_after_the_run_is_recorded_by_a_look(start_emulator, r
     emulator = start_emulator(cost="absent")
     rig = rig_on(emulator)
     job = rig.run()
-    assert "RunComfy has not named the amount yet (expected: $1.20)" in rig.actions.check(job.name).report
+    assert "RunComfy has not named the amount yet (expected: $1.20)" in rig.act("check", job.name).report
     emulator.configure(cost="included")
-    assert "RunComfy charged $1.20 for it." in rig.actions.check(job.name).report
+    assert "RunComfy charged $1.20 for it." in rig.act("check", job.name).report
     assert rig.journal.get(job.id).cost_usd == CLIP_USD
 
 

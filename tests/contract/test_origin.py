@@ -36,9 +36,7 @@ def test_nothing_is_done_with_a_job_of_another_address(start_emulator, other, ri
     emulator, job = under_way(start_emulator, rig_on)
     rig = rig_on(other)
     with pytest.raises(InvalidInputError) as raised:
-        rig.collect(job.name) if action == "collect" else rig.actions.at_once(
-            action, f"{job.name} req-found" if action == "adopt" else job.name
-        )
+        rig.act(action, f"{job.name} req-found" if action == "adopt" else job.name)
     if action != "adopt":
         assert emulator.url in str(raised.value)
         assert "RUNCOMFY_MODEL_API_BASE_URL" in str(raised.value)
@@ -51,7 +49,7 @@ def test_nothing_is_done_with_a_job_of_another_address(start_emulator, other, ri
 
 def test_a_look_at_a_job_of_another_address_says_where_it_is_and_asks_nobody(start_emulator, other, rig_on):
     emulator, job = under_way(start_emulator, rig_on)
-    assert emulator.url in rig_on(other).actions.check(job.name).report
+    assert emulator.url in rig_on(other).act("check", job.name).report
     assert other.requests == []
 
 
@@ -90,7 +88,7 @@ def forgetful(emulator, root, token):
 def test_not_found_for_another_token_releases_nothing(start_emulator, rig_on, tmp_path, clip):
     emulator, job = under_way(start_emulator, rig_on)
     with pytest.raises(InvalidInputError, match="the token in use is not the one that it was bought with") as raised:
-        forgetful(emulator, tmp_path, "another").actions.release(job.name)
+        forgetful(emulator, tmp_path, "another").act("release", job.name)
     assert "a change of the seed buys another clip" in str(raised.value)
     emulator.release(job.request_id)
     assert rig_on(emulator).run().path.read_bytes() == clip
@@ -99,7 +97,7 @@ def test_not_found_for_another_token_releases_nothing(start_emulator, rig_on, tm
 
 def test_not_found_for_the_same_token_releases_as_before(start_emulator, rig_on, tmp_path):
     emulator, job = under_way(start_emulator, rig_on)
-    assert forgetful(emulator, tmp_path, emulator.token).actions.release(job.name).job.is_released
+    assert forgetful(emulator, tmp_path, emulator.token).act("release", job.name).job.is_released
 
 
 def test_a_token_that_was_replaced_on_the_same_account_still_collects(start_emulator, rig_on, tmp_path, clip):

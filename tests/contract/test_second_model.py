@@ -5,7 +5,7 @@ import pytest
 from emulator.models import OTHER_NAMES
 from rig import PICTURE_URL
 from sora2pro.nodes.errors import InvalidInputError
-from sora2pro.nodes.runcomfy.jobs import GenerationRequest, InputReference
+from sora2pro.nodes.runcomfy.jobs import GenerationRequest, Picture
 from sora2pro.nodes.runcomfy.models import Input, ModelSpec, PictureInput, Role, Size
 from sora2pro.nodes.runcomfy.sentences import describe_inputs
 
@@ -25,7 +25,7 @@ SECOND = ModelSpec(
 
 def request(*, take=7, **inputs):
     return GenerationRequest(
-        SECOND, "A fox runs.", {**SECOND.defaults(), **inputs}, (InputReference.from_url(PICTURE_URL),), take
+        SECOND, "A fox runs.", {**SECOND.defaults(), **inputs}, (Picture.from_url(PICTURE_URL),), take
     )
 
 

@@ -6,27 +6,27 @@ import pytest
 from emulator import Call, Timeline
 from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, SpendLimitError
-from sora2pro.nodes.run.services import current_services
-from sora2pro.nodes.runcomfy.progress import StopSignal, WaitingForSlot, ignore
+from sora2pro.nodes.run.current import current_engine
+from sora2pro.nodes.runcomfy.progress import Run, StopSignal, WaitingForSlot, ignore
 
 BY_HAND = Timeline.by_hand()
 
 
 @pytest.fixture
 def run():
-    """Starts a run with the services for the settings of the moment; all are stopped at the end."""
+    """Starts a run with the engine for the settings of the moment; all are stopped at the end."""
     stop, threads = StopSignal(), []
 
     def start(seed, report=ignore):
         outcome = []
 
-        def work(generation):
+        def work(engine):
             try:
-                outcome.append(generation.run(request_of(seed=seed), stop=stop, report=report))
+                outcome.append(engine.generate(request_of(seed=seed), Run(stop, report)).job)
             except BaseException as error:  # noqa: BLE001 - it travels to the test
                 outcome.append(error)
 
-        threads.append(threading.Thread(target=work, args=(current_services().generation,)))
+        threads.append(threading.Thread(target=work, args=(current_engine(),)))
         threads[-1].start()
         return threads[-1], outcome
 

@@ -13,7 +13,6 @@ from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, RunComfyError, Stopped
 from sora2pro.nodes.run.clips import decode_clip
 from sora2pro.nodes.run.inputs import FrameChoice
-from sora2pro.nodes.run.services import current_services
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import (
     Decoding,
@@ -23,6 +22,7 @@ from sora2pro.nodes.runcomfy.progress import (
     Queued,
     Rendering,
     Retrying,
+    Run,
     StopSignal,
 )
 from stand_in import ComfyUI, InterruptProcessingException
@@ -228,12 +228,10 @@ def test_stop_while_frames_are_made_keeps_the_clip(node_emulator, tmp_path):
     (path,) = (tmp_path / "clips").glob("*.mp4")
     with pytest.raises(Stopped):
         decode_clip(
-            current_services(),
             path,
             "",
             FrameChoice(),
-            stop,
-            lambda p: isinstance(p, Decoding) and stop.set(cancels_remotely=True),
+            Run(stop, lambda p: isinstance(p, Decoding) and stop.set(cancels_remotely=True)),
         )
     (output,) = node_runs.run_node()
     assert len(output.frames) == 8

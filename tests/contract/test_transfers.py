@@ -13,7 +13,7 @@ from rig import NO_WAITS
 from sora2pro.nodes.errors import DownloadError, RunComfyError, Stopped, VideoDecodeError
 from sora2pro.nodes.media.timeline import probe
 from sora2pro.nodes.runcomfy.api.download import Downloader
-from sora2pro.nodes.runcomfy.progress import StopSignal, ignore
+from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from sora2pro.nodes.runcomfy.settings import Settings
 
 TYPE = "Content-Type: video/mp4"
@@ -51,7 +51,7 @@ def fetch(tmp_path):
         )
         file = tmp_path / "clips" / "clip.mp4"
         url = path if "://" in path else server.url + path
-        downloader.fetch(url, file, request_id="request-1", stop=stop or StopSignal(), report=ignore)
+        downloader.fetch(url, file, Run(stop or StopSignal(), ignore), request_id="request-1")
         assert [entry.name for entry in file.parent.iterdir()] == ["clip.mp4"]
         return file.read_bytes()
 

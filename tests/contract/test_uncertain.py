@@ -54,13 +54,13 @@ def test_it_says_the_same_however_often_it_is_run_and_sends_nothing(emulator, ri
         with pytest.raises(SubmissionUncertainError):
             rig_on(emulator).run()
     assert len(emulator.seen(Call.SUBMIT)) == 1
-    assert "Nobody knows whether RunComfy accepted it" in rig_on(emulator).actions.check(job.name).report
+    assert "Nobody knows whether RunComfy accepted it" in rig_on(emulator).act("check", job.name).report
 
 
 @pytest.mark.parametrize("names_the_job", [False, True])
 def test_an_adopted_request_gives_its_clip_for_no_further_charge(emulator, rig, clip, names_the_job):
     job, request_id = become_uncertain(emulator, rig)
-    finding = rig.actions.adopt(f"{job.name} {request_id}" if names_the_job else f"  {request_id} ")
+    finding = rig.act("adopt", f"{job.name} {request_id}" if names_the_job else f"  {request_id} ")
     assert finding.job.state is JobState.SUBMITTED
     assert "there is no new charge" in finding.report
     assert rig.run().path.read_bytes() == clip
@@ -69,14 +69,14 @@ def test_an_adopted_request_gives_its_clip_for_no_further_charge(emulator, rig, 
 
 def test_an_adopted_request_can_be_collected_without_the_node(emulator, rig, clip):
     _, request_id = become_uncertain(emulator, rig)
-    rig.actions.adopt(request_id)
+    rig.act("adopt", request_id)
     assert rig.collect(request_id).path.read_bytes() == clip
 
 
 def test_an_id_collected_by_itself_before_can_still_be_adopted(emulator, rig, clip):
     job, request_id = become_uncertain(emulator, rig)
     assert rig.collect(request_id).path.read_bytes() == clip
-    rig.actions.adopt(f"{job.name} {request_id}")
+    rig.act("adopt", f"{job.name} {request_id}")
     assert rig.run().request_id == request_id
     assert emulator.charges == 1
 
@@ -84,7 +84,7 @@ def test_an_id_collected_by_itself_before_can_still_be_adopted(emulator, rig, cl
 def test_an_adopted_request_that_failed_says_so(emulator, rig):
     _, request_id = become_uncertain(emulator, rig)
     emulator.release(request_id, State.FAILED, "blocked by our moderation system")
-    rig.actions.adopt(request_id)
+    rig.act("adopt", request_id)
     with pytest.raises(GenerationFailedError, match="blocked by our moderation system"):
         rig.run()
 
@@ -104,13 +104,13 @@ def test_collecting_what_was_being_sent_when_comfyui_died_says_that_it_is_uncert
 def test_what_is_no_id_is_not_adopted(emulator, rig, name):
     become_uncertain(emulator, rig)
     with pytest.raises(RunComfyError):
-        rig.actions.adopt(name)
+        rig.act("adopt", name)
     assert rig.journal.get(1).state is JobState.UNCERTAIN
 
 
 def test_an_id_that_runcomfy_does_not_know_is_not_adopted(emulator, rig):
     become_uncertain(emulator, rig)
-    said = refused(lambda: rig.actions.adopt("req-unheard-of"), NotFoundError)
+    said = refused(lambda: rig.act("adopt", "req-unheard-of"), NotFoundError)
     assert "Compare the id with the one under Generations" in said
     assert rig.journal.get(1).state is JobState.UNCERTAIN
 
@@ -119,7 +119,7 @@ def test_an_id_of_another_account_is_not_adopted(emulator, rig):
     _, request_id = become_uncertain(emulator, rig)
     emulator.configure(foreign_ids=frozenset({request_id}))
     with pytest.raises((NotFoundError, AuthenticationError)):
-        rig.actions.adopt(request_id)
+        rig.act("adopt", request_id)
     assert rig.journal.get(1).state is JobState.UNCERTAIN
 
 
@@ -127,14 +127,14 @@ def test_an_id_of_another_model_is_not_adopted(emulator, rig):
     become_uncertain(emulator, rig)
     emulator.configure(echo_model_id=True, other_model_ids=(OTHER_MODEL,))
     other_id = Visitor(emulator).submit(OTHER_MODEL).json["request_id"]
-    assert OTHER_MODEL in refused(lambda: rig.actions.adopt(other_id))
+    assert OTHER_MODEL in refused(lambda: rig.act("adopt", other_id))
     assert rig.journal.get(1).state is JobState.UNCERTAIN
 
 
 def test_an_id_of_another_job_is_not_adopted(emulator, rig):
     bought = rig.run(request_of("another"))
     job, _ = become_uncertain(emulator, rig)
-    assert bought.name in refused(lambda: rig.actions.adopt(f"{job.name} {bought.request_id}"))
+    assert bought.name in refused(lambda: rig.act("adopt", f"{job.name} {bought.request_id}"))
     assert rig.journal.get(job.id).state is JobState.UNCERTAIN
     assert rig.journal.get(bought.id).state is JobState.DOWNLOADED
 
@@ -142,18 +142,18 @@ def test_an_id_of_another_job_is_not_adopted(emulator, rig):
 def test_without_an_uncertain_job_nothing_is_adopted(emulator, rig):
     rig.run()
     foreign_id = Visitor(emulator).accepted()
-    refused(lambda: rig.actions.adopt(foreign_id))
-    refused(lambda: rig.actions.adopt(f"job-1 {foreign_id}"))
-    refused(lambda: rig.actions.adopt(f"job-99 {foreign_id}"))
+    refused(lambda: rig.act("adopt", foreign_id))
+    refused(lambda: rig.act("adopt", f"job-1 {foreign_id}"))
+    refused(lambda: rig.act("adopt", f"job-99 {foreign_id}"))
     assert rig.journal.by_request_id(foreign_id) is None
 
 
 def test_with_two_uncertain_jobs_the_user_has_to_say_which(emulator, rig, clip):
     requests = [request_of("one"), request_of("two")]
     jobs = [become_uncertain(emulator, rig, request) for request in requests]
-    assert "job-1 <request id>" in refused(lambda: rig.actions.adopt(jobs[0][1])).replace("job-7", "job-1")
+    assert "job-1 <request id>" in refused(lambda: rig.act("adopt", jobs[0][1])).replace("job-7", "job-1")
     for (job, request_id), request in zip(jobs, requests, strict=True):
-        rig.actions.adopt(f"{job.name} {request_id}")
+        rig.act("adopt", f"{job.name} {request_id}")
         assert rig.run(request).path.read_bytes() == clip
     assert emulator.charges == 2
 
@@ -162,8 +162,8 @@ def test_a_job_that_a_node_works_on_is_neither_adopted_nor_released(emulator, ri
     job, request_id = become_uncertain(emulator, rig)
     with rig.journal.lock(job.fingerprint) as lock:
         assert lock.try_acquire()
-        refused(lambda: rig.actions.adopt(request_id))
-        refused(lambda: rig.actions.release(job.name))
+        refused(lambda: rig.act("adopt", request_id))
+        refused(lambda: rig.act("release", job.name))
     assert rig.journal.get(job.id) == job
 
 
@@ -171,7 +171,7 @@ def test_a_job_that_a_node_works_on_is_neither_adopted_nor_released(emulator, ri
 def test_a_released_job_is_bought_anew_and_its_possible_charge_still_counts(emulator, rig_on, clip, is_charged):
     rig = rig_on(emulator, max_usd_per_day=2.5)
     job, _ = become_uncertain(emulator, rig, is_charged=is_charged)
-    report = rig.actions.release(job.name).report
+    report = rig.act("release", job.name).report
     assert "the next run with the same inputs buys a new clip" in report
     assert "It may have been charged" in report
     assert rig.run().path.read_bytes() == clip
@@ -183,8 +183,8 @@ def test_a_released_job_is_bought_anew_and_its_possible_charge_still_counts(emul
 
 def test_a_request_found_after_the_release_is_collected_instead_of_adopted(emulator, rig, clip):
     job, request_id = become_uncertain(emulator, rig)
-    rig.actions.release(job.name)
-    assert "choose 'collect'" in refused(lambda: rig.actions.adopt(f"{job.name} {request_id}"))
+    rig.act("release", job.name)
+    assert "choose 'collect'" in refused(lambda: rig.act("adopt", f"{job.name} {request_id}"))
     assert rig.collect(request_id).path.read_bytes() == clip
     assert emulator.charges == 1
 
@@ -196,7 +196,7 @@ def test_a_job_that_runcomfy_still_has_is_not_released(emulator, rig_on, clip, s
     with pytest.raises(RunComfyError):
         rig.run(report=lambda p: isinstance(p, Queued) and emulator.release(p.request_id, State.RENDERING))
     emulator.release(emulator.requests[0].request_id, state)
-    assert "would lose a clip that is paid for" in refused(lambda: rig.actions.release("job-1"))
+    assert "would lose a clip that is paid for" in refused(lambda: rig.act("release", "job-1"))
     emulator.release(emulator.requests[0].request_id)
     assert rig.run().path.read_bytes() == clip
     assert emulator.charges == 1
@@ -208,11 +208,11 @@ def test_a_job_that_runcomfy_has_forgotten_can_be_released(emulator, rig_on):
     with pytest.raises(RunComfyError):
         rig.run(report=lambda p: isinstance(p, Queued) and emulator.release(p.request_id, State.RENDERING))
     emulator.inject(Fault(Call.RESULT, "404-404001", times=None))
-    assert rig.actions.release("job-1").job.is_released
+    assert rig.act("release", "job-1").job.is_released
 
 
 def test_a_clip_on_this_disk_is_not_released(emulator, rig):
     job = rig.run()
-    refused(lambda: rig.actions.release(job.name))
+    refused(lambda: rig.act("release", job.name))
     assert rig.run() == job
     assert emulator.charges == 1

@@ -23,7 +23,7 @@ DECOY = "https://playgrounds-storage-public.runcomfy.net/input/decoy.mp4"
 WORDS = {
     Phase.QUEUED: ["in_queue", "queued", "pending", "waiting"],
     Phase.RUNNING: ["in_progress", "starting", "processing", "running"],
-    Phase.FINISHED: ["completed", "succeeded", "success"],
+    Phase.COMPLETED: ["completed", "succeeded", "success"],
     Phase.FAILED: ["failed", "error"],
     Phase.CANCELLED: ["cancelled", "canceled"],
     Phase.UNKNOWN: ["", "paused", "in queue", "complete", "COMPLETED!", "succeededed"],
@@ -48,7 +48,7 @@ def test_a_status_that_is_no_word_is_unknown(word):
 def test_completed_on_status_brings_no_clip_only_the_result_does():
     """On /status `completed` means that the request left the queue; there is nothing in that answer to take a clip from."""
     assert parse_status({"status": "completed", "output": {"video": CLIP}}) == RequestStatus(
-        Phase.FINISHED, "completed", None
+        Phase.COMPLETED, "completed", None
     )
     result = parse_result({"status": "failed", "error": "refused"})
     assert (result.phase, result.video_url) == (Phase.FAILED, None)

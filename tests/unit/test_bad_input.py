@@ -221,7 +221,7 @@ def test_a_setting_that_cannot_be_used_does_not_keep_comfyui_from_starting(monke
     ("inputs", "what"),
     [
         ({}, "The journal is empty"),
-        ({"action": "explode"}, "'explode' is no action."),
+        ({"action": "explode"}, "'explode' is not an action."),
         ({"request_id": "job-7"}, "There is no job-7 in the journal."),
         ({"request_id": "no such id!"}, "neither a request id nor a job"),
         ({"request_id": "../../etc", "action": "collect"}, "neither a request id nor a job"),
@@ -264,7 +264,7 @@ except Exception as error:
     ("module", "remedy"),
     [
         *((package, "pip install") for package in ("av", "cv2", "PIL", "requests")),
-        ("sora2pro.nodes.run.services", "install the pack anew"),
+        ("sora2pro.nodes.media.timeline", "install the pack anew"),
     ],
 )
 def test_a_missing_package_or_file_is_named_with_the_way_to_get_it(module, remedy):

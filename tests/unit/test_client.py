@@ -244,7 +244,7 @@ def test_an_error_code_beside_an_accepted_id_is_told_in_the_log(line, client, ca
 def test_a_code_that_says_that_all_is_well_keeps_no_clip_from_being_collected(line, client, code):
     clip = "https://storage.runcomfy.net/x.mp4"
     answer(line, {"status": "completed", "error_code": code})
-    assert client.status(HANDLE).phase is Phase.FINISHED
+    assert client.status(HANDLE).phase is Phase.COMPLETED
     answer(line, {"status": "completed", "error_code": code, "output": {"video": clip}})
     assert client.result(HANDLE).video_url == clip
 

@@ -8,7 +8,7 @@ from sora2pro.nodes.runcomfy.api.answers import GenerationResult, Phase, Request
 from sora2pro.nodes.runcomfy.api.retry import RetryPolicy
 from sora2pro.nodes.runcomfy.collecting import Collector
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying, StopSignal
+from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying, Run, StopSignal
 from sora2pro.nodes.runcomfy.store.history import History
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.waiting import Waiting
@@ -18,7 +18,7 @@ START = 1_763_800_000.0
 QUEUED = RequestStatus(Phase.QUEUED, "in_queue", 3)
 RUNNING = RequestStatus(Phase.RUNNING, "in_progress", None)
 STRANGE = RequestStatus(Phase.UNKNOWN, "warming_up", None)
-LEFT_QUEUE = RequestStatus(Phase.FINISHED, "completed", None)
+LEFT_QUEUE = RequestStatus(Phase.COMPLETED, "completed", None)
 LOST = APIConnectionError("The line broke.", sent=True)
 
 
@@ -26,7 +26,7 @@ def result(phase, *, url=None, cost_usd=1.2, reason=""):
     return GenerationResult(phase, phase.value, url, cost_usd, reason, None)
 
 
-READY = result(Phase.FINISHED, url="https://storage.runcomfy.net/x")
+READY = result(Phase.COMPLETED, url="https://storage.runcomfy.net/x")
 
 
 class World:
@@ -79,7 +79,7 @@ class World:
     def result(self, _handle):
         return self.happening()
 
-    def fetch(self, _url, path, **_options):
+    def fetch(self, _url, path, _run, **_options):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"clip")
         return 4
@@ -91,7 +91,7 @@ class World:
         return self.journal.record_submitted(job, f"request-{job.id}")
 
     def collect(self, job):
-        return self.collector.collect(job, stop=self.stop, report=self.reports.append)
+        return self.collector.collect(job, Run(self.stop, self.reports.append))
 
 
 @pytest.fixture
@@ -211,14 +211,14 @@ def test_a_failure_is_told_once_it_is_known_and_a_second_look_costs_nothing(worl
         there.collect(job)
     assert there.journal.get(job.id).state is JobState.FAILED
     with pytest.raises(GenerationFailedError, match="blocked"):
-        there.collector.look_again(there.journal.get(job.id), stop=there.stop, report=there.reports.append)
+        there.collector.look_again(there.journal.get(job.id), Run(there.stop, there.reports.append))
     there.now = 500.0
-    mended = there.collector.look_again(there.journal.get(job.id), stop=there.stop, report=there.reports.append)
+    mended = there.collector.look_again(there.journal.get(job.id), Run(there.stop, there.reports.append))
     assert (mended.state, mended.cost_usd) == (JobState.DOWNLOADED, 1.2)
 
 
 def test_a_clip_that_is_said_to_be_ready_but_is_nowhere_is_given_up_and_stays_collectable(world):
-    there = world([(0, result(Phase.FINISHED)), (5000, READY)])
+    there = world([(0, result(Phase.COMPLETED)), (5000, READY)])
     job = there.submitted()
     with pytest.raises(Exception, match="but not where it is"):
         there.collect(job)
@@ -228,13 +228,13 @@ def test_a_clip_that_is_said_to_be_ready_but_is_nowhere_is_given_up_and_stays_co
 
 
 def test_a_cost_that_comes_late_is_asked_for_once_more(world):
-    late = result(Phase.FINISHED, url="https://storage.runcomfy.net/x", cost_usd=None)
+    late = result(Phase.COMPLETED, url="https://storage.runcomfy.net/x", cost_usd=None)
     there = world([(0, late)])
     usual_fetch = there.fetch
 
-    def fetch(url, path, **options):
+    def fetch(url, path, run, **options):
         there.course.append((there.now, READY))
-        return usual_fetch(url, path, **options)
+        return usual_fetch(url, path, run, **options)
 
     there.fetch = fetch
     assert there.collect(there.submitted()).cost_usd == 1.2

@@ -233,8 +233,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from pack import load_pack
 load_pack()
-from sora2pro.nodes.runcomfy import credentials, private_files
-private_files.give_name = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from sora2pro.nodes.runcomfy import credentials, files
+files.give_name = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 credentials.save_token(Path(sys.argv[2]), sys.argv[3])
 """
 

@@ -2,7 +2,7 @@
 
 import pytest
 from sora2pro.nodes.errors import InvalidInputError
-from sora2pro.nodes.runcomfy.jobs import InputReference, check_image_url
+from sora2pro.nodes.runcomfy.jobs import Picture, check_image_url
 
 NUMBERS = """
     127.0.0.1 127.1 127.0.1 2130706433 0x7f000001 0X7F.1 0x7f.0.0.0x1 017700000001 0177.0.0.1 0177.1 127.00.0.01
@@ -87,7 +87,7 @@ def test_a_name_that_no_server_has_is_refused(host):
 @pytest.mark.parametrize("host", PUBLIC.split())
 def test_a_public_host_is_taken_as_it_is_written(host):
     url = f"https://{host}/cat.png?at=127.0.0.1&via=nas"
-    assert InputReference.from_url(url).value == url
+    assert Picture.from_url(url).value == url
 
 
 @pytest.mark.parametrize("uri", ["data:image/png;base64,AAAA", "DATA:image/jpeg;base64," + "A" * 20_000])

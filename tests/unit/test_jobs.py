@@ -5,15 +5,15 @@ import pytest
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.runcomfy.jobs import (
     MAX_SEED,
-    MAX_URL_CHARS,
-    RELEASABLE,
-    InputReference,
+    POSSIBLE,
+    Action,
     JobState,
-    charge_sentence,
-    check_image_url,
+    Picture,
     is_legal,
 )
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role, Size
+from sora2pro.nodes.runcomfy.picture_urls import MAX_URL_CHARS, check_image_url
+from sora2pro.nodes.runcomfy.sentences import charge_sentence
 from values import PICTURE, made_job, made_request
 
 LEGAL = {
@@ -46,7 +46,13 @@ def test_no_way_leads_from_a_request_that_was_sent_back_to_sending_it():
 
 
 def test_only_jobs_that_hold_money_or_hope_can_be_released():
-    assert {state.value for state in RELEASABLE} == {"uncertain", "failed", "cancelled", "submitted", "completed"}
+    assert {state.value for state, actions in POSSIBLE.items() if Action.RELEASE in actions} == {
+        "uncertain",
+        "failed",
+        "cancelled",
+        "submitted",
+        "completed",
+    }
 
 
 def test_the_fingerprint_is_the_same_on_every_machine_and_in_every_version():
@@ -67,7 +73,7 @@ FINGERPRINTS = [
     ({"seconds": 12, "take": 2**64 - 1}, "3e6ebc6d59993f911d21b8f93a9d9627f78d224ad47257a80aa4b94e7e2dc0ec"),
     ({"size": "1024x1792"}, "3679048f198c4209685aa9445faa1fc941ac3a44d097b7a974b0a314b5099c80"),
     (
-        {"pictures": (InputReference.from_url("https://example.com/fox.png?sig=a%2Fb"),)},
+        {"pictures": (Picture.from_url("https://example.com/fox.png?sig=a%2Fb"),)},
         "124e079cca309c90cc2c1c6d1276c04450383bdf9fac7ffa2734a70236c84879",
     ),
     ({"take": 7}, "2533dda16ea7489a5b42a0d1fcb4dd681c6974a3ec8a6d63129d1e203f8f93ea"),
@@ -88,8 +94,8 @@ def test_every_clip_that_was_bought_keeps_its_fingerprint_and_is_looked_up_by_it
         {"size": "720x1280"},
         {"seconds": 8},
         {"take": 1},
-        {"pictures": (InputReference(value=PICTURE.value, identity="1" * 64),)},
-        {"pictures": (InputReference(value=HOSTED, identity=HOSTED),)},
+        {"pictures": (Picture(value=PICTURE.value, identity="1" * 64),)},
+        {"pictures": (Picture(value=HOSTED, identity=HOSTED),)},
     ],
     ids="+".join,
 )
@@ -103,7 +109,7 @@ def test_another_model_has_another_fingerprint():
 
 
 def test_what_only_the_encoder_or_the_list_of_the_model_changes_leaves_the_fingerprint_alone():
-    as_jpeg = InputReference(value="data:image/jpeg;base64,BBBB", identity=PICTURE.identity)
+    as_jpeg = Picture(value="data:image/jpeg;base64,BBBB", identity=PICTURE.identity)
     dearer = dataclasses.replace(SORA_2_PRO.with_choices(Role.LENGTH, (4, 8, 12, 16)), list_usd_per_second=9.0)
     assert made_request(pictures=(as_jpeg,), model=dearer).fingerprint() == made_request().fingerprint()
 
@@ -263,7 +269,7 @@ def test_an_address_that_runcomfy_could_never_fetch_is_refused_without_repeating
     ],
 )
 def test_a_public_https_address_is_taken_as_it_is(url):
-    reference = InputReference.from_url(url)
+    reference = Picture.from_url(url)
     assert reference.value == reference.identity == url.strip()
 
 

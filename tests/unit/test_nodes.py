@@ -17,7 +17,7 @@ from sora2pro.nodes.host import Blocked
 from sora2pro.nodes.run import clips
 from sora2pro.nodes.run.batch import batch_error
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.sentences import ended, uncertain
+from sora2pro.nodes.runcomfy.sentences import failure_of, uncertain
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from stand_in import ExecutionBlocker
 from values import made_job, made_request
@@ -193,7 +193,7 @@ class TestAdvice:
         return str(batch_error(errors, clip_count))
 
     def failed(self, job_id=7, **changes):
-        return ended(made_job(JobState.FAILED, id=job_id, request_id=f"r{job_id}", may_be_charged=True, **changes))
+        return failure_of(made_job(JobState.FAILED, id=job_id, request_id=f"r{job_id}", may_be_charged=True, **changes))
 
     def test_a_failed_picture_is_taken_out_and_no_input_of_all_is_to_be_changed(self):
         assert self.advice({2: self.failed(reason="a face")}, 3) == (
@@ -207,9 +207,9 @@ class TestAdvice:
     @pytest.mark.parametrize(
         "error",
         [
-            ended(made_job(JobState.FAILED, reason="a face")),
-            ended(made_job(JobState.CANCELLED, may_be_charged=True)),
-            ended(made_job(JobState.CANCELLED)),
+            failure_of(made_job(JobState.FAILED, reason="a face")),
+            failure_of(made_job(JobState.CANCELLED, may_be_charged=True)),
+            failure_of(made_job(JobState.CANCELLED)),
             InvalidRequestError("RunComfy refused the picture.", status_code=422),
         ],
         ids=lambda error: f"{type(error).__name__} {error.remedy[:20]}",

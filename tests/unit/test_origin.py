@@ -11,7 +11,7 @@ from sora2pro.nodes.runcomfy.credentials import account_of
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.sentences import bought_elsewhere
 from sora2pro.nodes.runcomfy.settings import PRODUCTION_API
-from sora2pro.nodes.runcomfy.store import database
+from sora2pro.nodes.runcomfy.store import schema
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from values import made_job, made_request
 
@@ -46,7 +46,7 @@ def of_version_1(folder, state="submitted", **columns):
         **columns,
     }
     with contextlib.closing(sqlite3.connect(folder / "journal.sqlite3")) as connection:
-        connection.executescript(database.MIGRATIONS[0])
+        connection.executescript(schema.MIGRATIONS[0])
         names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
         connection.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", values)  # noqa: S608 - names are ours
         connection.execute("PRAGMA user_version = 1")

@@ -11,7 +11,7 @@ from sora2pro.nodes.errors import (
     VideoDecodeError,
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.sentences import about, ended, uncertain, unknown_at_runcomfy
+from sora2pro.nodes.runcomfy.sentences import failure_of, uncertain, unknown_at_runcomfy, with_job
 from values import made_job
 
 ACCEPTED = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=True, expected_usd=1.2)
@@ -26,7 +26,7 @@ ACCEPTED = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=T
     ],
 )
 def test_a_failed_generation_is_told_in_runcomfys_words_with_what_is_known_of_the_money(changes, money):
-    error = ended(made_job(JobState.FAILED, reason="blocked by moderation.", request_id="request-1", **changes))
+    error = failure_of(made_job(JobState.FAILED, reason="blocked by moderation.", request_id="request-1", **changes))
     assert type(error) is GenerationFailedError
     assert error.what == "RunComfy says that the generation failed: blocked by moderation."
     assert money in error.money
@@ -35,7 +35,7 @@ def test_a_failed_generation_is_told_in_runcomfys_words_with_what_is_known_of_th
 
 
 def test_a_failure_without_a_reason_says_so():
-    assert ended(made_job(JobState.FAILED)).what.endswith("failed, without giving a reason.")
+    assert failure_of(made_job(JobState.FAILED)).what.endswith("failed, without giving a reason.")
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_a_failure_without_a_reason_says_so():
     ],
 )
 def test_a_cancelled_request_says_whether_the_way_is_free(changes, money, remedy):
-    error = ended(made_job(JobState.CANCELLED, reason="Cancelled in the queue.", **changes))
+    error = failure_of(made_job(JobState.CANCELLED, reason="Cancelled in the queue.", **changes))
     assert type(error) is GenerationCancelledError
     assert error.what == "The request was cancelled at RunComfy: Cancelled in the queue."
     assert error.money == money
     assert remedy in error.remedy
-    assert ended(made_job(JobState.CANCELLED)).what == "The request was cancelled at RunComfy."
+    assert failure_of(made_job(JobState.CANCELLED)).what == "The request was cancelled at RunComfy."
 
 
 def test_a_request_of_which_nobody_knows_names_both_ways_out():
@@ -71,23 +71,24 @@ def test_a_request_of_which_nobody_knows_names_both_ways_out():
     ids=["open", "nothing was sent now, but before", "the error knows", "the caller knows"],
 )
 def test_an_error_of_a_known_job_never_denies_its_charge(error, money):
-    told = about(error, ACCEPTED)
-    assert told is error
+    before = str(error)
+    told = with_job(error, ACCEPTED)
+    assert (type(told), told.what, str(error)) == (type(error), error.what, before)
     assert told.money == money
     assert (told.request_id, told.job_id) == ("request-1", 7)
     assert told.remedy
 
 
 def test_an_error_of_a_job_that_was_never_sent_may_say_so():
-    assert about(MissingTokenError("no token"), made_job()).money == NOTHING_SENT
+    assert with_job(MissingTokenError("no token"), made_job()).money == NOTHING_SENT
 
 
 def test_what_is_known_better_is_left_as_it_is(tmp_path):
     error = VideoDecodeError("damaged", path=tmp_path, request_id="request-9", job_id=0)
-    told = about(error, ACCEPTED)
+    told = with_job(error, ACCEPTED)
     assert (told.request_id, told.job_id) == ("request-9", 0)
     assert str(tmp_path) in told.remedy
-    assert about(NotFoundError("gone", status_code=404), ACCEPTED).remedy == SAFE_TO_RERUN
+    assert with_job(NotFoundError("gone", status_code=404), ACCEPTED).remedy == SAFE_TO_RERUN
 
 
 @pytest.mark.parametrize(

@@ -25,18 +25,19 @@ from sora2pro.nodes.errors import (
 )
 from sora2pro.nodes.runcomfy.api.client import RequestHandle
 from sora2pro.nodes.runcomfy.api.retry import RetryPolicy
-from sora2pro.nodes.runcomfy.buying import RECORD_ATTEMPTS, Generation
+from sora2pro.nodes.runcomfy.buying import RECORD_ATTEMPTS, Buyer
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import (
     Following,
     FromJournal,
     Retrying,
+    Run,
     Slots,
     StopSignal,
     Submitting,
     WaitingForSlot,
 )
-from sora2pro.nodes.runcomfy.sentences import ended
+from sora2pro.nodes.runcomfy.sentences import failure_of
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from values import made_request
 
@@ -47,7 +48,7 @@ UNSENT = APIConnectionError("Port closed.", sent=False)
 
 
 class World:
-    """Everything around a Generation: a journal on disk, a RunComfy of answers, a collector that brings a file."""
+    """Everything around a Buyer: a journal on disk, a RunComfy of answers, a collector that brings a file."""
 
     def __init__(self, folder, *, cap_usd=None):
         self.folder = folder
@@ -61,7 +62,7 @@ class World:
         self.waits = []
         self.stop = StopSignal()
         self.stop.sleep = self.wait
-        self.generation = Generation(
+        self.buyer = Buyer(
             journal=self.journal,
             collector=self,
             pricing=self,
@@ -91,18 +92,18 @@ class World:
             raise answer
         return answer
 
-    def collect(self, job, **_options):
+    def collect(self, job, _run):
         path = self.folder / f"{job.request_id}.mp4"
         path.write_bytes(b"clip")
         if job.state is JobState.SUBMITTED:
             job = self.journal.record_completed(job, video_url="https://x.runcomfy.net", cost_usd=1.2)
         return self.journal.record_downloaded(job, path, 4)
 
-    def look_again(self, job, **_options):
-        raise ended(job)
+    def look_again(self, job, _run):
+        raise failure_of(job)
 
     def run(self, **changes):
-        return self.generation.run(made_request(**changes), stop=self.stop, report=self.reports.append)
+        return self.buyer.buy(made_request(**changes), Run(self.stop, self.reports.append)).job
 
     def fails(self, kind, **changes):
         with pytest.raises(kind) as raised:
@@ -240,12 +241,11 @@ def test_what_is_not_in_order_is_found_before_there_is_a_record_or_a_request(wor
         raise refusal
 
     if what == "token":
-        world.generation._connect = refuse
+        world.buyer._connect = refuse
     with pytest.raises(MissingTokenError):
-        world.generation.run(
+        world.buyer.buy(
             made_request(),
-            stop=world.stop,
-            report=world.reports.append,
+            Run(world.stop, world.reports.append),
             preflight=refuse if what == "preflight" else lambda: None,
         )
     assert (world.sent, world.journal.newest()) == ([], None)
@@ -264,11 +264,11 @@ def test_a_purchase_that_would_pass_the_cap_is_not_made(tmp_path):
 def test_a_cancelled_job_is_bought_anew_only_if_the_cancel_was_ours(world, is_ours):
     usual = world.collect
 
-    def cancelled(job, **_options):
+    def cancelled(job, _run):
         world.collect = usual
         if is_ours:
             job = world.journal.record_cancel_requested(job)
-        raise ended(world.journal.record_cancelled(job, "cancelled"))
+        raise failure_of(world.journal.record_cancelled(job, "cancelled"))
 
     world.collect = cancelled
     world.fails(GenerationCancelledError)
@@ -280,8 +280,8 @@ def test_a_cancelled_job_is_bought_anew_only_if_the_cancel_was_ours(world, is_ou
 
 
 def test_a_failed_job_is_never_sent_again_by_itself(world):
-    def failed(job, **_options):
-        raise ended(world.journal.record_failed(job, "blocked", None))
+    def failed(job, _run):
+        raise failure_of(world.journal.record_failed(job, "blocked", None))
 
     world.collect = failed
     for _ in range(3):
@@ -311,7 +311,7 @@ def test_two_nodes_with_the_same_inputs_make_one_purchase(world):
             go_on.set()
             first.join(60)
 
-    job = follower.generation.run(made_request(), stop=follower.stop, report=following)
+    job = follower.buyer.buy(made_request(), Run(follower.stop, following)).job
     assert [job.id] == [other.id for other in jobs]
     assert (len(world.sent), len(follower.sent)) == (1, 0)
 
@@ -396,7 +396,7 @@ def test_a_run_waits_for_whoever_works_on_an_older_job_of_another_spelling(world
             following.append(len(world.sent))
             lock.release()
 
-    run = world.generation.run(made_request(prompt=SPELLINGS[0]), stop=world.stop, report=report)
+    run = world.buyer.buy(made_request(prompt=SPELLINGS[0]), Run(world.stop, report)).job
     assert (run.id, following, len(world.sent)) == (job.id, [0], 1)
 
 
@@ -447,7 +447,7 @@ def test_paid_requests_are_counted_together_by_all_engines_of_an_account(tmp_pat
             limit[0] = 2  # raised while it waits: applies at once
 
     second.stop = StopSignal()
-    second.generation.run(made_request(), stop=second.stop, report=report)
+    second.buyer.buy(made_request(), Run(second.stop, report))
     go_on.set()
     thread.join(60)
     assert waits == [(1, 0)]

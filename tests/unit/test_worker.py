@@ -38,11 +38,11 @@ def run(tasks):
 
 
 def giving(value):
-    return lambda _stop, _report: value
+    return lambda _run: value
 
 
 def raising(error):
-    def task(_stop, _report):
+    def task(_run):
         raise error
 
     return task
@@ -57,13 +57,13 @@ class Waiting:
         self.has_ended = threading.Event()
         self.cancels_remotely = None
 
-    def __call__(self, stop, report):
-        report(Queued("request-1", 3))
+    def __call__(self, run):
+        run.report(Queued("request-1", 3))
         self.has_begun.set()
         try:
-            stop.sleep(LONG_S)
+            run.stop.sleep(LONG_S)
         except Stopped:
-            self.cancels_remotely = stop.cancels_remotely
+            self.cancels_remotely = run.stop.cancels_remotely
             raise Stopped(f"Stopped. {self.said}") from None
         finally:
             self.has_ended.set()
@@ -88,11 +88,11 @@ async def outcome_of(coroutine):
 def test_results_come_in_the_order_of_the_tasks_whoever_is_first():
     last_is_done = threading.Event()
 
-    def first(_stop, _report):
+    def first(_run):
         assert last_is_done.wait(LONG_S)
         return "first"
 
-    def last(_stop, _report):
+    def last(_run):
         last_is_done.set()
         return "last"
 
@@ -120,7 +120,7 @@ def test_nothing_is_bound_to_one_event_loop():
 
 def test_tasks_run_side_by_side():
     met = threading.Barrier(4)
-    runs = run([lambda _stop, _report: met.wait(LONG_S)] * 4)
+    runs = run([lambda _run: met.wait(LONG_S)] * 4)
     assert all(entry.error is None for entry in runs)
 
 
@@ -128,7 +128,7 @@ def test_the_event_loop_stays_free_while_threads_work():
     go_on = threading.Event()
 
     async def main():
-        attending = asyncio.ensure_future(attend([lambda _stop, _report: go_on.wait(LONG_S)]))
+        attending = asyncio.ensure_future(attend([lambda _run: go_on.wait(LONG_S)]))
         for _ in range(5):
             await asyncio.sleep(0)
         go_on.set()
@@ -156,10 +156,10 @@ def test_stop_ends_every_run_and_says_once_what_became_of_the_requests(comfyui):
 
 def test_stop_on_a_batch_tells_each_sentence_once_with_its_clips_and_ids(comfyui):
     def stopping(said, ids):
-        def task(stop, report):
-            report(Queued("request", 3))
+        def task(run):
+            run.report(Queued("request", 3))
             try:
-                stop.sleep(LONG_S)
+                run.stop.sleep(LONG_S)
             except Stopped:
                 raise Stopped(said, ids) from None
 
@@ -215,9 +215,9 @@ def test_no_number_of_cancels_lets_a_cancelled_error_escape(monkeypatch):
     monkeypatch.setattr(threads, "SIBLING_GRACE_S", LONG_S)
     let_go = threading.Event()
 
-    def stubborn(stop, _report):
+    def stubborn(run):
         assert let_go.wait(LONG_S)
-        stop.check()
+        run.stop.check()
 
     async def main():
         attending = asyncio.ensure_future(attend([stubborn]))
@@ -236,7 +236,7 @@ def test_what_cannot_end_at_once_is_brought_to_a_safe_end_in_the_background(comf
     monkeypatch.setattr(threads, "STOP_GRACE_S", 0.05)
     has_begun, answer, recorded = threading.Event(), threading.Event(), threading.Event()
 
-    def submitting(_stop, _report):
+    def submitting(_run):
         has_begun.set()
         assert answer.wait(LONG_S)
         recorded.set()
@@ -258,10 +258,10 @@ def test_what_a_run_reports_is_shown_on_the_node_for_each_clip(comfyui):
     may_end = threading.Event()
 
     def task(progress):
-        def work(_stop, report):
-            report(progress)
+        def work(run):
+            run.report(progress)
             assert may_end.wait(LONG_S)
-            report(Finished("request-1", "Done. No charge."))
+            run.report(Finished("request-1", "Done. No charge."))
 
         return work
 
@@ -283,10 +283,10 @@ def test_what_a_run_reports_is_shown_on_the_node_for_each_clip(comfyui):
 def test_runcomfys_words_are_shown_on_the_card_and_nowhere_else_on_the_page(comfyui):
     foreign, may_end = "<img src=x onerror=alert(1)>", threading.Event()
 
-    def task(_stop, report):
-        report(Retrying(f"RunComfy says: {foreign}.", 9.0))
+    def task(run):
+        run.report(Retrying(f"RunComfy says: {foreign}.", 9.0))
         assert may_end.wait(LONG_S)
-        report(Finished("request-1", "job-1 is failed.", f"job-1 is failed: {foreign}"))
+        run.report(Finished("request-1", "job-1 is failed.", f"job-1 is failed: {foreign}"))
 
     async def main():
         attending = asyncio.ensure_future(attend([task]))
@@ -314,12 +314,12 @@ def test_a_display_that_breaks_leaves_no_thread_waiting_and_cancels_nothing(comf
 def test_elapsed_time_goes_on_between_two_reports():
     has_reported, go_on = threading.Event(), threading.Event()
 
-    def task(_stop, report):
-        report(Rendering("request-1", 100.0, None))
+    def task(run):
+        run.report(Rendering("request-1", 100.0, None))
         has_reported.set()
         go_on.wait(LONG_S)
 
-    entry = threads.Run(task)
+    entry = threads.Work(task)
     assert has_reported.wait(LONG_S)
     progress, at = entry._latest
     entry._latest = (progress, at - 60)
@@ -331,10 +331,10 @@ def test_elapsed_time_goes_on_between_two_reports():
 def test_each_kind_of_state_is_logged_once(caplog):
     caplog.set_level("INFO", logger="runcomfy.sora2pro.worker")
 
-    def task(_stop, report):
+    def task(run):
         for done in range(50):
-            report(Decoding(done, 50))
-        report(Finished("r", "Done."))
+            run.report(Decoding(done, 50))
+        run.report(Finished("r", "Done."))
 
     run([task])
     assert [record.getMessage() for record in caplog.records] == [
@@ -345,7 +345,7 @@ def test_each_kind_of_state_is_logged_once(caplog):
 
 def test_the_end_of_the_process_stops_every_run_without_cancelling_at_runcomfy():
     wait = Waiting()
-    entry = threads.Run(wait)
+    entry = threads.Work(wait)
     assert wait.has_begun.wait(LONG_S)
     threads._finish_submissions()
     assert entry.is_finished
@@ -360,13 +360,13 @@ class TestTheEndOfTheProcess:
         """A run that reports this and then sees nothing of Stop, as one whose read is blocked."""
         has_begun, answer = threading.Event(), threading.Event()
 
-        def task(_stop, report):
-            report(progress)
+        def task(run):
+            run.report(progress)
             has_begun.set()
             answer.wait(LONG_S)
             return "recorded"
 
-        entry = threads.Run(task)
+        entry = threads.Work(task)
         assert has_begun.wait(LONG_S)
         return entry, answer
 
@@ -406,7 +406,7 @@ class TestTheEndOfTheProcess:
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
     def test_a_forked_child_waits_for_no_run_of_its_parent(self):
         _, said = self.ended(
-            "worker.Run(lambda stop, report: (report(Submitting(1.2)), time.sleep(60)))",
+            "worker.Work(lambda run: (run.report(Submitting(1.2)), time.sleep(60)))",
             "time.sleep(0.2)",
             "child = os.fork()",
             "if not child: sys.exit()",

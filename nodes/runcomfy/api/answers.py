@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -17,10 +16,10 @@ from typing import Any
 from ...errors import ResponseFormatError
 from ..clip_urls import clip_addresses
 from ..foreign_text import first_words, shown
+from ..jobs import REQUEST_ID
 from .refusals import HTTP_OK_RANGE, Subject, api_error, names_error
 
 NOT_READY_CODE = 400_005
-REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_QUEUE_POSITION = 10**9
 
 
@@ -29,7 +28,7 @@ class Phase(Enum):
 
     QUEUED = "queued"
     RUNNING = "running"
-    FINISHED = "finished"
+    COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
@@ -38,7 +37,7 @@ class Phase(Enum):
 PHASES: dict[str, Phase] = {
     **dict.fromkeys(("in_queue", "queued", "pending", "waiting"), Phase.QUEUED),
     **dict.fromkeys(("in_progress", "starting", "processing", "running"), Phase.RUNNING),
-    **dict.fromkeys(("completed", "succeeded", "success"), Phase.FINISHED),
+    **dict.fromkeys(("completed", "succeeded", "success"), Phase.COMPLETED),
     **dict.fromkeys(("failed", "error"), Phase.FAILED),
     **dict.fromkeys(("cancelled", "canceled"), Phase.CANCELLED),
 }

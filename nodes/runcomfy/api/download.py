@@ -21,7 +21,7 @@ from ...errors import APIConnectionError, APIError, DownloadError, RunComfyError
 from ..clip_urls import is_loopback, redirected, why_refused, written_for_http
 from ..files import give_name
 from ..foreign_text import shown
-from ..progress import Downloading, Report, StopSignal
+from ..progress import Downloading, Run, StopSignal
 from .http import ExactTargetAdapter, NoCredentials, PlainSession, exchange, no_longer_than
 from .retry import Call, RetryPolicy, Wait, decide
 from .storage import (
@@ -121,7 +121,7 @@ class Downloader:
         self._clock = clock
         self._jitter = jitter
 
-    def fetch(self, url: str, path: Path, *, request_id: str, stop: StopSignal, report: Report) -> int:
+    def fetch(self, url: str, path: Path, run: Run, *, request_id: str) -> int:
         """Bring a clip to `path`; the name appears only when the file has arrived and is on the disk.
 
         A file that has arrived is kept also where `verify` refuses it; the log says so.
@@ -139,7 +139,7 @@ class Downloader:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
-            self._receive(transfer, stop, report)
+            self._receive(transfer, run)
             return _put_in_place(part, path)
         except OSError as error:
             raise DownloadError(
@@ -151,12 +151,12 @@ class Downloader:
             with contextlib.suppress(OSError):
                 transfer.part.unlink(missing_ok=True)
 
-    def _receive(self, transfer: _Transfer, stop: StopSignal, report: Report) -> None:
+    def _receive(self, transfer: _Transfer, run: Run) -> None:
         """Transfer until the file has arrived, in as many pieces as it takes."""
         for attempt in range(1, MAX_TRANSFERS + 1):
             is_last = attempt == MAX_TRANSFERS
             try:
-                self._transfer_once(transfer, stop, report)
+                self._transfer_once(transfer, run)
                 self._check(transfer)
             except VideoDecodeError as error:
                 transfer.attempts.append(_arrival_of(transfer))
@@ -171,7 +171,7 @@ class Downloader:
                     raise DownloadError(_why_damaged(transfer, error)) from error
                 # What arrived may not be what was sent; begin again.
                 transfer.forget_bytes()
-                stop.sleep(self._policy.base_s * self._jitter())
+                run.stop.sleep(self._policy.base_s * self._jitter())
             except (APIError, APIConnectionError) as error:
                 transfer.attempts.append(None)
                 if self._ended_there_before(transfer, error):
@@ -180,7 +180,7 @@ class Downloader:
                 decision = decide(self._policy, Call.READ, attempt, error, jitter=self._jitter())
                 if is_last or not isinstance(decision, Wait):
                     raise DownloadError(f"The clip could not be fetched: {error.what}") from error
-                stop.sleep(decision.seconds)
+                run.stop.sleep(decision.seconds)
             else:
                 return
 
@@ -210,7 +210,7 @@ class Downloader:
         if self._clock() >= transfer.give_up_at:
             raise DownloadError("The clip did not arrive within the time limit.")
 
-    def _transfer_once(self, transfer: _Transfer, stop: StopSignal, report: Report) -> None:
+    def _transfer_once(self, transfer: _Transfer, run: Run) -> None:
         """One request for what is still missing.
 
         Raises:
@@ -223,20 +223,18 @@ class Downloader:
         else:
             have_bytes = 0
         received = exchange(
-            lambda: self._transfer(transfer, headers, have_bytes, stop, report),
+            lambda: self._transfer(transfer, headers, have_bytes, run),
             limit_s=max(0.0, transfer.give_up_at - self._clock()),
-            stop=stop,
+            stop=run.stop,
         )
         if transfer.total_bytes is not None and received != transfer.total_bytes:
             if have_bytes and received <= have_bytes:
                 transfer.forget_bytes()
             raise _cut_off(received, transfer.total_bytes)
 
-    def _transfer(
-        self, transfer: _Transfer, headers: dict[str, str], have_bytes: int, stop: StopSignal, report: Report
-    ) -> int:
+    def _transfer(self, transfer: _Transfer, headers: dict[str, str], have_bytes: int, run: Run) -> int:
         with contextlib.closing(self._session_factory()) as session:
-            response = self._open(session, transfer.url, headers, stop)
+            response = self._open(session, transfer.url, headers, run.stop)
             with contextlib.closing(response):
                 start, total_bytes = place_of(response.status_code, response.headers, have_bytes)
                 if start == have_bytes == total_bytes != 0:
@@ -246,7 +244,7 @@ class Downloader:
                 self._learn(transfer, response, start, total_bytes)
                 with transfer.part.open("r+b" if start else "wb") as stream:
                     stream.seek(start)
-                    return self._copy(response, stream, start, transfer, stop, report)
+                    return self._copy(response, stream, start, transfer, run)
 
     def _open(
         self, session: requests.Session, url: str, headers: dict[str, str], stop: StopSignal
@@ -308,26 +306,25 @@ class Downloader:
         stream: IO[bytes],
         received: int,
         transfer: _Transfer,
-        stop: StopSignal,
-        report: Report,
+        run: Run,
     ) -> int:
         read = getattr(response.raw, "read1", response.raw.read)
         while True:
-            stop.check()
+            run.stop.check()
             self._check_time(transfer)
             try:
                 chunk = read(CHUNK_BYTES)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                stop.check()
+                run.stop.check()
                 raise _cut_off(received, transfer.total_bytes) from error
             if not chunk:
-                stop.check()
+                run.stop.check()
                 return received
             stream.write(chunk)
             received += len(chunk)
             if received > self._max_bytes:
                 raise DownloadError(f"The clip does not end; {received:,} bytes are more than any clip has.")
-            report(Downloading(transfer.request_id, received, transfer.total_bytes))
+            run.report(Downloading(transfer.request_id, received, transfer.total_bytes))
 
 
 def _cut_off(received: int, total_bytes: int | None) -> CutOffError:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..clip_urls import canonical_base
-from ..jobs import Job
+from ..jobs import Job, Totals
 from ..settings import PRODUCTION_API
 from .database import Database
 from .rows import job_of
 from .spending import ALL_TIME, LEAST_USD, day_of, spent
 
 SAMPLES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """US dollars spent, or perhaps spent."""
-
-    today_usd: float
-    all_time_usd: float
-    job_count: int
 
 
 class History:

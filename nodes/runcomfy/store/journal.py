@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
 from ..clip_urls import canonical_base
-from ..jobs import ELSEWHERE, RELEASABLE, GenerationRequest, Job, JobState, is_legal
+from ..jobs import ELSEWHERE, POSSIBLE, Action, GenerationRequest, Job, JobState, is_legal
 from ..settings import PRODUCTION_API
 from .database import Database
 from .locks import JobLock
@@ -257,7 +257,7 @@ class Journal:
         Raises:
             InvalidInputError: The job is in a state that needs no release.
         """
-        if job.state not in RELEASABLE:
+        if Action.RELEASE not in POSSIBLE[job.state]:
             raise InvalidInputError(
                 f"{job.name} is {job.state.value} and cannot be released.",
                 money="Nothing was changed.",

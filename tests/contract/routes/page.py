@@ -2,12 +2,12 @@
 
 import time
 from dataclasses import dataclass
-from functools import partial
 
 import requests
 from promises import stopped_at
 from rig import request_of
-from sora2pro.nodes.run.services import current_services
+from sora2pro.nodes.run.current import current_engine
+from sora2pro.nodes.runcomfy import JobRef, Run
 from sora2pro.nodes.runcomfy.progress import Queued, StopSignal, ignore
 
 OURS = {"X-Sora2Pro": "1"}
@@ -48,22 +48,21 @@ class Page:
 
 
 def buy(prompt="A fox runs.", **changes):
-    """A clip, bought and brought home as the node does it."""
-    generation = current_services().generation
-    return generation.run(request_of(prompt, **changes), stop=StopSignal(), report=ignore)
+    """A clip, bought and collected as the node does it."""
+    return current_engine().generate(request_of(prompt, **changes), Run(StopSignal(), ignore)).job
 
 
 def buy_and_stop(emulator):
     """A clip that is bought and left in the queue, as after a crash; from now on its request moves by hand."""
     emulator.hold()
-    generation = current_services().generation
-    stopped_at(Queued, partial(generation.run, request_of()), cancels_remotely=False)
-    return current_services().journal.newest(), emulator.requests[-1]
+    engine = current_engine()
+    stopped_at(Queued, lambda stop, report: engine.generate(request_of(), Run(stop, report)), cancels_remotely=False)
+    return engine.job(JobRef()), emulator.requests[-1]
 
 
 def fill(count):
     """Jobs that were never sent."""
-    with current_services().journal.database.writing() as connection:
+    with current_engine()._journal.database.writing() as connection:
         connection.executemany(
             "INSERT INTO jobs (fingerprint, state, model_id, prompt, size, seconds, seed, created_at, updated_at) "
             "VALUES (?, 'prepared', 'm', ?, '1280x720', 4, '0', ?, ?)",

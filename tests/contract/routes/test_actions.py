@@ -6,7 +6,7 @@ from emulator import Call, Fault, State
 from rig import request_of
 from sora2pro.nodes.errors import RunComfyError
 from sora2pro.nodes.page import routes
-from sora2pro.nodes.run.services import current_services
+from sora2pro.nodes.run.current import current_engine
 from sora2pro.nodes.runcomfy.jobs import JobState
 
 
@@ -82,7 +82,7 @@ def test_there_is_no_action_that_buys(page, emulator, action):
 
 
 def test_no_route_can_spend_in_any_state_of_a_job(page, emulator):
-    journal = current_services().journal
+    journal = current_engine()._journal
     jobs = {state: journal.claim(request_of(f"to be {state.value}")).id for state in JobState}
     with journal.database.writing() as connection:
         for state, job_id in jobs.items():

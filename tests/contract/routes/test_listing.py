@@ -7,7 +7,7 @@ import os
 import pytest
 from contract.routes.page import buy, fill
 from PIL import Image
-from sora2pro.nodes.run.services import current_services
+from sora2pro.nodes.run.current import current_engine
 
 
 def test_an_empty_journal_is_an_empty_list(page):
@@ -151,7 +151,7 @@ def test_a_file_that_was_replaced_has_another_address_and_another_thumbnail(page
 
 def test_an_amount_that_is_not_a_number_leaves_the_list_readable(page):
     buy()
-    with current_services().journal.database.writing() as connection:
+    with current_engine()._journal.database.writing() as connection:
         connection.execute("UPDATE jobs SET cost_usd = 9e999, expected_usd = -9e999")
     answer = page.get("/jobs")
     document = json.loads(answer.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

@@ -1,0 +1,232 @@
+"""The engine in one piece: what nodes, page and tests call. It puts the parts together and delegates.
+
+Constructing it loads requests and sqlite3; importing this module loads neither.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingTokenError, RunComfyError
+from .credentials import Token, account_of
+from .jobs import Action, GenerationRequest, Job, JobRef, Purchase, Totals
+from .models import ModelSpec, Scalar
+from .progress import Run, Slots
+from .sentences import Outcome
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .api.client import Client
+    from .api.retry import RetryPolicy
+    from .progress import StopSignal
+
+RETRY_BASE_S = 1.0
+_KEY_OF_PROCESS = os.urandom(32)
+# Paid requests in flight by address and account. They outlive every engine: a change of settings does not start the count again.
+_paid_requests: dict[str, Slots] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an engine takes from outside: clocks, patience, connections. The defaults are those of a running ComfyUI.
+
+    Attributes:
+        policy: The figures of the backoff; None for those that go with the settings.
+        client: More arguments of `Client`, such as its timeouts.
+        download: More arguments of `Downloader`.
+        fresh_link_waits_s: Before each time that RunComfy is asked for a fresh address of a clip; None for the usual ones.
+        database: What the journal writes to; None for a file in the state folder.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    policy: RetryPolicy | None = None
+    client: Mapping[str, Any] = field(default_factory=dict)
+    download: Mapping[str, Any] = field(default_factory=dict)
+    fresh_link_waits_s: Sequence[float] | None = None
+    database: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A page of jobs, newest first: those whose prompt, request id or state holds a text, below a job's number."""
+
+    text: str = ""
+    limit: int = 50
+    before_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs, newest first, whether older ones follow, and what was spent in all."""
+
+    jobs: tuple[Job, ...]
+    has_more: bool
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """What one clip is expected to cost, in US dollars; both None where nobody can say."""
+
+    min_usd: float | None
+    max_usd: float | None
+
+
+class Engine:
+    """Everything the pack does with RunComfy, money and disk, for one set of settings.
+
+    Args:
+        settings: What the user has set.
+        token: Finds the token; raises `MissingTokenError`.
+        verify: Raises `VideoDecodeError` if a file cannot be read as a whole clip.
+        now: The settings as of now: the spend cap and the parallel limit are read whenever they count.
+        surroundings: Clocks, patience, connections.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        token: Callable[[], Token],
+        verify: Callable[[Path], object],
+        now: Callable[[], Settings] | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        from . import actions, buying, collecting, lookup, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
+        from .api import download, retry  # noqa: PLC0415 - as above
+        from .store import history, journal  # noqa: PLC0415 - as above
+
+        around = surroundings or Surroundings()
+        policy = around.policy or retry.RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
+        self.settings = settings
+        self._token, self._now, self._around = token, now or (lambda: settings), around
+        self._journal = journal.Journal(
+            settings.state_dir,
+            clock=around.wall_clock,
+            database=around.database,
+            api_base=settings.api_base_url,
+            account=self._account,
+        )
+        self._history = history.History(self._journal.database, clock=around.wall_clock, api_base=settings.api_base_url)
+        self._pricing = pricing.Pricing(history=self._history)
+        self._downloader = download.Downloader(
+            **{
+                "allows": settings.allows_clip_url,
+                "verify": verify,
+                "policy": policy,
+                "owner": str(settings.state_dir),
+                **around.download,
+            }
+        )
+        self._collector = collecting.Collector(
+            journal=self._journal,
+            waiting=waiting.Waiting(
+                journal=self._journal,
+                history=self._history,
+                poll_interval_s=settings.poll_interval_s,
+                timeout_s=settings.timeout_s,
+                policy=policy,
+                clock=around.clock,
+                wall_clock=around.wall_clock,
+            ),
+            connect=self.connect,
+            downloader=self._downloader,
+            output_dir=settings.output_dir,
+            fresh_link_waits_s=around.fresh_link_waits_s or collecting.FRESH_LINK_WAITS_S,
+        )
+        self._buyer = buying.Buyer(
+            journal=self._journal,
+            collector=self._collector,
+            pricing=self._pricing,
+            connect=self.connect,
+            slots=self._slots,
+            max_usd_per_day=lambda: self._now().max_usd_per_day,
+            policy=policy,
+            sleep=around.sleep,
+        )
+        self._lookup = lookup.Lookup(journal=self._journal, connect=self.connect, model_id=settings.model.model_id)
+        self._actions = actions.Actions(
+            journal=self._journal, collector=self._collector, connect=self.connect, lookup=self._lookup
+        )
+
+    def __repr__(self) -> str:
+        """The folder and the address; no token."""
+        return f"Engine(state_dir={str(self.settings.state_dir)!r}, api_base_url={self.settings.api_base_url!r})"
+
+    def generate(
+        self, request: GenerationRequest, run: Run, *, preflight: Callable[[], None] = lambda: None
+    ) -> Purchase:
+        """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
+        return self._buyer.buy(request, run, preflight=preflight)
+
+    def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
+        """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
+        return self._actions.act(action, ref, run, request_id=request_id)
+
+    def job(self, ref: JobRef) -> Job | None:
+        """The job that is meant; None if the journal has none."""
+        return self._lookup.find(ref)
+
+    def jobs(self, query: JobQuery) -> Page:
+        """A page of jobs, and what was spent in all."""
+        found = self._history.search(query.text, limit=query.limit + 1, before_id=query.before_id)
+        return Page(tuple(found[: query.limit]), len(found) > query.limit, self._history.totals())
+
+    def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
+        """What one clip is expected to cost, where each input that sets the price has one of some values."""
+        names = list(choices)
+        known = [
+            self._expected_usd(model, dict(zip(names, values, strict=True)))
+            for values in itertools.product(*choices.values())
+        ]
+        prices = [usd for usd in known if usd is not None]
+        if not prices or len(prices) < len(known):
+            return PriceRange(None, None)
+        return PriceRange(min(prices), max(prices))
+
+    def check_can_record(self) -> None:
+        """Prove before money that a purchase can be recorded; raises `JournalUnavailableError`."""
+        self._journal.check_writable()
+
+    def balance_usd(self) -> float:
+        """The account's balance in US dollars; a check of the token that costs nothing."""
+        with self.connect() as client:
+            return client.balance_usd()
+
+    def connect(self, *, stop: StopSignal | None = None) -> Client:
+        """Open a conversation with the API; raises `MissingTokenError`."""
+        from .api.client import Client  # noqa: PLC0415 - it loads requests
+
+        return Client(
+            base_url=self.settings.api_base_url,
+            account_base_url=self.settings.account_base_url,
+            token=self._token(),
+            stop=stop,
+            **self._around.client,
+        )
+
+    def _expected_usd(self, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
+        try:
+            with self.connect() as client:
+                return self._pricing.expected_usd(client, model, inputs)
+        except RunComfyError:
+            # Without a token RunComfy cannot be asked, but the user's own past can.
+            return self._history.last_cost_usd(model.model_id, model.kind(inputs))
+
+    def _account(self, key: bytes) -> str | None:
+        try:
+            return account_of(self._token().value, key)
+        except MissingTokenError:
+            return None
+
+    def _slots(self) -> Slots:
+        name = f"{self._journal.api_base} {self._account(_KEY_OF_PROCESS)}"
+        return _paid_requests.setdefault(name, Slots(lambda: self._now().max_parallel))
