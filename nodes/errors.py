@@ -172,7 +172,7 @@ class InsufficientCreditsError(APIError):
 
 
 class InvalidRequestError(APIError):
-    """RunComfy found the input wrong."""
+    """RunComfy rejected the input."""
 
     remedy = (
         "Change the prompt, size, seconds or picture. If RunComfy refused the picture as such, host it and put its https "
@@ -237,7 +237,7 @@ class SubmissionUncertainError(RunComfyError):
 
 
 class GenerationFailedError(RunComfyError):
-    """RunComfy says that the generation failed, in its own words."""
+    """RunComfy reports that the generation failed, in its own words."""
 
 
 class GenerationCancelledError(RunComfyError):

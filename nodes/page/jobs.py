@@ -157,7 +157,7 @@ class Panel:
         job = self._job(name)
         if not job.has_whole_file or job.path is None:
             raise UnknownJobError(
-                f"The clip of {job.name} is not on this disk (any more).",
+                f"The clip of {job.name} is not on this disk.",
                 money="If it is paid for, there is no new charge.",
                 remedy="Collect it.",
             )
@@ -218,7 +218,7 @@ class Panel:
         job = engine.job(JobRef(job_id=int(number))) if is_number else None
         job = job or engine.job(JobRef(request_id=name))
         if job is None:
-            raise UnknownJobError("There is no such job in the journal (any more).", money=UNCHANGED, remedy=LOOK_AGAIN)
+            raise UnknownJobError("There is no such job in the journal.", money=UNCHANGED, remedy=LOOK_AGAIN)
         return job
 
 

@@ -116,7 +116,7 @@ def parsed_body(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise InvalidInputError("The request is not JSON.", money=UNCHANGED) from None
     if not isinstance(document, dict):
-        raise InvalidInputError("The request is no JSON object.", money=UNCHANGED)
+        raise InvalidInputError("The request is not a JSON object.", money=UNCHANGED)
     return document
 
 
@@ -132,11 +132,11 @@ def text_of(document: Mapping[str, Any], name: str) -> str:
     """A text of a request; empty if it is not there.
 
     Raises:
-        InvalidInputError: It is no text.
+        InvalidInputError: It is not text.
     """
     value = document.get(name, "")
     if not isinstance(value, str):
-        raise InvalidInputError(f"'{name}' is no text.", money=UNCHANGED)
+        raise InvalidInputError(f"'{name}' is not text.", money=UNCHANGED)
     return value.strip()
 
 

@@ -35,7 +35,7 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
         case p.WaitingForSlot(limit):
             return f"Waiting: {limit} paid request{'s are' if limit != 1 else ' is'} already in flight (RUNCOMFY_MAX_PARALLEL)"
         case p.Following():
-            return "Another node is already getting this very clip; waiting for it (no second charge)"
+            return "Another node is already making this clip; waiting for it (no second charge)"
         case p.Submitting(expected_usd):
             return "Sending to RunComfy" + ("" if expected_usd is None else f" (about ${expected_usd:.2f})")
         case p.Retrying(reason, wait_s):

@@ -192,7 +192,7 @@ class Buyer:
             raise
         except BaseException:
             # Whatever this is, the request may have gone out.
-            self._journal.record_uncertain(job, "The run broke off while the request was being sent.")
+            self._journal.record_uncertain(job, "The run was interrupted while the request was being sent.")
             raise
 
     def _after_failure(self, job: Job, error: RunComfyError, attempt: int) -> tuple[Job, float]:
@@ -249,4 +249,4 @@ def _wait_for(lock: JobLock, run: Run) -> None:
             run.report(Following())
             run.stop.sleep(FOLLOW_INTERVAL_S)
     except Stopped:
-        raise Stopped("Stopped. Another run is getting this very clip and goes on; this one sent nothing.") from None
+        raise Stopped("Stopped. Another run is making this clip and goes on; this one sent nothing.") from None

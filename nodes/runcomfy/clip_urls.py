@@ -101,13 +101,11 @@ def why_refused(url: str, allows: Callable[[str], bool]) -> str:
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
-        return "RunComfy gives an address for the clip that is malformed; it was not fetched."
+        return "RunComfy gives an address for the clip that is malformed; it was not downloaded."
     name = shown(host[:MAX_HOST_CHARS])
     if allows(f"https://{host}/"):
-        return (
-            f"RunComfy gives an address for the clip on {name} that is not a plain https address; it was not fetched."
-        )
-    return f"RunComfy points to a clip on {name}, which is none of its own hosts; it was not fetched."
+        return f"RunComfy gives an address for the clip on {name} that is not a plain https address; it was not downloaded."
+    return f"RunComfy points to a clip on {name}, which is not one of its own hosts; it was not downloaded."
 
 
 def is_loopback(host: str) -> bool:

@@ -25,13 +25,13 @@ logger = logging.getLogger("runcomfy.sora2pro.collect")
 
 
 class Collector:
-    """Waits for requests and brings their clips home.
+    """Waits for requests and downloads their clips.
 
     Args:
         journal: Where every step is recorded.
         waiting: Waits for requests.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
-        downloader: Fetches the clip.
+        downloader: Downloads the clip.
         output_dir: Where clips are kept.
         fresh_link_waits_s: Before each time that RunComfy is asked for a fresh address of a clip.
     """
@@ -54,7 +54,7 @@ class Collector:
         self._fresh_link_waits_s = fresh_link_waits_s
 
     def collect(self, job: Job, run: Run) -> Job:
-        """Bring the clip of a submitted, completed or downloaded job home. The caller holds its lock.
+        """Get the clip of a submitted, completed or downloaded job. The caller holds its lock.
 
         Returns:
             The job, downloaded.
@@ -71,7 +71,7 @@ class Collector:
             with self._connect(stop=run.stop) as client:
                 if job.state is JobState.SUBMITTED:
                     job = self._record_end(self._waiting.until_ended(client, job, run))
-                return self._bring_home(client, job, run)
+                return self._download(client, job, run)
         except Stopped:
             raise self._on_stop(job, run.stop) from None
         except NotFoundError as error:
@@ -143,13 +143,13 @@ class Collector:
         current = self._journal.get(job.id) or job
         return current if current.state is JobState.CANCELLED else self._journal.record_cancelled(current, reason)
 
-    def _bring_home(self, client: Client, job: Job, run: Run) -> Job:
-        """Download the clip, with a fresh address where the old one is no good."""
+    def _download(self, client: Client, job: Job, run: Run) -> Job:
+        """Download the clip, with a fresh address where the old one does not work."""
         path = self._clip_path(job)
         waits_s = list(self._fresh_link_waits_s)
         while True:
             try:
-                file_bytes = self._downloader.fetch(job.video_url or "", path, run, request_id=job.request_id or "")
+                file_bytes = self._downloader.download(job.video_url or "", path, run, request_id=job.request_id or "")
                 break
             except UnusableLinkError as error:
                 if not waits_s:
@@ -160,7 +160,7 @@ class Collector:
                     run.stop.sleep(wait_s)
                 result = self._waiting.result(client, job, run)
                 if not result.video_url:
-                    raise DownloadError("RunComfy does not name the address of the clip any more.") from None
+                    raise DownloadError("RunComfy no longer gives an address for the clip.") from None
                 job = self._journal.record_completed(job, video_url=result.video_url, cost_usd=result.cost_usd)
         job = self._journal.record_downloaded(job, path, file_bytes)
         return self.note_late_cost(client, job)

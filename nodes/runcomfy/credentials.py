@@ -58,7 +58,7 @@ def parse_token(text: str, source: str) -> str:
         raise MissingTokenError(f"The RunComfy token in {source} is empty.")
     if len(token) > MAX_TOKEN_CHARS or not all("!" <= character <= "~" for character in token):
         raise MissingTokenError(
-            f"The RunComfy token in {source} cannot be one: it has spaces, line breaks or characters outside ASCII, "
+            f"The RunComfy token in {source} is not valid: it has spaces, line breaks or characters outside ASCII, "
             f"or is longer than {MAX_TOKEN_CHARS:,} characters.",
         )
     return token

@@ -282,7 +282,7 @@ class Job:
         expected_usd: What the clip was expected to cost when it was submitted.
         cost_usd: What RunComfy says it cost; it may say so late.
         may_be_charged: Whether RunComfy may have charged for it, as far as is known.
-        is_released: Whether the user gave the job up so that the same inputs can be bought anew.
+        is_released: Whether the user gave the job up so that the same inputs can be bought again.
         reason: RunComfy's words, or ours, for the state the job is in.
         api_base: The address of the API at which it was bought; None where the journal was too old to say.
         account: What stands for the account that bought it (see `origin.account_of`), or None.

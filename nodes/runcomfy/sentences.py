@@ -89,8 +89,8 @@ def describe_cancellation(cancellation: Cancellation) -> str:
         )
     return {
         CancelOutcome.CANCELLED: "It was still queued and is cancelled at RunComfy. Nothing is charged for it.",
-        CancelOutcome.NOT_CANCELLABLE: "RunComfy cannot cancel it any more: it is rendering or completed, goes on, and is "
-        "charged. " + SAFE_TO_RERUN,
+        CancelOutcome.NOT_CANCELLABLE: "It is too late to cancel: RunComfy is rendering it or has completed it, and charges for "
+        "it. " + SAFE_TO_RERUN,
         CancelOutcome.UNCLEAR: "RunComfy was asked to cancel it but does not yet say that it has. It may go on and be "
         "charged. " + SAFE_TO_RERUN,
     }[cancellation.outcome]
@@ -124,12 +124,12 @@ def failure_of(job: Job) -> RunComfyError:
             job_id=job.id,
         )
     return GenerationFailedError(
-        f"RunComfy says that the generation failed{said}",
+        f"RunComfy reports that the generation failed{said}",
         money="RunComfy does not say whether it charges for failed generations: look under Usage on runcomfy.com."
         if job.cost_usd is None
         else charge_sentence(job),
-        remedy="Running it again asks RunComfy once more but does not send it again. Change the prompt, the picture or the "
-        "seed to buy another take, or release the job in Sora2ProStatus.",
+        remedy="Running it again only asks RunComfy once more; the request is not sent again. Change the prompt, the picture or "
+        "the seed to buy another take, or release the job in Sora2ProStatus.",
         request_id=job.request_id,
         job_id=job.id,
     )

@@ -69,7 +69,7 @@ class Settings:
         return PRODUCTION_ACCOUNT_API if self.api_base_url == PRODUCTION_API else self.api_base_url
 
     def allows_clip_url(self, url: str) -> bool:
-        """Whether a clip may be fetched from this address: RunComfy's hosts, and loopback where the API is there too."""
+        """Whether a clip may be downloaded from this address: RunComfy's hosts, and loopback where the API is there too."""
         try:
             parts = urlsplit(url)
             host, _port = parts.hostname or "", parts.port

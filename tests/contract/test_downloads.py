@@ -15,9 +15,9 @@ from sora2pro.nodes.runcomfy.progress import Downloading, Run, StopSignal, ignor
 OWN = "playgrounds-storage-public.runcomfy.net"
 # A Location, and what is said of it: the host is only blamed where it is the host.
 REFUSED = {
-    "https://evil.example/clip.mp4": "a clip on evil.example, which is none of its own hosts",
-    "https://runcomfy.net.evil.example/clip.mp4": "none of its own hosts",
-    "https://notruncomfy.net/clip.mp4": "none of its own hosts",
+    "https://evil.example/clip.mp4": "a clip on evil.example, which is not one of its own hosts",
+    "https://runcomfy.net.evil.example/clip.mp4": "not one of its own hosts",
+    "https://notruncomfy.net/clip.mp4": "not one of its own hosts",
     f"http://{OWN}/clip.mp4": f"on {OWN} that is not a plain https address",
     f"https://user:secret@{OWN}/clip.mp4": f"on {OWN} that is not a plain https address",
     f"https://{OWN}:8443/clip.mp4": f"on {OWN} that is not a plain https address",
@@ -38,7 +38,7 @@ class Delivery:
         self.url = Visitor(emulator).result(self.request_id).json["output"]["video"]
 
     def fetch(self, *, stop=None, report=ignore):
-        return self.rig.downloader.fetch(
+        return self.rig.downloader.download(
             self.url, self.path, Run(stop or StopSignal(), report), request_id=self.request_id
         )
 
@@ -242,8 +242,8 @@ def test_two_state_folders_with_one_output_folder_can_fetch_the_same_clip_at_onc
     def interrupted(progress):
         look(progress)
         if len(seen) == 1:
-            downloaders[1].fetch(url, path, Run(StopSignal(), look), request_id="r")
+            downloaders[1].download(url, path, Run(StopSignal(), look), request_id="r")
 
-    downloaders[0].fetch(url, path, Run(StopSignal(), interrupted), request_id="r")
+    downloaders[0].download(url, path, Run(StopSignal(), interrupted), request_id="r")
     assert path.read_bytes() == clip
     assert max(map(len, seen)) == 2

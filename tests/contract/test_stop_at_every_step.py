@@ -113,7 +113,7 @@ def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
     rig = rig_on(emulator)
     said = promises.stopped_at(Rendering, rig.run)
-    assert "RunComfy cannot cancel it any more: it is rendering or finished, goes on, and is charged." in said
+    assert "It is too late to cancel: RunComfy is rendering it or has completed it, and charges for it." in said
     assert "Run the node again to go on with the same request: there is no new charge." in said
     emulator.release(emulator.requests[0].request_id)
     assert rig.collect().path.read_bytes() == clip
@@ -141,7 +141,7 @@ def test_stop_of_a_follower_leaves_the_other_run_alone(start_emulator, rig_on, c
     leader = Running(rig_on(emulator))
     leader.until(Queued)
     assert promises.stopped_at(Following | Queued, rig_on(emulator).run) == (
-        "Stopped. Another run is getting this very clip and goes on; this one sent nothing."
+        "Stopped. Another run is making this clip and goes on; this one sent nothing."
     )
     assert emulator.charges == 1
     emulator.release(emulator.requests[0].request_id)

@@ -51,7 +51,7 @@ def fetch(tmp_path):
         )
         file = tmp_path / "clips" / "clip.mp4"
         url = path if "://" in path else server.url + path
-        downloader.fetch(url, file, Run(stop or StopSignal(), ignore), request_id="request-1")
+        downloader.download(url, file, Run(stop or StopSignal(), ignore), request_id="request-1")
         assert [entry.name for entry in file.parent.iterdir()] == ["clip.mp4"]
         return file.read_bytes()
 

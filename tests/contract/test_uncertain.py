@@ -41,7 +41,7 @@ def test_the_user_reads_what_happened_what_it_may_cost_and_both_ways_out(emulato
     with pytest.raises(SubmissionUncertainError) as error:
         rig.run()
     assert str(error.value) == (
-        "Nobody knows whether RunComfy accepted this request: RunComfy has trouble of its own (HTTP 503): The emulator was told "
+        "Nobody knows whether RunComfy accepted this request: RunComfy had an internal error (HTTP 503): The emulator was told "
         "to say so. It may have been charged, so it is not sent again by itself. Look under Generations on runcomfy.com. If the "
         "clip is there, put its request id into Sora2ProStatus and choose 'adopt'. If it is not there after some minutes, put "
         "job-1 there and choose 'release'; then run the node again to buy it anew. (job: job-1)"

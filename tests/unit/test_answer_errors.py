@@ -117,7 +117,7 @@ def test_an_answer_with_an_error_code_is_an_error_whatever_its_status(code):
 )
 def test_the_words_of_an_error_are_found_in_every_form(document, words):
     said = api_error(422, {}, document, MODEL).what
-    assert said == "RunComfy found the input wrong (HTTP 422)" + (f": {words}" if words else ".")
+    assert said == "RunComfy rejected the input (HTTP 422)" + (f": {words}" if words else ".")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class World:
     def result(self, _handle):
         return self.happening()
 
-    def fetch(self, _url, path, _run, **_options):
+    def download(self, _url, path, _run, **_options):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"clip")
         return 4
@@ -230,11 +230,11 @@ def test_a_clip_that_is_said_to_be_ready_but_is_nowhere_is_given_up_and_stays_co
 def test_a_cost_that_comes_late_is_asked_for_once_more(world):
     late = result(Phase.COMPLETED, url="https://storage.runcomfy.net/x", cost_usd=None)
     there = world([(0, late)])
-    usual_fetch = there.fetch
+    usual_download = there.download
 
-    def fetch(url, path, run, **options):
+    def download(url, path, run, **options):
         there.course.append((there.now, READY))
-        return usual_fetch(url, path, run, **options)
+        return usual_download(url, path, run, **options)
 
-    there.fetch = fetch
+    there.download = download
     assert there.collect(there.submitted()).cost_usd == 1.2

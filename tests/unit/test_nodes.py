@@ -197,7 +197,7 @@ class TestAdvice:
 
     def test_a_failed_picture_is_taken_out_and_no_input_of_all_is_to_be_changed(self):
         assert self.advice({2: self.failed(reason="a face")}, 3) == (
-            "Clip 2 of 3: RunComfy says that the generation failed: a face. RunComfy does not say whether it charges for "
+            "Clip 2 of 3: RunComfy reports that the generation failed: a face. RunComfy does not say whether it charges for "
             "failed generations: look under Usage on runcomfy.com. Take picture 2 out of the batch and run again: the others "
             "are free. To buy clip 2 again, release job-7 in Sora2ProStatus and run again. Changing the prompt, the seed, "
             "the size or the seconds buys every clip of the batch again. Clips 1 and 3 arrived: another run does not buy them "

@@ -28,9 +28,9 @@ ACCEPTED = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=T
 def test_a_failed_generation_is_told_in_runcomfys_words_with_what_is_known_of_the_money(changes, money):
     error = failure_of(made_job(JobState.FAILED, reason="blocked by moderation.", request_id="request-1", **changes))
     assert type(error) is GenerationFailedError
-    assert error.what == "RunComfy says that the generation failed: blocked by moderation."
+    assert error.what == "RunComfy reports that the generation failed: blocked by moderation."
     assert money in error.money
-    assert "does not send it again" in error.remedy
+    assert "the request is not sent again" in error.remedy
     assert str(error).endswith("(request_id: request-1, job: job-7)")
 
 

@@ -114,7 +114,7 @@ def checked_json(answer: Answer, subject: Subject) -> dict[str, Any]:
     """The JSON object of a successful answer.
 
     Raises:
-        APIError: The answer is an error, says so in spite of a 2xx status, or is no JSON object.
+        APIError: The answer is an error, says so in spite of a 2xx status, or is not a JSON object.
     """
     document = json_object(answer.body)
     if answer.status_code not in HTTP_OK_RANGE:
@@ -193,13 +193,13 @@ def parse_catalogue(document: Mapping[str, Any]) -> CatalogueEntry:
 
 
 def amount(value: object) -> float | None:
-    """A sum of money in US dollars, or None for anything that is none."""
+    """A sum of money in US dollars, or None for anything else."""
     number = signed_amount(value)
     return number if number is not None and number >= 0 else None
 
 
 def signed_amount(value: object) -> float | None:
-    """A balance in US dollars, which may be below zero, or None for anything that is none."""
+    """A balance in US dollars, which may be below zero, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -84,7 +84,7 @@ class Downloader:
     """Fetches clips.
 
     Args:
-        allows: Whether a clip may be fetched from an address; asked again for every redirect.
+        allows: Whether a clip may be downloaded from an address; asked again for every redirect.
         verify: Raises `VideoDecodeError` if a file cannot be read as a whole clip.
         policy: The figures of the backoff.
         owner: Tells apart the part files of two state folders that keep their clips in one output folder.
@@ -121,7 +121,7 @@ class Downloader:
         self._clock = clock
         self._jitter = jitter
 
-    def fetch(self, url: str, path: Path, run: Run, *, request_id: str) -> int:
+    def download(self, url: str, path: Path, run: Run, *, request_id: str) -> int:
         """Bring a clip to `path`; the name appears only when the file has arrived and is on the disk.
 
         A file that has arrived is kept also where `verify` refuses it; the log says so.
@@ -179,7 +179,7 @@ class Downloader:
                 self._check_time(transfer)
                 decision = decide(self._policy, Call.READ, attempt, error, jitter=self._jitter())
                 if is_last or not isinstance(decision, Wait):
-                    raise DownloadError(f"The clip could not be fetched: {error.what}") from error
+                    raise DownloadError(f"The clip could not be downloaded: {error.what}") from error
                 run.stop.sleep(decision.seconds)
             else:
                 return
@@ -272,7 +272,7 @@ class Downloader:
             except (ValueError, urllib3.exceptions.LocationParseError):
                 # Nothing of it is chained: their words repeat the address, which may hold a signature.
                 raise UnusableLinkError(
-                    "RunComfy gives an address for the clip that is malformed; it was not fetched."
+                    "RunComfy gives an address for the clip that is malformed; it was not downloaded."
                 ) from None
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise APIConnectionError("The storage could not be reached.", sent=True) from error
@@ -298,7 +298,9 @@ class Downloader:
         transfer.is_declared = is_chunked or transfer.total_bytes is not None
         transfer.is_from_start = start == 0
         if (transfer.total_bytes or 0) > self._max_bytes:
-            raise DownloadError(f"The clip is said to be {transfer.total_bytes:,} bytes long, which no clip is.")
+            raise DownloadError(
+                f"The clip is said to be {transfer.total_bytes:,} bytes long, which is too long for a clip."
+            )
 
     def _copy(
         self,

@@ -114,16 +114,16 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
         401_001: (AuthenticationError, "RunComfy refused the token"),
         403_001: unknown if subject is Subject.REQUEST else foreign,
         403_003: foreign,
-        422_001: (InvalidRequestError, "RunComfy found the input wrong"),
+        422_001: (InvalidRequestError, "RunComfy rejected the input"),
     }
     by_status: dict[int, tuple[type[APIError], str]] = {
-        400: (InvalidRequestError, "RunComfy found the request wrong"),
+        400: (InvalidRequestError, "RunComfy rejected the request"),
         401: (AuthenticationError, "RunComfy refused the token"),
         402: (InsufficientCreditsError, "The RunComfy account has no balance left"),
         403: foreign,
         404: unknown,
-        422: (InvalidRequestError, "RunComfy found the input wrong"),
-        429: (RateLimitError, "RunComfy says that there are too many requests"),
+        422: (InvalidRequestError, "RunComfy rejected the input"),
+        429: (RateLimitError, "RunComfy reports too many requests"),
     }
     if code in by_code:
         return by_code[code]
@@ -131,7 +131,7 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
     if effective in by_status:
         return by_status[effective]
     if effective >= 500:  # noqa: PLR2004 - the server's own errors
-        return ServerError, "RunComfy has trouble of its own"
+        return ServerError, "RunComfy had an internal error"
     return APIError, "RunComfy gave an unexpected answer"
 
 

@@ -162,8 +162,7 @@ class Database:
         return JournalUnavailableError(
             f"The journal was damaged ({error}) and was set aside as {aside}. What could be read of it, "
             f"{kept} job{'' if kept == 1 else 's'}, is in a new one.",
-            money="Nothing was sent in this run. The jobs that could be read are not bought again; others are not known any "
-            "more.",
+            money="Nothing was sent in this run. The jobs that could be read are not bought again; others are no longer known.",
             remedy=f"Look at the list of jobs. Before you run a graph whose job is missing there, {look}",
         )
 

@@ -216,7 +216,7 @@ class Journal:
         return self._note(job, cost_usd=cost_usd)
 
     def record_failed(self, job: Job, reason: str, cost_usd: float | None) -> Job:
-        """RunComfy says that the generation failed. Whether it charges for that is not known unless it names a cost."""
+        """RunComfy reports that the generation failed. Whether it charges for that is not known unless it names a cost."""
         may_be_charged = 1 if cost_usd is None else int(cost_usd > 0)
         return self._move(job, JobState.FAILED, reason=reason, cost_usd=cost_usd, may_be_charged=may_be_charged)
 
@@ -252,7 +252,7 @@ class Journal:
             ) from None
 
     def release(self, job: Job) -> Job:
-        """Give a job up, so that the same inputs are bought anew. Its possible charge still counts.
+        """Give a job up, so that the same inputs can be bought again. Its possible charge still counts.
 
         Raises:
             InvalidInputError: The job is in a state that needs no release.
@@ -261,7 +261,7 @@ class Journal:
             raise InvalidInputError(
                 f"{job.name} is {job.state.value} and cannot be released.",
                 money="Nothing was changed.",
-                remedy="Only a job that cannot be finished otherwise can be released.",
+                remedy="Only a job that is stuck can be released.",
             )
         return self._note(job, is_released=1)
 

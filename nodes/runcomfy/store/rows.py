@@ -98,7 +98,7 @@ def known_state(connection: sqlite3.Connection, job: Job) -> JobState:
     row = connection.execute(query, (job.id, job.fingerprint, job.created_at)).fetchone()
     if row is None:
         raise JobLostError(
-            f"{job.name} is not in the journal any more: its file was deleted or replaced.",
+            f"{job.name} is no longer in the journal: its file was deleted or replaced.",
             remedy="Run the node again."
             if job.request_id is None
             else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "

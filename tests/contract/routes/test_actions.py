@@ -33,7 +33,7 @@ def test_a_cancel_that_comes_too_late_is_not_called_one(page, emulator):
     job, request = buy_and_stop(emulator)
     emulator.release(request.request_id, State.RENDERING)
     answer = page.act(job.id, "cancel").json()
-    assert "cannot cancel it any more" in answer["report"]
+    assert "too late to cancel" in answer["report"]
     assert answer["job"]["state"] == "submitted"
 
 
