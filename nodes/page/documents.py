@@ -18,11 +18,12 @@ from ..errors import (
     RunComfyError,
 )
 from ..runcomfy import (
+    SETTINGS,
     TOKEN_VARIABLES,
-    VARIABLES,
     Action,
     Job,
     JobState,
+    Setting,
     Settings,
     Token,
     Totals,
@@ -34,8 +35,6 @@ from ..runcomfy import (
 
 Document = dict[str, Any]
 SHOWN_PROMPT_CHARS = 400
-# What the settings dialog may change; everything else is for the environment or the file.
-CHANGEABLE = ("max_usd_per_day", "max_parallel", "model_id")
 
 
 class UnknownJobError(InvalidInputError):
@@ -116,26 +115,22 @@ def totals_document(totals: Totals, max_usd_per_day: float | None) -> Document:
 
 def setting_documents(settings: Settings, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> Document:
     """Each setting the dialog shows: its value, and whether it can be changed there."""
-    values = {
-        "max_usd_per_day": settings.max_usd_per_day,
-        "max_parallel": settings.max_parallel,
-        "model_id": settings.model.model_id,
-    }
     return {
-        name: {
-            "value": values[name],
-            "source": setting_source(name, file_values, environ),
-            "variable": VARIABLES[name],
+        setting.name: {
+            "value": setting.value_in(settings),
+            "source": setting_source(setting, file_values, environ),
+            "variable": setting.variable,
         }
-        for name in CHANGEABLE
+        for setting in SETTINGS
+        if setting.is_in_dialog
     }
 
 
-def setting_source(name: str, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+def setting_source(setting: Setting, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     """`environment`, `file` or `default`."""
-    if read_variable(environ, VARIABLES[name]):
+    if read_variable(environ, setting.variable):
         return "environment"
-    return "default" if file_values.get(name) in (None, "") else "file"
+    return "default" if file_values.get(setting.name) in (None, "") else "file"
 
 
 def token_document(token: Token | None, problem: str, *, saved_path: str, has_saved: bool) -> Document:

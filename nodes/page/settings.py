@@ -12,8 +12,8 @@ from typing import Any
 
 from ..errors import UNCHANGED, ConfigurationError, InvalidInputError
 from ..runcomfy import (
+    SETTINGS,
     TOKEN_VARIABLES,
-    VARIABLES,
     Settings,
     checked_settings,
     find_token,
@@ -24,9 +24,9 @@ from ..runcomfy import (
     saved_token_path,
     write_settings_file,
 )
-from .documents import CHANGEABLE, Document, setting_documents, setting_source, token_document
+from .documents import Document, setting_documents, setting_source, token_document
 
-LABELS = {"max_usd_per_day": "The limit a day", "max_parallel": "The parallel limit", "model_id": "The model id"}
+CHANGEABLE = {setting.name: setting for setting in SETTINGS if setting.is_in_dialog}
 
 
 class Preferences:
@@ -68,9 +68,10 @@ class Preferences:
         for name in changes:
             if name not in CHANGEABLE:
                 raise InvalidInputError(f"'{name}' is not a setting.", money=UNCHANGED)
-            if setting_source(name, {}, self._environ) == "environment":
+            setting = CHANGEABLE[name]
+            if setting_source(setting, {}, self._environ) == "environment":
                 raise ConfigurationError(
-                    f"{LABELS[name]} is set by the environment variable {VARIABLES[name]}.",
+                    f"{setting.label} is set by the environment variable {setting.variable}.",
                     money=UNCHANGED,
                     remedy="Change it there and restart ComfyUI.",
                 )
@@ -138,7 +139,7 @@ class Preferences:
 
     def _write(self, values: dict[str, Any]) -> None:
         kept = {name: value for name, value in values.items() if value not in (None, "")}
-        checked_settings(self._settings(), kept, LABELS)
+        checked_settings(self._settings(), kept, {name: setting.label for name, setting in CHANGEABLE.items()})
         try:
             write_settings_file(self._state_dir(), kept)
         except OSError as error:

@@ -37,7 +37,8 @@ from .picture_urls import check_image_url
 from .progress import Run, Slots, StopSignal
 from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job
 from .settings import (
-    VARIABLES,
+    SETTINGS,
+    Setting,
     Settings,
     checked_settings,
     load_settings,
@@ -50,9 +51,9 @@ __all__ = [
     "AUTO_SIZE",
     "MAX_SEED",
     "REHEARSAL",
+    "SETTINGS",
     "SORA_2_PRO",
     "TOKEN_VARIABLES",
-    "VARIABLES",
     "Action",
     "Engine",
     "GenerationRequest",
@@ -71,6 +72,7 @@ __all__ = [
     "Role",
     "Run",
     "Scalar",
+    "Setting",
     "Settings",
     "Size",
     "Slots",

@@ -32,15 +32,6 @@ Choice = TypeVar("Choice", str, int)
 
 STATE_DIR_VARIABLE = "RUNCOMFY_STATE_DIR"
 OUTPUT_DIR_VARIABLE = "RUNCOMFY_OUTPUT_DIR"
-# The name in the settings file -> the environment variable that overrides it.
-VARIABLES = {
-    "api_base_url": "RUNCOMFY_MODEL_API_BASE_URL",
-    "model_id": "RUNCOMFY_SORA2_PRO_MODEL_ID",
-    "poll_interval_s": "RUNCOMFY_POLL_INTERVAL_S",
-    "timeout_s": "RUNCOMFY_TIMEOUT_S",
-    "max_parallel": "RUNCOMFY_MAX_PARALLEL",
-    "max_usd_per_day": "RUNCOMFY_MAX_USD_PER_DAY",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +132,10 @@ def load_settings(
     _check_recordable(output_dir)
     values = read_settings_file(state_dir)
     origins = {name: f"'{name}' in {settings_path(state_dir)}" for name in values}
-    for name, variable in VARIABLES.items():
-        if text := read_variable(environ, variable):
-            values[name] = text
-            origins[name] = variable
+    for setting in SETTINGS:
+        if text := read_variable(environ, setting.variable):
+            values[setting.name] = text
+            origins[setting.name] = setting.variable
     return checked_settings(Settings(state_dir=state_dir, output_dir=output_dir), values, origins)
 
 
@@ -153,7 +144,7 @@ def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping
 
     Args:
         base: The defaults.
-        values: Numbers, or text that holds one; names as in `VARIABLES`, and `sizes` and `seconds` of the model.
+        values: Numbers, or text that holds one; names as in `SETTINGS`.
         origins: For the message of an error: where each value stands.
 
     Raises:
@@ -161,11 +152,11 @@ def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping
     """
     changes: dict[str, Any] = {}
     for name, value in values.items():
-        parse = _PARSERS.get(name)
-        if parse is None or value is None or value == "":
+        setting = _BY_NAME.get(name)
+        if setting is None or value is None or value == "":
             continue
         try:
-            changes[name] = parse(value)
+            changes[name] = setting.parse(value)
         except (TypeError, ValueError) as error:
             raise ConfigurationError(
                 f"{origins.get(name, name)} cannot be used: {error}.", remedy="Change or remove it, then run again."
@@ -269,13 +260,50 @@ def _choices(value: Any, kind: type[Choice]) -> tuple[Choice, ...]:  # noqa: ANN
     return tuple(value) if is_list and all(type(item) is kind for item in value) else ()
 
 
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    "api_base_url": _base_url,
-    "model_id": _model_id,
-    "sizes": _sizes,
-    "seconds": _seconds,
-    "poll_interval_s": lambda value: _number(value, MIN_POLL_INTERVAL_S, 3600, "seconds"),
-    "timeout_s": lambda value: _number(value, 0.1, 7 * 86_400, "seconds"),
-    "max_parallel": _parallel,
-    "max_usd_per_day": lambda value: _number(value, 0, 1_000_000, "US dollars"),
-}
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table of settings.
+
+    Attributes:
+        name: In the settings file, and the field of `Settings` unless it changes the model.
+        parse: Makes a value of what stands in the file or in the environment; raises `TypeError` or `ValueError`.
+        variable: The environment variable that comes before the file; empty for none.
+        label: What the user reads in a message, where the settings dialog can change it; empty where only the file can.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    variable: str = ""
+    label: str = ""
+
+    @property
+    def is_in_dialog(self) -> bool:
+        """Whether the settings dialog can change it."""
+        return bool(self.label)
+
+    def value_in(self, settings: Settings) -> object:
+        """What it is set to."""
+        return settings.model.model_id if self.name == "model_id" else getattr(settings, self.name)
+
+
+# To add one: a row here, a field in `Settings`, its words in the dialog (web/lib/settings.js and locales), a row in the README.
+SETTINGS = (
+    Setting("api_base_url", _base_url, "RUNCOMFY_MODEL_API_BASE_URL"),
+    Setting("model_id", _model_id, "RUNCOMFY_SORA2_PRO_MODEL_ID", label="The model id"),
+    Setting("sizes", _sizes),
+    Setting("seconds", _seconds),
+    Setting(
+        "poll_interval_s",
+        lambda value: _number(value, MIN_POLL_INTERVAL_S, 3600, "seconds"),
+        "RUNCOMFY_POLL_INTERVAL_S",
+    ),
+    Setting("timeout_s", lambda value: _number(value, 0.1, 7 * 86_400, "seconds"), "RUNCOMFY_TIMEOUT_S"),
+    Setting("max_parallel", _parallel, "RUNCOMFY_MAX_PARALLEL", label="The limit of parallel requests"),
+    Setting(
+        "max_usd_per_day",
+        lambda value: _number(value, 0, 1_000_000, "US dollars"),
+        "RUNCOMFY_MAX_USD_PER_DAY",
+        label="The daily spending limit",
+    ),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}

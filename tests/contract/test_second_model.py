@@ -5,8 +5,13 @@ import pytest
 from emulator.models import OTHER_NAMES
 from rig import PICTURE_URL
 from sora2pro.nodes.errors import InvalidInputError
+from sora2pro.nodes.media.timeline import probe
+from sora2pro.nodes.page.jobs import Collecting, Panel
+from sora2pro.nodes.run.inputs import FrameChoice, Order
+from sora2pro.nodes.run.rehearsals import rehearse
 from sora2pro.nodes.runcomfy.jobs import GenerationRequest, Picture
 from sora2pro.nodes.runcomfy.models import Input, ModelSpec, PictureInput, Role, Size
+from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from sora2pro.nodes.runcomfy.sentences import describe_inputs
 
 SECOND = ModelSpec(
@@ -90,6 +95,32 @@ def test_a_request_of_it_that_was_bought_elsewhere_is_imported(emulator, rig_on,
     here = rig_on(emulator, tmp_path / "here", model=SECOND)
     job = here.collect(bought.request_id)
     assert (job.path.read_bytes(), job.is_imported, emulator.charges) == (clip, True, 1)
+
+
+def test_the_panel_lists_and_prices_it(rig):
+    rig.run(request())
+    panel = Panel(lambda: rig.engine, Collecting())
+    (listed,) = panel.jobs("fox", limit=10, before_id=None)["jobs"]
+    assert (listed["model_id"], listed["inputs"], listed["seed"]) == (SECOND.model_id, ["5 s", "720p", "16:9"], "7")
+    prices = panel.price({"duration": "10", "resolution": "720p"})
+    assert prices == {"min_usd": pytest.approx(3.0), "max_usd": pytest.approx(3.0)}
+
+
+def test_it_is_rehearsed_at_its_own_size_length_and_rate(rig):
+    order = Order(
+        image=None,
+        prompt="A fox runs.",
+        inputs={**SECOND.defaults(), "aspect_ratio": "9:16"},
+        seed=0,
+        fit="crop",
+        image_url=PICTURE_URL,
+        max_clips=1,
+        frames=FrameChoice(),
+        rehearse=True,
+    )
+    path, _name = rehearse(order, None, rig.settings, Run(StopSignal(), ignore))
+    facts = probe(path)
+    assert (facts.width, facts.height, facts.frame_count, facts.fps) == (720, 1280, 5 * 24, 24)
 
 
 def test_the_size_of_its_frames_is_known_before_money():

@@ -11,7 +11,7 @@ from sora2pro.nodes import NODE_CLASS_MAPPINGS
 from sora2pro.nodes.page.routes import ALLOWED_HOSTS_VARIABLE
 from sora2pro.nodes.runcomfy.credentials import TOKEN_VARIABLES
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
-from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, STATE_DIR_VARIABLE, VARIABLES, Settings
+from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, SETTINGS, STATE_DIR_VARIABLE, Settings
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -20,7 +20,13 @@ CODE_BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 CODE_SPANS = re.findall(r"`([^`\n]+)`", TEXT)
 PROGRAMS = ("make", "pip", "python", "python3", "bash", "git", "cd", ".venv/bin/python")
 VARIABLE = re.compile(r"RUNCOMFY_[A-Z0-9_]+")
-OUR_VARIABLES = {*VARIABLES.values(), *TOKEN_VARIABLES, STATE_DIR_VARIABLE, OUTPUT_DIR_VARIABLE, ALLOWED_HOSTS_VARIABLE}
+OUR_VARIABLES = {
+    *(setting.variable for setting in SETTINGS if setting.variable),
+    *TOKEN_VARIABLES,
+    STATE_DIR_VARIABLE,
+    OUTPUT_DIR_VARIABLE,
+    ALLOWED_HOSTS_VARIABLE,
+}
 INTERNAL_VARIABLES = {"RUNCOMFY_CONFIG_DIR"}  # belongs to RunComfy's own command-line client
 
 
