@@ -272,7 +272,9 @@ class DownloadError(RunComfyError):
     remedy = SAFE_TO_RERUN
 
 
-_WHERE_IT_IS = "The clip is at {path}. If it does not play there either, delete it and run the node again: it is downloaded again, free."
+_WHERE_IT_IS = (
+    "The clip is at {path}. If it does not play there either, delete it and run the node: it is downloaded again, free."
+)
 
 
 class VideoDecodeError(RunComfyError):
