@@ -55,7 +55,7 @@ def refusal(method: str, headers: Mapping[str, str], allowed_hosts: Collection[s
     Args:
         method: Of the request.
         headers: Case-insensitive.
-        allowed_hosts: Names in small letters under which this ComfyUI may be asked; `*.example.com` stands for all below it.
+        allowed_hosts: Names, in lower case, by which this ComfyUI may be addressed; `*.example.com` stands for all below it.
     """
     host = headers.get("Host", "").lower()
     if host and not _is_known(host, allowed_hosts):

@@ -23,7 +23,7 @@ import { sourceSentence, tokenSentence } from "./sources.js";
 /** @type {Field[]} */
 const FIELDS = [
   {
-    label: "Daily spending limit in US dollars", name: "max_usd_per_day", isNumber: true,
+    label: "Daily spending limit (USD)", name: "max_usd_per_day", isNumber: true,
     tooltip: "A clip that would go over this limit is blocked before anything is sent. Empty: no limit.",
     attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
   },
