@@ -120,7 +120,7 @@ def test_the_second_clip_begins_with_the_last_frame_of_the_first(studio):
     assert read_frame_number(np.asarray(picture.convert("RGB"))) == LAST_FRAME
 
 
-def test_a_job_that_was_stopped_is_brought_home_without_a_new_charge(studio, comfyui, emulator):
+def test_a_job_that_was_stopped_is_collected_without_a_new_charge(studio, comfyui, emulator):
     lost = {
         **loaded(),
         "generate": generation("A lost clip.", frame_load_cap=1),
