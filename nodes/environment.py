@@ -49,6 +49,6 @@ def parse_folder(text: str, origin: str) -> Path:
     if not folder.is_absolute():
         raise ConfigurationError(
             f"{origin} must be an absolute path, and {text!r} is not: it depends on the folder that ComfyUI is started from.",
-            remedy="Write the whole path, without variables in it, then run the node again.",
+            remedy="Enter the full path, without variables in it, then run the node again.",
         )
     return Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() follows links

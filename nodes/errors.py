@@ -1,7 +1,35 @@
-"""Every exception of the pack, on one page.
+"""Every exception of the pack.
 
 ``str(error)`` is what the user reads in ComfyUI: what happened, what it means for the money, what to do, then the ids.
 No message holds a token, the query of a signed URL, or the raw body of an answer.
+
+    Exception
+    ├── Stopped                       the user pressed Stop
+    └── RunComfyError                 every error that a user can meet
+        ├── ConfigurationError        something on this machine has to be put right first; nothing was sent
+        │   ├── MissingTokenError
+        │   ├── JournalUnavailableError
+        │   ├── MissingDependencyError
+        │   ├── SpendLimitError
+        │   └── NotEnoughRoomError
+        ├── InvalidInputError         an input of the node cannot be used; nothing was sent; also a ValueError
+        ├── APIError                  RunComfy answered with an error
+        │   ├── AuthenticationError
+        │   ├── InsufficientCreditsError
+        │   ├── InvalidRequestError
+        │   ├── ModelUnavailableError
+        │   ├── NotFoundError
+        │   ├── RateLimitError
+        │   ├── ServerError
+        │   └── ResponseFormatError
+        ├── APIConnectionError        RunComfy could not be reached; `sent` tells whether the request may have arrived
+        │   └── APITimeoutError
+        ├── SubmissionUncertainError  the request may have been accepted; it is never sent again automatically
+        ├── GenerationFailedError
+        ├── GenerationCancelledError
+        ├── GenerationTimeoutError    our time limit is over; the request continues at RunComfy
+        ├── DownloadError             the clip is paid for and ready, but was not downloaded
+        └── VideoDecodeError          the clip is on the disk, but cannot be turned into frames
 """
 
 from __future__ import annotations
@@ -15,15 +43,15 @@ if TYPE_CHECKING:
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
 UNCHANGED = "Nothing was changed and nothing was charged."
 NOT_CHARGED = "RunComfy did not accept the request, so nothing was charged."
-SAFE_TO_RERUN = "Run the node again to go on with the same request: there is no new charge."
+SAFE_TO_RERUN = "Run the node again to pick up where it left off: there is no new charge."
 
 
 class Stopped(Exception):  # noqa: N818 - the user's wish, not an error; the runtime turns it into ComfyUI's interruption
     """The user pressed Stop. ``str()`` says what became of the request.
 
     Args:
-        said: What became of it; empty where only the end of the run is to be told.
-        ids: What the request is found by: `request_id: …, job: job-7`.
+        said: What became of it; empty where the run has only ended.
+        ids: How to find the request: `request_id: …, job: job-7`.
     """
 
     def __init__(self, said: str = "", ids: str = "") -> None:
@@ -33,7 +61,7 @@ class Stopped(Exception):  # noqa: N818 - the user's wish, not an error; the run
 
 
 class Details(TypedDict, total=False):
-    """What every error takes besides its first sentence; see `RunComfyError`."""
+    """What every error takes in addition to its first sentence; see `RunComfyError`."""
 
     money: str | None
     remedy: str | None
@@ -102,12 +130,12 @@ class ConfigurationError(RunComfyError):
 
 
 class MissingTokenError(ConfigurationError):
-    """No token, or one that cannot be a token."""
+    """There is no token, or what is there is not a valid token."""
 
     remedy = (
-        "Create a token on runcomfy.com (Profile, API Token) and set it in ComfyUI's Settings under RunComfy, or in the "
-        "environment variable RUNCOMFY_API_TOKEN. To try a graph without one, turn on 'rehearse', an advanced input of "
-        "Sora2ProImageToVideo."
+        "Create a token on runcomfy.com (Profile, API Token) and add it in ComfyUI's Settings under RunComfy, or set the "
+        "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse', an advanced "
+        "input of Sora2ProImageToVideo."
     )
 
 
@@ -120,11 +148,11 @@ class MissingDependencyError(ConfigurationError):
 
 
 class SpendLimitError(ConfigurationError):
-    """The purchase would pass RUNCOMFY_MAX_USD_PER_DAY."""
+    """The purchase would go over the daily limit, RUNCOMFY_MAX_USD_PER_DAY."""
 
 
 class NotEnoughRoomError(ConfigurationError):
-    """The frames would not fit into memory, or the clip not on the disk."""
+    """The frames would not fit into memory, or the clip would not fit on the disk."""
 
 
 class InvalidInputError(RunComfyError, ValueError):
@@ -162,7 +190,7 @@ class APIError(RunComfyError):
 class AuthenticationError(APIError):
     """The token was refused."""
 
-    remedy = "Check the token on runcomfy.com (Profile, API Token): making a new one there ends the old one at once."
+    remedy = "Check the token on runcomfy.com (Profile, API Token): creating a new one there invalidates the old one at once."
 
 
 class InsufficientCreditsError(APIError):
@@ -172,26 +200,26 @@ class InsufficientCreditsError(APIError):
 
 
 class InvalidRequestError(APIError):
-    """RunComfy rejected the input."""
+    """RunComfy rejected the inputs."""
 
     remedy = (
-        "Change the prompt, size, seconds or picture. If RunComfy refused the picture as such, host it and put its https "
+        "Change the prompt, size, seconds or picture. If RunComfy rejected the picture itself, host it and put its https "
         "address into 'image_url' instead."
     )
 
 
 class ModelUnavailableError(APIError):
-    """RunComfy does not offer the model (any more)."""
+    """RunComfy does not offer the model, or no longer does."""
 
     remedy = (
-        "OpenAI withdrew Sora 2 on 24 September 2026, and RunComfy may have taken it out of its catalogue. If RunComfy offers "
+        "OpenAI withdrew Sora 2 on 24 September 2026, and RunComfy may have removed it from its catalogue. If RunComfy offers "
         "a successor with the same inputs, set its id in Settings under RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID; 'rehearse' "
         "works without the model."
     )
 
 
 class NotFoundError(APIError):
-    """RunComfy does not know the request (any more), or it belongs to another account."""
+    """RunComfy does not know the request, or no longer does, or the request belongs to another account."""
 
 
 class RateLimitError(APIError):
@@ -201,7 +229,7 @@ class RateLimitError(APIError):
 
 
 class ServerError(APIError):
-    """RunComfy failed inside."""
+    """RunComfy had an internal error."""
 
     remedy = "Wait a minute, then run the node again."
 
@@ -216,7 +244,7 @@ class APIConnectionError(RunComfyError):
     Args:
         what: See `RunComfyError`.
         sent: Whether any of the request may have reached the server.
-        is_permanent: Whether trying again is pointless (a refused certificate).
+        is_permanent: Whether trying again is pointless (a rejected certificate).
         details: See `RunComfyError`.
     """
 
@@ -233,11 +261,11 @@ class APITimeoutError(APIConnectionError):
 
 
 class SubmissionUncertainError(RunComfyError):
-    """The request went out and nobody knows whether RunComfy accepted it. It is never sent again by itself."""
+    """The request was sent, and it is not known whether RunComfy accepted it. It is never sent again automatically."""
 
 
 class GenerationFailedError(RunComfyError):
-    """RunComfy reports that the generation failed, in its own words."""
+    """RunComfy reports, in its own words, that the generation failed."""
 
 
 class GenerationCancelledError(RunComfyError):
@@ -245,20 +273,20 @@ class GenerationCancelledError(RunComfyError):
 
 
 class GenerationTimeoutError(RunComfyError):
-    """Our time limit is over; the request runs on at RunComfy."""
+    """Our time limit is over; the request continues at RunComfy."""
 
     remedy = SAFE_TO_RERUN
 
 
 class DownloadError(RunComfyError):
-    """The clip is paid for and ready at RunComfy, but did not arrive whole."""
+    """The clip is paid for and ready at RunComfy, but was not downloaded in full."""
 
     money = "The clip is paid for and still kept at RunComfy."
     remedy = SAFE_TO_RERUN
 
 
-_AT_HAND = (
-    "You find it at {path}. If it does not play either, delete it and run the node again: it is fetched anew, free."
+_WHERE_IT_IS = (
+    "The clip is at {path}. If it does not play there either, delete it and run the node: it is downloaded again, free."
 )
 
 
@@ -274,6 +302,6 @@ class VideoDecodeError(RunComfyError):
     money = "The clip is paid for and safe on this disk."
 
     def __init__(self, what: str, *, path: Path, **details: Unpack[Details]) -> None:
-        details["remedy"] = details.get("remedy") or _AT_HAND.format(path=path)
+        details["remedy"] = details.get("remedy") or _WHERE_IT_IS.format(path=path)
         super().__init__(what, **details)
         self.path = path

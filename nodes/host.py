@@ -1,7 +1,7 @@
 """All that the pack knows of ComfyUI. Without ComfyUI each function does the sensible thing, so that a node is a plain class.
 
-Every import is inside a function: which of these modules a ComfyUI has depends on its version, and loading the pack must load
-none of them.
+Every import is inside a function: which of these modules exist depends on the version of ComfyUI, and loading the pack must
+load none of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _module(name: str) -> Any:  # noqa: ANN401 - a module of whatever ComfyUI th
 
 
 def default_state_dir() -> Path:
-    """Where state is kept: ComfyUI's system user folder, which it serves to nobody; else the platform's."""
+    """Where state is kept: in ComfyUI's system user folder, which it serves to nobody; outside ComfyUI, in the platform's."""
     folder_paths = _module("folder_paths")
     if folder_paths is None:
         return _platform_state_dir()
@@ -56,7 +56,7 @@ def _platform_state_dir() -> Path:
 def _folder_of(variable: str, default: Path) -> Path:
     """The folder of the platform's variable; a relative one is ignored.
 
-    So demands https://specifications.freedesktop.org/basedir-spec/latest/.
+    As https://specifications.freedesktop.org/basedir-spec/latest/ requires.
     """
     folder = Path(read_variable(os.environ, variable))
     return folder if folder.is_absolute() else default
@@ -70,7 +70,7 @@ def default_output_dir() -> Path:
 
 
 def is_interrupted() -> bool:
-    """Whether the user pressed Stop. Looking does not use the signal up: sibling nodes must see it too."""
+    """Whether the user pressed Stop. Looking does not consume the signal: sibling nodes must see it too."""
     management = _module("comfy.model_management")
     return management is not None and bool(management.processing_interrupted())
 
@@ -97,7 +97,7 @@ class Place:
 
 
 def current_place() -> Place:
-    """Where the calling coroutine runs."""
+    """The node, prompt and item that the calling coroutine runs for."""
     utils = _module("comfy_execution.utils")
     context = utils.get_executing_context() if utils is not None else None
     if context is None:
@@ -121,13 +121,13 @@ def workflow_id(prompt_id: str | None) -> str | None:
 
 
 def route_table() -> Any:  # noqa: ANN401 - aiohttp's RouteTableDef or None
-    """Where routes are added while ComfyUI loads the pack; None outside of it. Imports nothing."""
+    """Where routes are added while ComfyUI loads the pack; None outside ComfyUI. Imports nothing."""
     server = sys.modules.get("server")
     return getattr(getattr(getattr(server, "PromptServer", None), "instance", None), "routes", None)
 
 
 def own_names() -> list[str]:
-    """Names, in small letters, under which this machine or its ComfyUI is asked for. Imports nothing."""
+    """Names, in lower case, by which this machine or its ComfyUI may be addressed. Imports nothing."""
     name = socket.gethostname().lower()
     arguments = getattr(sys.modules.get("comfy.cli_args"), "args", None)
     listens_on = str(getattr(arguments, "listen", None) or "")
@@ -145,7 +145,7 @@ class Display:
         self._bar = None if comfy_utils is None else comfy_utils.ProgressBar(PROGRESS_STEPS, node_id=place.node_id)
 
     def show(self, text: str, fraction: float) -> None:
-        """Show a text and how much of the work on this machine is done, 0 to 1; what is shown already is not sent again."""
+        """Show a text and how much of the work on this machine is done, 0 to 1; what is already shown is not sent again."""
         if text != self._text:
             self._text = text
             self._send_text(text)
@@ -154,7 +154,7 @@ class Display:
             self._update(self._bar, fraction)
 
     def send(self, event: str, document: dict[str, Any]) -> None:
-        """Tell the web extension; without a browser nobody listens."""
+        """Tell the web extension; without a browser nobody receives it."""
         server = _prompt_server()
         if server is not None and self._place.node_id is not None:
             ids = {"node": self._place.node_id, "prompt_id": self._place.prompt_id}
@@ -181,7 +181,7 @@ def _prompt_server() -> Any:  # noqa: ANN401 - ComfyUI's PromptServer or None
 
 
 def blocked(reason: str) -> Any:  # noqa: ANN401 - ComfyUI's ExecutionBlocker
-    """An output that is not there, with the reason that nodes downstream show."""
+    """An output that is not available, with the reason that nodes downstream show."""
     graph_utils = _module("comfy_execution.graph_utils")
     return Blocked(reason) if graph_utils is None else graph_utils.ExecutionBlocker(reason)
 
@@ -194,7 +194,7 @@ class Blocked:
 
 
 def video(path: Path) -> Any:  # noqa: ANN401 - ComfyUI's VideoInput
-    """A VIDEO that reads from the file only when it is used."""
+    """A VIDEO that reads its file only when it is used."""
     api = _module("comfy_api.latest")
     return ClipFile(path) if api is None else api.InputImpl.VideoFromFile(str(path))
 

@@ -35,9 +35,9 @@ class Sora2ProImageToVideo:
 
     CATEGORY = host.CATEGORY
     DESCRIPTION = (
-        "Animates a picture with OpenAI's Sora 2 Pro through the RunComfy Model API, and gives frames, sound, fps, a VIDEO and "
-        "the request id. Each new clip costs money. The same inputs and seed are never paid for twice: after a crash, a restart "
-        "or Stop, just run the graph again. Turn on 'rehearse' to try a graph for free."
+        "Turns a picture and a prompt into a clip with OpenAI's Sora 2 Pro, through the RunComfy Model API: frames, sound, fps, "
+        "a VIDEO and the request id. Each new clip costs money. The same inputs and seed are never paid for twice: after a "
+        "crash, a restart or Stop, just run the graph again. Turn on 'rehearse' to try a graph for free."
     )
     FUNCTION = "generate"
     RETURN_TYPES = ("IMAGE", "AUDIO", "FLOAT", "VIDEO", "STRING")
@@ -49,8 +49,8 @@ class Sora2ProImageToVideo:
         "All frames, one batch per clip: [frames, height, width, 3]. Blocked if 'decode_frames' is off or the clip is broken.",
         "The sound of the clip; silence of the same length if it has none.",
         "Frames per second of 'frames'.",
-        "The clip as a file, sound included. Save Video stores it without loss.",
-        "RunComfy's id of the request. Sora2ProStatus finds the clip by it at any time.",
+        "The clip as a file, with its sound. Save Video saves it without re-encoding.",
+        "RunComfy's request id. The Sora 2 Pro Status node finds the clip by it at any time.",
     )
     SEARCH_ALIASES: ClassVar = ["sora", "runcomfy", "image to video", "i2v"]
 
@@ -76,7 +76,7 @@ class Sora2ProImageToVideo:
                     "IMAGE",
                     {
                         "tooltip": "The picture to animate. A batch gives one clip, and one charge, for each picture: see "
-                        "'max_clips'. A grey picture is taken as colour; transparency is laid on black."
+                        "'max_clips'. Greyscale is converted to RGB; transparent areas become black."
                     },
                 ),
                 "seed": (
@@ -87,8 +87,8 @@ class Sora2ProImageToVideo:
                         "max": MAX_SEED,
                         "control_after_generate": "fixed",
                         "advanced": True,
-                        "tooltip": "Which take. Same inputs and same seed: the same clip, never paid for again. Another seed "
-                        "buys another take. It is not sent: the model has no seed of its own.",
+                        "tooltip": "The take. The same inputs and seed reuse the clip you already bought; another seed buys "
+                        "another take. It is not sent: the model has no seed of its own.",
                     },
                 ),
                 "fit": (
@@ -96,7 +96,7 @@ class Sora2ProImageToVideo:
                     {
                         "default": FITS[0],
                         "advanced": True,
-                        "tooltip": "How the picture is brought to 'size': crop (cut at the edges, centred), pad (black bars), "
+                        "tooltip": "How the picture is fitted to 'size': crop (cut at the edges, centred), pad (black bars), "
                         "blur pad (bars of the blurred picture), stretch. A hosted picture ('image_url') is sent as it is.",
                     },
                 ),
@@ -117,7 +117,7 @@ class Sora2ProImageToVideo:
                         "min": 1,
                         "max": MAX_CLIPS,
                         "advanced": True,
-                        "tooltip": "A guard: a batch of more pictures than this is refused before anything is bought.",
+                        "tooltip": "Safety limit: a batch of more pictures than this is refused before anything is bought.",
                     },
                 ),
                 "decode_frames": (
@@ -126,7 +126,7 @@ class Sora2ProImageToVideo:
                         "default": True,
                         "advanced": True,
                         "tooltip": "Off: no frames are made, which saves gigabytes of memory; 'video' and 'audio' are "
-                        "delivered all the same.",
+                        "still delivered.",
                     },
                 ),
                 "select_every_nth": (
@@ -136,7 +136,7 @@ class Sora2ProImageToVideo:
                         "min": 1,
                         "max": 1000,
                         "advanced": True,
-                        "tooltip": "Keep only every nth frame; 'fps' is lowered to match, so speed and sound stay right.",
+                        "tooltip": "Keep only every nth frame; 'fps' is lowered to match, so speed and sound stay correct.",
                     },
                 ),
                 "frame_load_cap": (
@@ -146,7 +146,7 @@ class Sora2ProImageToVideo:
                         "min": 0,
                         "max": 100_000,
                         "advanced": True,
-                        "tooltip": "Keep at most so many frames, and the sound of their time. 0: all.",
+                        "tooltip": "Keep at most this many frames, with their sound. 0: all frames.",
                     },
                 ),
                 "rehearse": (
@@ -155,7 +155,7 @@ class Sora2ProImageToVideo:
                         "default": False,
                         "advanced": True,
                         "tooltip": "On: a free stand-in clip of the same size, length and frame rate is made on this machine. "
-                        "Nothing is sent, no token is needed.",
+                        "Nothing is sent and no token is needed.",
                     },
                 ),
             },

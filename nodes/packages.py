@@ -13,7 +13,7 @@ def packages_named() -> Iterator[None]:
     """Say which package is missing, and how to get it, where an import fails.
 
     Raises:
-        MissingDependencyError: A package, or a file of this pack, is not there or cannot be loaded.
+        MissingDependencyError: A package, or a file of this pack, is missing or cannot be loaded.
     """
     try:
         yield
@@ -21,7 +21,7 @@ def packages_named() -> Iterator[None]:
         if (error.name or "").startswith(f"{__package__}."):
             raise MissingDependencyError(
                 f"A file of this node pack is missing: {error}.",
-                remedy="An update may have been cut off: install the pack anew, then restart ComfyUI.",
+                remedy="An update may have been interrupted: reinstall the pack, then restart ComfyUI.",
             ) from error
         raise MissingDependencyError(
             f"A Python package that this node pack needs cannot be loaded: {error}.",

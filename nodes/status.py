@@ -17,8 +17,8 @@ class Sora2ProStatus:
 
     CATEGORY = host.CATEGORY
     DESCRIPTION = (
-        "Looks at a Sora 2 Pro request, collects its clip, or cancels it, also after a crash or on another day. It never buys "
-        "anything. Leave 'request_id' blank for the newest job."
+        "Checks a Sora 2 Pro request, collects its clip or cancels it, even after a crash or days later. It never buys anything. "
+        "Leave 'request_id' blank for the newest job."
     )
     FUNCTION = "act"
     RETURN_TYPES = ("STRING", "IMAGE", "AUDIO", "FLOAT", "VIDEO", "STRING", "STRING")
@@ -31,8 +31,8 @@ class Sora2ProStatus:
         "The sound of the clip. Blocked until the clip is collected.",
         "Frames per second. Blocked until the clip is collected.",
         "The clip as a file. Blocked until the clip is collected.",
-        "RunComfy's id of the request; empty while there is none.",
-        "What is known of the job, in words: state, charge, file, what to do.",
+        "RunComfy's request id; empty while there is none.",
+        "Everything known about the job, in words: state, charge, file, what to do.",
     )
 
     @classmethod
@@ -53,9 +53,9 @@ class Sora2ProStatus:
                     ACTIONS,
                     {
                         "default": ACTIONS[0],
-                        "tooltip": "check: look, free. collect: wait for the clip and load it, no new charge. cancel: ask "
-                        "RunComfy to cancel a queued request. adopt: give an uncertain job the request id you found on "
-                        "runcomfy.com. release: give a job up, so that the same inputs can be bought anew.",
+                        "tooltip": "check: see how far it is, free. collect: wait for the clip and download it, no new charge. "
+                        "cancel: ask RunComfy to cancel a queued request. adopt: link an uncertain job to the request id you "
+                        "found on runcomfy.com. release: drop a job, so that the same inputs can be bought again.",
                     },
                 ),
             }

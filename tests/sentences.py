@@ -23,7 +23,7 @@ class Sentence:
 
 
 def all_sentences(root=ROOT):
-    """The texts of nodes, page, settings, help pages and README, by file and line."""
+    """The texts of nodes, page, settings, help pages, examples and README, by file and line."""
     found = []
     for path in sorted((root / "nodes").rglob("*.py")):
         found += _python(path, path.relative_to(root).as_posix())
@@ -32,6 +32,12 @@ def all_sentences(root=ROOT):
     for path in sorted((root / "locales" / "en").glob("*.json")):
         place = path.relative_to(root).as_posix()
         found += [Sentence(place, text) for text in _leaves(json.loads(path.read_text(encoding="utf-8")))]
+    for path in sorted((root / "example_workflows").glob("*.json")):
+        place = path.relative_to(root).as_posix()
+        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        found += [
+            Sentence(place, text) for node in nodes for text in _leaves([node.get("title"), node.get("widgets_values")])
+        ]
     for path in [*sorted((root / "web" / "docs").glob("*.md")), root / "README.md"]:
         place = path.relative_to(root).as_posix()
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -84,8 +90,8 @@ def _javascript(path, place):
 
 
 def _leaves(value):
-    if isinstance(value, dict):
-        for inner in value.values():
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
             yield from _leaves(inner)
     elif isinstance(value, str) and _is_prose(value):
         yield value

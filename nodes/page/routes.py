@@ -1,7 +1,7 @@
 """The routes of the web extension: who may ask, and JSON.
 
-ComfyUI has no login, so any page the user has open in the same browser could send requests to it. Nothing here protects from
-somebody who reaches the port; that is for ComfyUI's `--listen` and the network to decide. Registering loads nothing heavy.
+ComfyUI has no login, so any page the user has open in the same browser could send requests to it. Nothing here protects against
+somebody who can reach the port; that is up to ComfyUI's `--listen` and the network. Registering loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MAX_BODY_BYTES = 16 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 FOREIGN = "This request came from another site and was refused."
 UNKNOWN_HOST = (
-    "This ComfyUI was asked for under the name '{host}', which may belong to another site, so the request was refused. If the "
+    "This ComfyUI was opened under the name '{host}', which may belong to another site, so the request was refused. If the "
     f"name is yours, set {ALLOWED_HOSTS_VARIABLE} to it, without the port, and restart ComfyUI."
 )
 NO_HEADER = f"A request that changes something needs the header {HEADER}."
@@ -55,7 +55,7 @@ def refusal(method: str, headers: Mapping[str, str], allowed_hosts: Collection[s
     Args:
         method: Of the request.
         headers: Case-insensitive.
-        allowed_hosts: Names in small letters under which this ComfyUI may be asked; `*.example.com` stands for all below it.
+        allowed_hosts: Names, in lower case, by which this ComfyUI may be addressed; `*.example.com` stands for all below it.
     """
     host = headers.get("Host", "").lower()
     if host and not _is_known(host, allowed_hosts):
@@ -136,14 +136,14 @@ def text_of(document: Mapping[str, Any], name: str) -> str:
     """
     value = document.get(name, "")
     if not isinstance(value, str):
-        raise InvalidInputError(f"'{name}' is not text.", money=UNCHANGED)
+        raise InvalidInputError(f"'{name}' must be text.", money=UNCHANGED)
     return value.strip()
 
 
 PREFIX = "/sora2pro"
 PAGE = 50
 THREADS = 4
-# Also what other programs may read over the shoulder is kept out of caches.
+# Caches are places where other programs could read it.
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Handler = Callable[["Request"], Awaitable["StreamResponse"]]
 logger = logging.getLogger("runcomfy.sora2pro.routes")
@@ -220,7 +220,7 @@ async def _body(request: Request) -> dict[str, Any]:
     """The JSON object of a request.
 
     Raises:
-        InvalidInputError: It is too long or no object.
+        InvalidInputError: It is too long, or not an object.
     """
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise InvalidInputError("The request is too long.", money=UNCHANGED)

@@ -35,7 +35,7 @@ CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2Pro
 def test_a_run_shows_each_state_without_a_jump_and_ends_with_a_clip_that_has_sound(desk):
     emulator, charges = desk.site.emulator, desk.site.emulator.charges
     desk.build(f"A fox on {desk.name}.")
-    desk.wait_for_card("The clip plays here")
+    desk.wait_for_card("Your clip will play here")
     desk.wait_for_badge("$1.20")
     desk.snap("1-idle")
     size = desk.node_size()
@@ -102,7 +102,7 @@ def test_another_workflow_with_the_same_node_ids_shows_nothing_of_it(desk):
     request = desk.buy()
     desk.wait_for_card("Queued at RunComfy")
     desk.load({**mine, "id": str(uuid.uuid4())})
-    desk.wait_for_card("The clip plays here")
+    desk.wait_for_card("Your clip will play here")
     desk.site.emulator.release(request.request_id)
     desk.site.wait_until_idle()
     desk.wait_for_phase("idle")

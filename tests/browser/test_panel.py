@@ -41,7 +41,7 @@ def empty(desk):
 def test_an_empty_panel_explains_itself_and_a_run_appears_in_it_by_itself(desk):
     empty(desk)
     panel = desk.open_panel()
-    panel.get_by_text("No clips were bought yet.").wait_for()
+    panel.get_by_text("No clips yet.").wait_for()
     desk.snap("panel-empty")
     request = leave(desk, f"A whale, live on {desk.name}.")
     row = desk.row("A whale, live")
@@ -71,7 +71,7 @@ def test_cancel_asks_twice_and_is_in_the_ledger(desk):
     row = desk.row("To be cancelled in the panel")
     row.get_by_role("button", name="Cancel").click()
     assert desk.state_of(request) is State.QUEUED
-    row.get_by_role("button", name="Really cancel?").click()
+    row.get_by_role("button", name="Confirm cancel").click()
     row.get_by_text("cancelled", exact=True).wait_for()
     assert desk.state_of(request) is State.CANCELLED
     assert desk.site.emulator.charges == charges
@@ -89,7 +89,7 @@ def test_a_clip_deleted_by_hand_is_said_to_be_gone_and_collected_without_a_charg
     row.get_by_text("downloaded").wait_for()
     charges = desk.site.emulator.charges
     (desk.site.comfyui.base / "output" / "sora2pro" / f"sora2pro_{request.request_id}.mp4").unlink()
-    row.get_by_text("file gone").wait_for()
+    row.get_by_text("file missing").wait_for()
     desk.snap("panel-file-gone")
     row.get_by_role("button", name="Collect").click()
     row.get_by_text("downloaded").wait_for()
@@ -122,7 +122,7 @@ def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(d
     row.get_by_text("downloaded").wait_for()
     other = desk.row("Lost for good")
     other.get_by_role("button", name="Release").click()
-    other.get_by_role("button", name="Give it up?").click()
+    other.get_by_role("button", name="Confirm release").click()
     other.get_by_text("uncertain, released").wait_for()
     assert emulator.charges == charges + 2
 
@@ -158,7 +158,7 @@ def test_a_status_node_for_a_job_is_put_on_the_canvas_and_its_run_costs_nothing(
     row = desk.row("To be looked at")
     row.get_by_text("downloaded").wait_for()
     charges = desk.site.emulator.charges
-    row.get_by_role("button", name="Put a status node").click()
+    row.get_by_role("button", name="Add a status node").click()
     values = desk.page.evaluate(
         "() => window.app.graph.nodes.find((n) => n.comfyClass === 'Sora2ProStatus').widgets.slice(0, 2).map((w) => w.value)"
     )
@@ -225,7 +225,7 @@ def test_the_panel_is_walked_with_the_keyboard_and_readable_at_200_percent_in_li
         seen.append(desk.page.evaluate(FOCUSED))
     assert seen[0].startswith("Play job-")
     assert seen[1:5] == ["Play", "Download", "Copy request id", seen[4]]
-    assert seen[4].startswith("Put a status node")
+    assert seen[4].startswith("Add a status node")
     row.get_by_role("button", name="Play", exact=True).press("Enter")
     row.locator("video").wait_for()
     desk.snap("panel")

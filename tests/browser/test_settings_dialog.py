@@ -34,7 +34,7 @@ def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     entry.get_by_text("The token works. Balance: $").wait_for()
     desk.snap("settings-token")
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
-    desk.setting("Spend limit per day in US dollars").fill("500")
+    desk.setting("Daily spending limit (USD)").fill("500")
     desk.page.keyboard.press("Tab")
     desk.page.get_by_text("Saved.", exact=True).first.wait_for()
     assert json.loads((desk.site.state_dir / "settings.json").read_text()) == {"max_usd_per_day": 500}
@@ -51,12 +51,12 @@ def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     assert any("/sora2pro/settings" in body for body in desk.bodies)
 
     desk.open_settings()
-    entry.get_by_role("button", name="Forget").click()
+    entry.get_by_role("button", name="Delete").click()
     assert token_file.exists()
-    entry.get_by_role("button", name="Delete it?").click()
-    entry.get_by_text("Forgotten.").wait_for()
+    entry.get_by_role("button", name="Confirm delete").click()
+    entry.get_by_text("Token deleted.").wait_for()
     assert not token_file.exists()
-    desk.setting("Spend limit per day in US dollars").fill("")
+    desk.setting("Daily spending limit (USD)").fill("")
     desk.page.keyboard.press("Tab")
     desk.page.get_by_text("Saved.", exact=True).first.wait_for()
     desk.close_dialogs()

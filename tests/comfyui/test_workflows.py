@@ -31,8 +31,8 @@ SAVED = {
     "continue-from-last-frame": {"The long clip": clips(1, 1280, 720, frames=240, sound_s=8)},
     "image-to-video": {
         "The clip, with sound": clips(1, 1280, 720),
-        "Its frames": clips(120, 1280, 720, frames=1, sound_s=0),
-        "Its sound": clips(1, 0, 0, frames=0),
+        "The frames": clips(120, 1280, 720, frames=1, sound_s=0),
+        "The sound": clips(1, 0, 0, frames=0),
     },
     "rehearse-for-free": {
         "Cut to fit, one frame a second": clips(4, 1280, 720, frames=1, sound_s=0),
@@ -120,7 +120,7 @@ def test_the_second_clip_begins_with_the_last_frame_of_the_first(studio):
     assert read_frame_number(np.asarray(picture.convert("RGB"))) == LAST_FRAME
 
 
-def test_a_job_that_was_stopped_is_brought_home_without_a_new_charge(studio, comfyui, emulator):
+def test_a_job_that_was_stopped_is_collected_without_a_new_charge(studio, comfyui, emulator):
     lost = {
         **loaded(),
         "generate": generation("A lost clip.", frame_load_cap=1),
@@ -136,8 +136,8 @@ def test_a_job_that_was_stopped_is_brought_home_without_a_new_charge(studio, com
     graph = Example(RECOVERY).queued
     outcome = comfyui.run(graph)
     assert outcome.succeeded, outcome.error
-    assert seen(outcome, graph, "Its clip, with sound") == clips(1, 1280, 720)
-    assert request.request_id in outcome.shown(titled(graph, "What is known of it"))["text"][0]
+    assert seen(outcome, graph, "The clip, with sound") == clips(1, 1280, 720)
+    assert request.request_id in outcome.shown(titled(graph, "Report"))["text"][0]
     assert studio.charges == 1
 
 

@@ -32,7 +32,7 @@ def test_a_death_at_a_commit_costs_nothing(nursery, emulator, tmp_path, rig, cli
     promises.assert_clip_for_one_charge(rig, emulator, clip)
 
 
-def test_a_death_before_anything_is_sent_is_no_reason_to_ask_the_user(nursery, emulator, tmp_path, rig, clip):
+def test_a_death_before_anything_is_sent_is_not_a_reason_to_ask_the_user(nursery, emulator, tmp_path, rig, clip):
     assert nursery.begin(emulator, tmp_path, commit=3, moment="within").end() is None
     assert rig.run().path.read_bytes() == clip
     assert emulator.charges == 1

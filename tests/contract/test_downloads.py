@@ -71,7 +71,7 @@ def test_a_cut_off_download_goes_on_where_it_ended_if_the_file_is_still_the_same
     assert delivery.path.read_bytes() == clip
 
 
-def test_a_server_that_begins_anew_does_not_lengthen_the_clip(emulator, delivery, clip):
+def test_a_server_that_begins_again_does_not_lengthen_the_clip(emulator, delivery, clip):
     emulator.inject(Fault(Call.DOWNLOAD, "truncated"), Fault(Call.DOWNLOAD, "no-ranges"))
     assert delivery.fetch() == len(clip)
     assert delivery.path.read_bytes() == clip
@@ -86,7 +86,7 @@ def test_the_clip_has_no_name_before_it_is_verified(deliver):
 
 
 @pytest.mark.parametrize("kind", ["truncated", "zero-bytes", "html-200"])
-def test_what_is_no_whole_clip_gets_no_name_and_leaves_nothing(emulator, delivery, clip, kind):
+def test_what_is_not_a_whole_clip_gets_no_name_and_leaves_nothing(emulator, delivery, clip, kind):
     emulator.inject(Fault(Call.DOWNLOAD, kind, times=None))
     with pytest.raises(DownloadError) as error:
         delivery.fetch()
@@ -227,7 +227,7 @@ def test_stop_ends_a_download_also_while_the_server_is_silent(emulator, deliver,
     assert delivery.folder == []
 
 
-def test_two_state_folders_with_one_output_folder_can_fetch_the_same_clip_at_once(emulator, tmp_path, clip):
+def test_two_state_folders_with_one_output_folder_can_download_the_same_clip_at_once(emulator, tmp_path, clip):
     """Each writes a part file of its own, so neither spoils what the other receives."""
     url = Delivery(emulator, Rig(emulator.url, emulator.token, tmp_path), tmp_path / "clips" / "clip.mp4").url
     path, seen = tmp_path / "clips" / "clip.mp4", []

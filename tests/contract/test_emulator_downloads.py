@@ -38,7 +38,7 @@ def visitor(emulator):
     return Visitor(emulator)
 
 
-def test_a_clip_is_fetched_without_the_token(emulator, visitor):
+def test_a_clip_is_downloaded_without_the_token(emulator, visitor):
     answer = visitor.fetch(visitor.clip_target(visitor.accepted()))
     assert (answer.status, answer.body) == (200, CLIP)
     assert answer.headers["content-type"] == "video/mp4"
@@ -55,7 +55,7 @@ def test_the_picture_of_the_submission_is_rendered_once_for_each_size_and_length
     ]
 
 
-def test_a_hosted_picture_is_never_fetched_and_yet_has_its_own_clip(visitor, renderer):
+def test_a_hosted_picture_is_never_downloaded_and_yet_has_its_own_clip(visitor, renderer):
     for url in ("https://example.invalid/a.png", "https://example.invalid/b.png"):
         visitor.fetch(visitor.clip_target(visitor.accepted(input_reference=url)))
     assert [shape for shape, _, _ in renderer.made] == [(1280, 720, 3)] * 2

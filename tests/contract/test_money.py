@@ -203,6 +203,6 @@ def test_a_timeout_says_that_it_is_being_made_and_costs_no_more(start_emulator, 
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
     error = promises.attempt(rig_on(emulator, timeout_s=0.05))
     assert ON_ITS_WAY in str(error)
-    assert "Run the node again to go on with the same request: there is no new charge." in str(error)
+    assert "Run the node again to pick up where it left off: there is no new charge." in str(error)
     assert rig_on(emulator).journal.newest().state is JobState.SUBMITTED
     assert emulator.seen(Call.CANCEL) == []

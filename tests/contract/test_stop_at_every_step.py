@@ -114,7 +114,7 @@ def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be
     rig = rig_on(emulator)
     said = promises.stopped_at(Rendering, rig.run)
     assert "It is too late to cancel: RunComfy is rendering it or has completed it, and charges for it." in said
-    assert "Run the node again to go on with the same request: there is no new charge." in said
+    assert "Run the node again to pick up where it left off: there is no new charge." in said
     emulator.release(emulator.requests[0].request_id)
     assert rig.collect().path.read_bytes() == clip
     promises.assert_clip_for_one_charge(rig, emulator, clip)

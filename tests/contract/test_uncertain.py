@@ -101,7 +101,7 @@ def test_collecting_what_was_being_sent_when_comfyui_died_says_that_it_is_uncert
 
 
 @pytest.mark.parametrize("name", ["job-1 ", "../../etc/passwd", "req with spaces", "r" * 129, "job-1 http://x", "é"])
-def test_what_is_no_id_is_not_adopted(emulator, rig, name):
+def test_what_is_not_an_id_is_not_adopted(emulator, rig, name):
     become_uncertain(emulator, rig)
     with pytest.raises(RunComfyError):
         rig.act("adopt", name)
@@ -168,7 +168,7 @@ def test_a_job_that_a_node_works_on_is_neither_adopted_nor_released(emulator, ri
 
 
 @pytest.mark.parametrize("is_charged", [False, True])
-def test_a_released_job_is_bought_anew_and_its_possible_charge_still_counts(emulator, rig_on, clip, is_charged):
+def test_a_released_job_is_bought_again_and_its_possible_charge_still_counts(emulator, rig_on, clip, is_charged):
     rig = rig_on(emulator, max_usd_per_day=2.5)
     job, _ = become_uncertain(emulator, rig, is_charged=is_charged)
     report = rig.act("release", job.name).report

@@ -1,4 +1,4 @@
-"""Progress in a terminal: one line that changes, or new lines where the output is no terminal."""
+"""Progress in a terminal: one line that changes, or new lines where the output is not a terminal."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_a_code_is_found_in_every_form(document):
 
 
 @pytest.mark.parametrize("code", [True, 4.5, "4e5", "-1", "400002x", [400_002], {"code": 400_002}, "1" * 30])
-def test_a_code_that_is_no_number_is_none(code):
+def test_a_code_that_is_not_a_number_is_none(code):
     assert api_error(500, {}, {"error_code": code}, MODEL).error_code is None
 
 

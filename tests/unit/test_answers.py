@@ -40,7 +40,7 @@ def test_a_status_word_is_known_in_any_case(phase, word, form):
 
 
 @pytest.mark.parametrize("word", [None, 7, True, ["completed"], {"status": "completed"}])
-def test_a_status_that_is_no_word_is_unknown(word):
+def test_a_status_that_is_not_a_word_is_unknown(word):
     assert parse_status({"status": word}).phase is Phase.UNKNOWN
     assert parse_result({"status": word}).phase is Phase.UNKNOWN
 
@@ -206,7 +206,7 @@ def test_an_id_that_cannot_stand_in_an_address_is_none(request_id):
     ],
 )
 @pytest.mark.parametrize("status_code", [200, 202, 404, 502])
-def test_an_answer_that_is_no_json_object_is_an_error_that_does_not_repeat_it(body, status_code):
+def test_an_answer_that_is_not_a_json_object_is_an_error_that_does_not_repeat_it(body, status_code):
     with pytest.raises(APIError) as raised:
         checked_json(made_answer(status_code, body=body), Subject.REQUEST)
     assert raised.value.status_code == status_code
@@ -214,7 +214,7 @@ def test_an_answer_that_is_no_json_object_is_an_error_that_does_not_repeat_it(bo
     assert isinstance(raised.value, ResponseFormatError) == (status_code < 300)
 
 
-def test_what_is_nested_beyond_all_sense_is_no_clip_no_reason_and_no_crash():
+def test_what_is_nested_beyond_all_sense_is_neither_a_clip_nor_a_reason_nor_a_crash():
     """How deep JSON may go differs between Pythons; what reads it afterwards must not be the one to break."""
     hole = []
     for _ in range(5000):
@@ -224,6 +224,6 @@ def test_what_is_nested_beyond_all_sense_is_no_clip_no_reason_and_no_crash():
 
 
 @pytest.mark.parametrize("nothing", [None, 0, ""])
-def test_an_empty_error_code_beside_a_result_is_no_error(nothing):
+def test_an_empty_error_code_beside_a_result_is_not_an_error(nothing):
     document = {"request_id": "a", "error_code": nothing}
     assert checked_json(made_answer(200, document), Subject.REQUEST) == document

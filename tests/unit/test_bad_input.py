@@ -264,7 +264,7 @@ except Exception as error:
     ("module", "remedy"),
     [
         *((package, "pip install") for package in ("av", "cv2", "PIL", "requests")),
-        ("sora2pro.nodes.media.timeline", "install the pack anew"),
+        ("sora2pro.nodes.media.timeline", "reinstall the pack"),
     ],
 )
 def test_a_missing_package_or_file_is_named_with_the_way_to_get_it(module, remedy):

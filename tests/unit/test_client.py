@@ -272,7 +272,7 @@ def test_a_number_that_json_does_not_know_counts_as_absent(line, client, number)
     assert "NaN" not in result.reason
 
 
-def test_a_result_that_is_not_ready_is_no_error(line, client):
+def test_a_result_that_is_not_ready_is_not_an_error(line, client):
     answer(line, {"error_code": 400_005}, status=400)
     assert client.result(HANDLE).phase is Phase.RUNNING
     answer(line, {"error_code": 404_001}, status=404)
@@ -291,7 +291,7 @@ def test_answers_become_values(line, client):
 
 
 @pytest.mark.parametrize("balance", [None, "5", True, [], pytest.param(10**400, id="400 digits")])
-def test_a_balance_that_is_no_sum_of_money_is_an_error(line, client, balance):
+def test_a_balance_that_is_not_a_sum_of_money_is_an_error(line, client, balance):
     answer(line, {"balance_usd": balance})
     with pytest.raises(ResponseFormatError, match="no balance"):
         client.balance_usd()

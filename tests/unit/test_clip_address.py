@@ -61,7 +61,7 @@ def test_a_foreign_address_is_named_where_there_is_no_other():
 @pytest.mark.parametrize(
     "output", ["done", [PICTURE], {"thumbnail": BARE}, {"images": [CLIP]}, "{", f"{OWN}/{'x' * MAX_ADDRESS_CHARS}"]
 )
-def test_what_is_no_address_of_a_clip_is_none(output):
+def test_what_is_not_the_address_of_a_clip_is_none(output):
     assert found(output) is None
 
 

@@ -227,7 +227,7 @@ def test_a_clip_that_is_said_to_be_ready_but_is_nowhere_is_given_up_and_stays_co
     assert there.collect(there.journal.get(job.id)).state is JobState.DOWNLOADED
 
 
-def test_a_cost_that_comes_late_is_asked_for_once_more(world):
+def test_a_cost_that_comes_late_is_asked_for_again(world):
     late = result(Phase.COMPLETED, url="https://storage.runcomfy.net/x", cost_usd=None)
     there = world([(0, late)])
     usual_download = there.download

@@ -86,7 +86,7 @@ def test_a_token_file_is_read_as_any_editor_of_windows_saves_it(tmp_path, encodi
     assert find_token(environ, tmp_path).value == VALUE[::-1]
 
 
-def test_a_token_file_of_the_client_that_python_gives_up_on_is_no_token(tmp_path):
+def test_a_token_file_of_the_client_that_python_gives_up_on_is_not_a_token(tmp_path):
     write_client_token(tmp_path, "[" * 100_000)
     with pytest.raises(MissingTokenError, match="There is no RunComfy token"):
         find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path / "state")
@@ -302,7 +302,7 @@ def test_a_token_that_cannot_be_saved_leaves_the_old_one_and_no_scrap(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["token"]
 
 
-def test_forgetting_a_token_twice_is_no_error(tmp_path):
+def test_forgetting_a_token_twice_is_not_an_error(tmp_path):
     save_token(tmp_path, VALUE)
     forget_token(tmp_path)
     forget_token(tmp_path)

@@ -84,7 +84,7 @@ def test_an_error_inside_a_transaction_takes_all_of_it_back(tmp_path):
     assert journal.newest() is not None
 
 
-def test_a_journal_that_somebody_deletes_while_comfyui_runs_begins_anew(tmp_path):
+def test_a_journal_that_somebody_deletes_while_comfyui_runs_begins_again(tmp_path):
     journal = Journal(tmp_path)
     journal.claim(made_request())
     journal.database.path.unlink()

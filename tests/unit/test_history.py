@@ -232,7 +232,7 @@ def test_an_expected_price_next_to_nothing_counts_as_the_list_price(desk, expect
 
 
 @pytest.mark.parametrize("cost_usd", [0.0, 1e-9])
-def test_a_clip_that_cost_next_to_nothing_is_no_guide_to_the_price(desk, cost_usd):
+def test_a_clip_that_cost_next_to_nothing_is_not_a_guide_to_the_price(desk, cost_usd):
     desk.bought(cost_usd=cost_usd, take=1)
     assert desk.history.last_cost_usd(MODEL, KIND) is None
 

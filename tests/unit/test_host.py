@@ -196,7 +196,7 @@ class TestInsideOfComfyUI:
         assert host.route_table() is None
 
     @pytest.mark.parametrize("instance", ["missing", None])
-    def test_a_server_that_has_not_started_yet_is_no_error(self, comfyui, monkeypatch, instance):
+    def test_a_server_that_has_not_started_yet_is_not_an_error(self, comfyui, monkeypatch, instance):
         if instance == "missing":
             monkeypatch.delattr(sys.modules["server"].PromptServer, "instance")
         else:

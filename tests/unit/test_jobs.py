@@ -212,7 +212,7 @@ def test_a_size_is_read_back_as_it_is_written(text):
 @pytest.mark.parametrize(
     "text", ["", "auto", "1280", "1280X720", "1280 x 720", "0x0", "-1x5", "01x5", "1e3x720", "123456x720"]
 )
-def test_a_text_that_is_no_size_is_refused_with_an_example(text):
+def test_a_text_that_is_not_a_size_is_refused_with_an_example(text):
     with pytest.raises(InvalidInputError, match="1280x720"):
         Size.parse(text)
 
@@ -249,7 +249,7 @@ def test_a_text_that_is_no_size_is_refused_with_an_example(text):
         pytest.param("https://[::1/cat.png", "not a usable address", id="open bracket"),
     ],
 )
-def test_an_address_that_runcomfy_could_never_fetch_is_refused_without_repeating_it(url, words):
+def test_an_address_that_runcomfy_could_never_download_is_refused_without_repeating_it(url, words):
     with pytest.raises(InvalidInputError) as raised:
         check_image_url(url)
     assert words in str(raised.value)

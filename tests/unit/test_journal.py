@@ -172,7 +172,7 @@ def test_a_late_cost_and_a_late_start_leave_the_state_alone(journal, clock):
     assert (journal.record_cost(job, 2.4).state, journal.get(job.id).cost_usd) == (S.DOWNLOADED, 2.4)
 
 
-def test_a_clip_whose_file_is_gone_is_fetched_again_and_not_bought_again(journal):
+def test_a_clip_whose_file_is_gone_is_downloaded_again_and_not_bought_again(journal):
     job = journal.record_file_gone(job_in(journal, S.DOWNLOADED))
     assert (job.state, job.path, job.file_bytes, job.video_url) == (
         S.COMPLETED,

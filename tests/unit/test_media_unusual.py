@@ -129,7 +129,7 @@ def test_a_cover_before_the_tracks_is_not_the_film(clip, tmp_path):
 
 
 @pytest.mark.parametrize("zeros", [1, 2, 3, 8, 1000])
-def test_zeros_behind_a_nal_unit_are_no_hole_and_zeros_in_a_slice_are(zeros):
+def test_zeros_behind_a_nal_unit_are_not_a_hole_and_zeros_in_a_slice_are(zeros):
     is_blank = blank_finder("h264", b"\x01\x64\x00\x0a\xff")
 
     def packet(*units):

@@ -128,7 +128,7 @@ def test_a_request_that_another_job_has_is_not_adopted(journal):
         look(request_id="request-1", action="adopt")
 
 
-def test_a_state_can_change_at_any_time_so_the_status_node_always_looks_anew():
+def test_a_state_can_change_at_any_time_so_the_status_node_always_looks_again():
     assert math.isnan(Status.IS_CHANGED(request_id="", action="check"))
 
 

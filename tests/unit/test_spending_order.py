@@ -261,7 +261,7 @@ def test_a_purchase_that_would_pass_the_cap_is_not_made(tmp_path):
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_a_cancelled_job_is_bought_anew_only_if_the_cancel_was_ours(world, is_ours):
+def test_a_cancelled_job_is_bought_again_only_if_the_cancel_was_ours(world, is_ours):
     usual = world.collect
 
     def cancelled(job, _run):

@@ -64,7 +64,8 @@ test("the price says what a run can cost, and when it is unknown", () => {
   const price = { min_usd: 1.2, max_usd: 1.2 };
   const table = [
     [price, { maxClips: 1, isRehearsal: false }, "$1.20"],
-    [price, { maxClips: 4, isRehearsal: false }, "$1.20 per clip, 4 at most: $4.80"],
+    [price, { maxClips: 4, isRehearsal: false }, "$1.20 per clip, up to $4.80"],
+    [{ min_usd: 1.2, max_usd: 2 }, { maxClips: 3, isRehearsal: false }, "$1.20–$2.00 per clip, up to $6.00"],
     [price, { maxClips: null, isRehearsal: false }, "$1.20 per clip"],
     [{ min_usd: 1.2, max_usd: 2 }, { maxClips: 1, isRehearsal: false }, "$1.20–$2.00"],
     [price, { maxClips: 1, isRehearsal: true }, "free rehearsal"],
@@ -98,7 +99,7 @@ test("a row says what a job is and what it cost", () => {
 
 test("a state that is not known here is shown as it is called", () => {
   assert.equal(chip(job({ state: "daydreaming" })).label, "daydreaming");
-  assert.equal(chip(job({ is_clip_gone: true })).label, "file gone");
+  assert.equal(chip(job({ is_clip_gone: true })).label, "file missing");
   assert.equal(chip(job({ state: "failed", is_released: true })).label, "failed, released");
 });
 
@@ -108,7 +109,7 @@ test("what is being done comes before what went wrong, and that before what is k
   assert.equal(remark(job({ trouble: "It broke.", state: "failed", reason: "No." })).text, "It broke.");
   assert.match(remark(job({ state: "failed", reason: "Blocked." })).text, /^Blocked\. RunComfy charged/);
   assert.match(remark(job({ state: "uncertain", reason: "It broke off." })).text, /adopt its request id/);
-  assert.match(remark(job({ state: "uncertain", is_released: true })).text, /^You gave it up/);
+  assert.match(remark(job({ state: "uncertain", is_released: true })).text, /^Released: /);
 });
 
 test("totals stand against the limit, also one of nothing and one that is passed", () => {
@@ -135,12 +136,12 @@ test("the words of the server are shown; an older server and a broken one are to
   assert.equal(sentence(409, { error: "There is no RunComfy token." }), "There is no RunComfy token.");
   assert.match(sentence(404, null), /older than this page/);
   assert.match(sentence(405, null), /Restart ComfyUI/);
-  assert.match(sentence(500, {}), /answered with 500/);
+  assert.match(sentence(500, {}), /answered with HTTP 500/);
 });
 
 const answering = (answer) => new Server({ apiURL: (path) => `/api${path}`, fetchApi: answer });
 
-test("a server that cannot be reached is told in words, and nothing that is no JSON passes for an answer", async () => {
+test("a server that cannot be reached is told in words, and nothing that is not JSON passes for an answer", async () => {
   await assert.rejects(answering(async () => { throw new TypeError("Failed to fetch"); }).get("/jobs"), new ServerError(UNREACHABLE));
   await assert.rejects(answering(async () => new Response("<html>", { status: 200 })).get("/jobs"), ServerError);
 });
@@ -164,7 +165,7 @@ test("only what changes something carries our header, and a tag spares an answer
 test("a token is described by its place and its end", () => {
   const token = { origin: "saved", variable: null, hint: "1234", has_saved: true, problem: "" };
   assert.equal(tokenSentence(token), "The token ends in …1234. It is saved on this server.");
-  assert.match(tokenSentence({ ...token, origin: "environment", variable: "RUNCOMFY_TOKEN" }), /RUNCOMFY_TOKEN; change it there\. The one saved here is not used\./);
+  assert.match(tokenSentence({ ...token, origin: "environment", variable: "RUNCOMFY_TOKEN" }), /RUNCOMFY_TOKEN; change it there\. The token saved here is not used\./);
   assert.match(tokenSentence({ ...token, origin: "client", has_saved: false }), /command-line client/);
   assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
   assert.equal(tokenSentence({ ...token, origin: "none", problem: "There is no RunComfy token." }), "There is no RunComfy token.");

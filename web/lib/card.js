@@ -7,7 +7,7 @@ import { fileOf } from "./rows.js";
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
 
-const IDLE = "The clip plays here after a run. What was bought before is in the Sora 2 Pro tab.";
+const IDLE = "Your clip will play here. Earlier clips are in the Sora 2 Pro tab of the sidebar.";
 const REHEARSAL = "rehearsal-";
 const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
 
@@ -30,7 +30,7 @@ export class Card {
     this._video.addEventListener("error", () => this._showMissing());
     this._bar = h("progress.s2p-bar", { max: 1, value: 0, "aria-label": "Progress" });
     this._line = h("span.s2p-line", { role: "status" });
-    this._id = h("code.s2p-id", { title: "RunComfy's id of the request" });
+    this._id = h("code.s2p-id", { title: "RunComfy's request id" });
     this._copy = copyButton("request id", () => this._id.textContent ?? "");
     this._pager = h("span.s2p-pager", { hidden: true });
     this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": "Sora 2 Pro run" },
@@ -157,7 +157,7 @@ export class Card {
   _showMissing() {
     if (this._video.hidden) return;
     const text = this._state?.clips[this._index]?.text ?? "";
-    this._say(`The clip cannot be played: its file is not there any more, or this browser lacks the codec. ${text}`, false);
+    this._say(`The clip cannot be played: its file is missing, or this browser does not support its codec. ${text}`, false);
   }
 }
 

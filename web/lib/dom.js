@@ -38,7 +38,7 @@ export function copyButton(what, text) {
   button.addEventListener("click", async () => {
     const done = await copy(text());
     button.firstElementChild.className = done ? "pi pi-check" : "pi pi-times";
-    button.title = done ? "Copied" : "The browser refused to copy";
+    button.title = done ? "Copied" : "The browser blocked copying";
     setTimeout(() => {
       button.firstElementChild.className = "pi pi-copy";
       button.title = label;
@@ -65,11 +65,11 @@ export async function copy(text) {
 }
 
 /**
- * A button that wants to be pressed twice.
+ * A button that must be pressed twice.
  *
  * @param {string} label @param {string} question @param {() => void} act
  */
-export function sureButton(label, question, act) {
+export function confirmButton(label, question, act) {
   const button = h("button.s2p-button", { type: "button" }, label);
   let isArmed = false;
   const disarm = () => {

@@ -11,7 +11,7 @@ export function usd(amount) {
 /**
  * @typedef {object} Price
  * @property {number | null} min_usd
- * @property {number | null} max_usd They differ while the size is not settled.
+ * @property {number | null} max_usd They differ while the size is not known.
  */
 
 /**
@@ -27,7 +27,7 @@ export function priceLabel(price, { maxClips, isRehearsal }) {
   // A larger batch than `max_clips` is refused, so with one clip the price of a clip is that of the run.
   if (maxClips === 1) return each;
   if (maxClips === null) return `${each} per clip`;
-  return `${each} per clip, ${maxClips} at most: ${span(price.min_usd * maxClips, price.max_usd * maxClips)}`;
+  return `${each} per clip, up to ${usd(price.max_usd * maxClips)}`;
 }
 
 /** @param {number} min @param {number} max */

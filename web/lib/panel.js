@@ -41,7 +41,7 @@ export class JobsPanel {
     this._today = h("strong");
     this._allTime = h("strong");
     this._count = h("strong");
-    this._cap = h("progress.s2p-cap", { max: 1, "aria-label": "Spent today, of the limit" });
+    this._cap = h("progress.s2p-cap", { max: 1, "aria-label": "Spent today, out of the daily limit" });
     this._totals = h("dl.s2p-totals", { hidden: true },
       h("div", {}, h("dt", {}, "Today"), h("dd", {}, this._today)),
       h("div", {}, h("dt", {}, "All time"), h("dd", {}, this._allTime)),
@@ -80,7 +80,7 @@ export class JobsPanel {
   }
 
   async _load() {
-    // ComfyUI drops the panel's elements without a word when another tab is shown.
+    // ComfyUI removes the panel's elements without notice when another tab is shown.
     if (!this._isClosed && this._asked > 0 && !this.element.isConnected) this.close();
     if (this._isClosed) return;
     if (document.hidden) {
@@ -185,9 +185,9 @@ export class JobsPanel {
         ? [h("p", {}, `No job matches “${this._searched}”.`)]
         : [
           h("i.pi.pi-video", { "aria-hidden": "true" }),
-          h("p", {}, "No clips were bought yet."),
-          h("p", {}, "Add the node “Sora 2 Pro Image to Video (RunComfy)” and run it. Every clip is listed here with what it cost, "
-            + "and can be collected here even after a crash. Turn on “rehearse” in the node to try a graph for free."),
+          h("p", {}, "No clips yet."),
+          h("p", {}, "Add the node “Sora 2 Pro Image to Video (RunComfy)” and run it. Every clip you buy is listed here with its cost, "
+            + "and can be collected here even after a crash. To try a graph for free, turn on “rehearse” in the node."),
         ]),
     );
   }
@@ -209,7 +209,7 @@ export class JobsPanel {
   /** @param {Job} job */
   _addNode(job) {
     if (!addStatusNode(this._app, job.request_id ?? job.name)) {
-      this._toast("error", "The node Sora2ProStatus is not known here. Restart ComfyUI and reload the page.");
+      this._toast("error", "The Sora 2 Pro Status node is not loaded. Restart ComfyUI and reload the page.");
     }
   }
 

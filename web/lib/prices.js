@@ -54,7 +54,7 @@ export class Prices {
     const isKnown = price !== null && price.max_usd !== null;
     this._known.set(path, { price, until: Date.now() + (isKnown ? FRESH_MS : UNKNOWN_FRESH_MS) });
     this._redraw();
-    // Nobody else would ask again for a badge that is not drawn anew by itself.
+    // Nobody else would ask again for a badge that is not redrawn by itself.
     if (!isKnown) setTimeout(() => this._redraw(), UNKNOWN_FRESH_MS + 1);
   }
 
@@ -79,7 +79,7 @@ function after(widget, act) {
 }
 
 /**
- * Let Nodes 2.0 draw the badges anew: newer front ends do when a widget changes that a badge has looked at, older ones when they
+ * Let Nodes 2.0 redraw the badges: newer front ends do when a widget changes that a badge has looked at, older ones when they
  * hear of a title. LiteGraph draws them all the time.
  *
  * @param {any} node

@@ -30,20 +30,20 @@ import { usd } from "./money.js";
 
 /** The words are those of the journal and of `Sora2ProStatus`; the search finds them. @type {Record<string, {tone: string, meaning: string}>} */
 const STATES = {
-  prepared: { tone: "quiet", meaning: "It was never sent." },
-  submitting: { tone: "busy", meaning: "It is being sent right now." },
-  submitted: { tone: "busy", meaning: "RunComfy has accepted it." },
-  completed: { tone: "warn", meaning: "The clip is ready at RunComfy, and not on this disk." },
-  downloaded: { tone: "good", meaning: "The clip is on this disk." },
-  rejected: { tone: "quiet", meaning: "RunComfy refused it." },
-  failed: { tone: "bad", meaning: "RunComfy says that it failed." },
+  prepared: { tone: "quiet", meaning: "It was never sent to RunComfy." },
+  submitting: { tone: "busy", meaning: "It is being sent to RunComfy." },
+  submitted: { tone: "busy", meaning: "RunComfy has accepted it: it is queued or rendering." },
+  completed: { tone: "warn", meaning: "The clip is ready at RunComfy but not downloaded yet." },
+  downloaded: { tone: "good", meaning: "The clip is saved on this disk." },
+  rejected: { tone: "quiet", meaning: "RunComfy rejected it." },
+  failed: { tone: "bad", meaning: "RunComfy reports that it failed." },
   cancelled: { tone: "quiet", meaning: "It was cancelled at RunComfy." },
-  uncertain: { tone: "warn", meaning: "Nobody knows whether RunComfy accepted it." },
+  uncertain: { tone: "warn", meaning: "It is not known whether RunComfy accepted it." },
 };
 
 /** @param {Job} job */
 export function chip(job) {
-  if (job.is_clip_gone) return { label: "file gone", tone: "warn", meaning: "The clip was on this disk and is not there any more." };
+  if (job.is_clip_gone) return { label: "file missing", tone: "warn", meaning: "The clip was saved on this disk, but its file is missing." };
   const state = STATES[job.state] ?? { tone: "quiet", meaning: "" };
   return { ...state, label: job.is_released ? `${job.state}, released` : job.state };
 }
@@ -82,11 +82,11 @@ function price(job) {
 export function remark(job) {
   if (job.activity) return { text: job.activity, tone: "busy" };
   if (job.trouble) return { text: job.trouble, tone: "bad" };
-  if (job.is_clip_gone) return { text: "The file was moved or deleted. Collecting it again costs nothing.", tone: "warn" };
-  if (job.is_released) return { text: `You gave it up: the same inputs buy a new clip. ${job.charge}`, tone: "quiet" };
+  if (job.is_clip_gone) return { text: "The file was moved or deleted. Collecting the clip again is free.", tone: "warn" };
+  if (job.is_released) return { text: `Released: running the same inputs again buys a new clip. ${job.charge}`, tone: "quiet" };
   if (job.state === "uncertain") {
     return {
-      text: `${job.reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if not, release the job.`,
+      text: `${job.reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if it is not, release the job.`,
       tone: "warn",
     };
   }

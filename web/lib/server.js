@@ -6,21 +6,21 @@ const HEADER = "X-Sora2Pro";
 export class ServerError extends Error {}
 
 /**
- * What to tell the user of an answer that is no good.
+ * What to tell the user about an answer that cannot be used.
  *
  * @param {number} status
- * @param {any} document What the server said, or null if it was no JSON.
+ * @param {any} document What the server said, or null if it was not JSON.
  */
 export function sentence(status, document) {
   if (typeof document?.error === "string" && document.error) return document.error;
   if (status === 404 || status === 405) {
-    return "This ComfyUI does not know the page's request: the node pack on the server is older than this page. "
+    return "The node pack on the server is older than this page. "
       + "Restart ComfyUI and reload the page.";
   }
-  return `ComfyUI's server answered with ${status}; its log says why.`;
+  return `ComfyUI's server answered with HTTP ${status}; see its log.`;
 }
 
-export const UNREACHABLE = "ComfyUI's server cannot be reached. What it was doing goes on; this page tries again by itself.";
+export const UNREACHABLE = "ComfyUI's server cannot be reached. Requests that RunComfy has accepted go on there. Trying again…";
 
 export class Server {
   /** @param {any} api ComfyUI's connection to its server. */

@@ -4,7 +4,7 @@
  * nothing is kept there: every entry draws itself and speaks to the pack's routes.
  */
 
-import { h, setText, sureButton } from "./dom.js";
+import { h, setText, confirmButton } from "./dom.js";
 import { usd } from "./money.js";
 import { sourceSentence, tokenSentence } from "./sources.js";
 
@@ -23,24 +23,24 @@ import { sourceSentence, tokenSentence } from "./sources.js";
 /** @type {Field[]} */
 const FIELDS = [
   {
-    label: "Spend limit per day in US dollars", name: "max_usd_per_day", isNumber: true,
-    tooltip: "A clip that would pass this limit is refused before anything is sent. Empty: no limit.",
+    label: "Daily spending limit (USD)", name: "max_usd_per_day", isNumber: true,
+    tooltip: "A clip that would go over this limit is blocked before anything is sent. Empty: no limit.",
     attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
   },
   {
-    label: "Paid requests at the same time", name: "max_parallel", isNumber: true,
-    tooltip: "How many paid requests may be under way at RunComfy at once.",
+    label: "Parallel paid requests", name: "max_parallel", isNumber: true,
+    tooltip: "How many paid requests may run at RunComfy at once.",
     attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },
   },
   {
     label: "Model id", name: "model_id", isNumber: false,
-    tooltip: "Only for a successor of the model with the same inputs.",
+    tooltip: "Change it only if RunComfy offers a successor of the model with the same inputs.",
     attributes: { type: "text", spellcheck: "false", placeholder: "openai/sora-2/pro/image-to-video" },
   },
 ];
 
-const TOKEN_TOOLTIP = "Made on runcomfy.com under Profile, API Token. It is kept on the server, in a file only ComfyUI's user can read, "
-  + "and never shown again.";
+const TOKEN_TOOLTIP = "Create one on runcomfy.com (Profile, API Token). It is stored on the server, in a file that only the account running ComfyUI "
+  + "can read, and never shown again.";
 
 /** @param {import("./server.js").Server} server */
 export function settings(server) {
@@ -75,7 +75,7 @@ function tokenRow(server) {
   const state = h("p.s2p-setting-note");
   const said = h("p.s2p-setting-note", { role: "status", "aria-live": "polite" });
   const check = h("button.s2p-button", { type: "button" }, "Check");
-  const forget = sureButton("Forget", "Delete it?", () => run(async () => show(await server.change("DELETE", "/token"), "Forgotten.")));
+  const forget = confirmButton("Delete", "Confirm delete", () => run(async () => show(await server.change("DELETE", "/token"), "Token deleted.")));
   const element = h("div.s2p-setting", {}, form, state, h("div.s2p-setting-line", {}, check, forget), said);
 
   /** @param {() => Promise<void>} work */

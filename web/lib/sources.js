@@ -26,14 +26,14 @@ export function sourceSentence(setting) {
 /** @param {Token} token */
 export function tokenSentence(token) {
   const ends = token.hint ? `ends in …${token.hint}` : "is set";
-  const also = token.has_saved && token.origin !== "saved" ? " The one saved here is not used." : "";
+  const also = token.has_saved && token.origin !== "saved" ? " The token saved here is not used." : "";
   switch (token.origin) {
     case "environment":
       return `The token ${ends}. It is set by the environment variable ${token.variable}; change it there.${also}`;
     case "saved":
       return `The token ${ends}. It is saved on this server.`;
     case "client":
-      return `The token ${ends}. It is the one of RunComfy's command-line client; one saved here is used instead.${also}`;
+      return `The token ${ends}. It comes from RunComfy's command-line client; a token saved here takes precedence.${also}`;
     default:
       return token.problem;
   }
