@@ -149,5 +149,5 @@ class Preferences:
         return ConfigurationError(
             f"The folder {self._state_dir()} cannot be written ({error.strerror or error}).",
             money=UNCHANGED,
-            remedy="Make room or set the folder's rights, or point RUNCOMFY_STATE_DIR to another folder.",
+            remedy="Make room or change the folder's permissions, or point RUNCOMFY_STATE_DIR to another folder.",
         )

@@ -33,7 +33,7 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
         case p.Preparing():
             return "Preparing the picture"
         case p.WaitingForSlot(limit):
-            return f"Waiting: {limit} paid request{'s are' if limit != 1 else ' is'} already in flight (RUNCOMFY_MAX_PARALLEL)"
+            return f"Waiting: {limit} paid request{'s are' if limit != 1 else ' is'} already running (RUNCOMFY_MAX_PARALLEL)"
         case p.Following():
             return "Another node is already making this clip; waiting for it (no second charge)"
         case p.Submitting(expected_usd):

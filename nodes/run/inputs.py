@@ -169,7 +169,7 @@ def check_folder(folder: Path) -> None:
         another = "another folder, one with a shorter path" if error.errno in PATH_TOO_LONG else "another folder"
         raise ConfigurationError(
             f"Clips cannot be written to {folder} ({error.strerror or error}).",
-            remedy=f"Make room or set the folder's rights, or point RUNCOMFY_OUTPUT_DIR to {another}.",
+            remedy=f"Make room or change the folder's permissions, or point RUNCOMFY_OUTPUT_DIR to {another}.",
         ) from error
     if free_bytes < MIN_FREE_DISK_BYTES:
         raise NotEnoughRoomError(

@@ -119,7 +119,7 @@ class Actions:
             return Outcome(Action.ADOPT, self._journal.adopt(current, request_id))
 
     def release(self, ref: JobRef) -> Outcome:
-        """Give a job up, so that the same inputs can be bought again.
+        """Release a job, so that the same inputs can be bought again.
 
         Raises:
             InvalidInputError: RunComfy still knows the request, or the job needs no release.

@@ -45,7 +45,7 @@ class Buyer:
         collector: Collects the clip of a known job.
         pricing: What a clip is expected to cost.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
-        slots: Those of the account in use, one for each paid request in flight.
+        slots: Those of the account in use, one for each paid request that is running.
         max_usd_per_day: The spend cap as of now, or None.
         policy: The figures of the backoff.
         sleep: Waits between attempts to write a record.

@@ -80,7 +80,7 @@ class Collector:
             raise with_job(error, job) from error.__cause__
 
     def look_again(self, job: Job, run: Run) -> Job:
-        """Ask once more about a request that failed or was cancelled: if RunComfy has changed its mind, collect it.
+        """Ask again about a request that failed or was cancelled: if RunComfy has changed its mind, collect it.
 
         Raises:
             GenerationFailedError: It is still failed.

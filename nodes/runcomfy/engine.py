@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 RETRY_BASE_S = 1.0
 _KEY_OF_PROCESS = os.urandom(32)
-# Paid requests in flight by address and account. They outlive every engine: a change of settings does not start the count again.
+# Paid requests that are running, by address and account. They outlive every engine, so that a change of settings does not
+# start the count again.
 _paid_requests: dict[str, Slots] = {}
 
 

@@ -165,7 +165,7 @@ class Picture:
         """A hosted picture.
 
         Raises:
-            InvalidInputError: The address is not one that RunComfy can fetch.
+            InvalidInputError: The address is not one that RunComfy can download from.
         """
         url = url.strip()
         check_image_url(url)
@@ -246,7 +246,7 @@ def check_prompt(prompt: str, model: ModelSpec) -> None:
         prompt.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            "The prompt holds half of a character (a lone surrogate), which cannot be sent.", remedy="Type it again."
+            "The prompt holds a broken character (a lone surrogate), which cannot be sent.", remedy="Type it again."
         ) from None
     if not any(map(_is_visible, prompt)):
         what = "The prompt is empty." + (" All its characters are invisible." if prompt.strip() else "")
@@ -282,7 +282,7 @@ class Job:
         expected_usd: What the clip was expected to cost when it was submitted.
         cost_usd: What RunComfy says it cost; it may say so late.
         may_be_charged: Whether RunComfy may have charged for it, as far as is known.
-        is_released: Whether the user gave the job up so that the same inputs can be bought again.
+        is_released: Whether the user released the job so that the same inputs can be bought again.
         reason: RunComfy's words, or ours, for the state the job is in.
         api_base: The address of the API at which it was bought; None where the journal was too old to say.
         account: What stands for the account that bought it (see `origin.account_of`), or None.

@@ -1,4 +1,4 @@
-"""Can RunComfy fetch a picture from an address, and is there one? Pure: no name is looked up, nothing is asked."""
+"""Can RunComfy download a picture from an address, and is there one? Pure: no name is looked up, nothing is asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRIVATE_NAMES = re.compile(
     r"(.*\.)?(localhost|localdomain|local|internal|intranet|private|corp|home|lan|home\.arpa)", re.DOTALL
 )
 # Never in the public DNS: https://www.rfc-editor.org/rfc/rfc6761#section-6, https://www.rfc-editor.org/rfc/rfc7686 (onion),
-# https://www.rfc-editor.org/rfc/rfc9476 (alt). RunComfy is asked to fetch, so it is enough that no server has such a name.
+# https://www.rfc-editor.org/rfc/rfc9476 (alt). RunComfy is asked to download, so it is enough that no server has such a name.
 RESERVED_NAMES = re.compile(r"(.*\.)?(test|example|invalid|onion|alt)", re.DOTALL)
 # https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4; hosts with an underscore exist.
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)+[a-z0-9_-]{1,63}")
@@ -206,7 +206,7 @@ def page_at(host: str, path: str, query: str) -> Page | None:
 
 
 def check_image_url(url: str) -> None:
-    """Refuse an address that RunComfy could never fetch a picture from.
+    """Refuse an address that RunComfy could never download a picture from.
 
     The message never repeats the address: it may hold a signature.
 

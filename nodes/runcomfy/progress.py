@@ -114,7 +114,7 @@ class Preparing:
 
 @dataclass(frozen=True, slots=True)
 class WaitingForSlot:
-    """As many paid requests as the user allows are already in flight."""
+    """As many paid requests as the user allows are already running."""
 
     limit: int
 

@@ -119,7 +119,7 @@ def failure_of(job: Job) -> RunComfyError:
             money=charge_sentence(job),
             remedy="Run the node again for a new one."
             if not job.holds_fingerprint
-            else "It is not sent again by itself: change the seed to buy another take, or release it in Sora2ProStatus.",
+            else "It is not sent again automatically: change the seed to buy another take, or release it in Sora2ProStatus.",
             request_id=job.request_id,
             job_id=job.id,
         )
@@ -128,7 +128,7 @@ def failure_of(job: Job) -> RunComfyError:
         money="RunComfy does not say whether it charges for failed generations: look under Usage on runcomfy.com."
         if job.cost_usd is None
         else charge_sentence(job),
-        remedy="Running it again only asks RunComfy once more; the request is not sent again. Change the prompt, the picture or "
+        remedy="Running it again only asks RunComfy again; the request is not sent again. Change the prompt, the picture or "
         "the seed to buy another take, or release the job in Sora2ProStatus.",
         request_id=job.request_id,
         job_id=job.id,
@@ -165,8 +165,8 @@ def unknown_at_runcomfy(error: NotFoundError, job: Job) -> NotFoundError:
 def uncertain(job: Job) -> SubmissionUncertainError:
     """What to tell of a job that may or may not have been accepted."""
     return SubmissionUncertainError(
-        f"Nobody knows whether RunComfy accepted this request: {job.reason}",
-        money="It may have been charged, so it is not sent again by itself.",
+        f"It is not known whether RunComfy accepted this request: {job.reason}",
+        money="It may have been charged, so it is not sent again automatically.",
         remedy="Look under Generations on runcomfy.com. If the clip is there, put its request id into Sora2ProStatus and choose "
         f"'adopt'. If it is not there after some minutes, put {job.name} there and choose 'release'; then run the node again "
         "to buy it again.",
@@ -204,7 +204,7 @@ def describe(job: Job) -> str:
         JobState.PREPARED: " It was never sent.",
         JobState.SUBMITTING: " It is being sent right now.",
         JobState.COMPLETED: " The clip is ready at RunComfy: run the node again, or collect it here.",
-        JobState.UNCERTAIN: " Nobody knows whether RunComfy accepted it: adopt a request id, or release it.",
+        JobState.UNCERTAIN: " It is not known whether RunComfy accepted it: adopt a request id, or release it.",
     }.get(job.state, "")
     return f"{name} is {job.state.value}.{kind}{reason}{next_step}{where}{released} {charge_sentence(job)}"
 

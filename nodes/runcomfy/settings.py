@@ -41,7 +41,7 @@ class Settings:
     Attributes:
         api_base_url: Without a trailing slash and without `/v1`.
         timeout_s: How long a request may render, counted from the moment it left the queue.
-        max_parallel: Paid requests in flight at once.
+        max_parallel: Paid requests running at once.
         max_usd_per_day: The spend cap of a calendar day, or None.
     """
 

@@ -47,8 +47,8 @@ def test_a_death_during_the_submit_is_told_and_never_repeated(nursery, emulator,
     assert life.end() is None
     emulator.clear_faults()
     error = promises.attempt(rig)
-    assert "Nobody knows whether RunComfy accepted this request" in str(error)
-    assert "It may have been charged, so it is not sent again by itself." in str(error)
+    assert "It is not known whether RunComfy accepted this request" in str(error)
+    assert "It may have been charged, so it is not sent again automatically." in str(error)
     assert len(emulator.seen(Call.SUBMIT)) == 1
     promises.assert_clip_for_one_charge(rig, emulator, clip)
 

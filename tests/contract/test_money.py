@@ -159,7 +159,7 @@ def test_many_at_the_same_moment_do_not_pass_the_limit_together(emulator, rig_on
 
 
 ON_ITS_WAY = "RunComfy has accepted it and will charge for it (expected: $1.20)."
-PERHAPS = "It may have been charged, so it is not sent again by itself."
+PERHAPS = "It may have been charged, so it is not sent again automatically."
 KEPT = "The clip is paid for and still kept at RunComfy."
 FAILED = "RunComfy does not say whether it charges for failed generations: look under Usage on runcomfy.com."
 

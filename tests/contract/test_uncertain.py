@@ -41,10 +41,10 @@ def test_the_user_reads_what_happened_what_it_may_cost_and_both_ways_out(emulato
     with pytest.raises(SubmissionUncertainError) as error:
         rig.run()
     assert str(error.value) == (
-        "Nobody knows whether RunComfy accepted this request: RunComfy had an internal error (HTTP 503): The emulator was told "
-        "to say so. It may have been charged, so it is not sent again by itself. Look under Generations on runcomfy.com. If the "
-        "clip is there, put its request id into Sora2ProStatus and choose 'adopt'. If it is not there after some minutes, put "
-        "job-1 there and choose 'release'; then run the node again to buy it anew. (job: job-1)"
+        "It is not known whether RunComfy accepted this request: RunComfy had an internal error (HTTP 503): The emulator "
+        "was told to say so. It may have been charged, so it is not sent again automatically. Look under Generations on "
+        "runcomfy.com. If the clip is there, put its request id into Sora2ProStatus and choose 'adopt'. If it is not there "
+        "after some minutes, put job-1 there and choose 'release'; then run the node again to buy it again. (job: job-1)"
     )
 
 
@@ -54,7 +54,7 @@ def test_it_says_the_same_however_often_it_is_run_and_sends_nothing(emulator, ri
         with pytest.raises(SubmissionUncertainError):
             rig_on(emulator).run()
     assert len(emulator.seen(Call.SUBMIT)) == 1
-    assert "Nobody knows whether RunComfy accepted it" in rig_on(emulator).act("check", job.name).report
+    assert "It is not known whether RunComfy accepted it" in rig_on(emulator).act("check", job.name).report
 
 
 @pytest.mark.parametrize("names_the_job", [False, True])

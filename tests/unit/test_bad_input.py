@@ -70,7 +70,7 @@ TABLE = [
     ("an invisible prompt", {"prompt": "\u200b\u200d\ufeff"}, "The prompt is empty.", "Describe what should happen"),
     ("a prompt of one NUL", {"prompt": "\x00"}, "The prompt is empty.", "Describe what should happen"),
     ("an over-long prompt", {"prompt": "x" * 32_001}, "32,001 characters", "Shorten it."),
-    ("half a character", {"prompt": "\ud800"}, "half of a character", "Type it again."),
+    ("half a character", {"prompt": "\ud800"}, "broken character", "Type it again."),
     ("a size of no model", {"size": "1920x1080"}, "does not accept '1920x1080' as 'size'", "Choose one of 1280x720"),
     ("a size that is none", {"size": "wide"}, "does not accept 'wide' as 'size'", "1280x720"),
     ("seconds of no model", {"seconds": 5}, "does not accept 5 as 'seconds'", "Choose one of 4, 8, 12."),

@@ -126,7 +126,7 @@ def test_no_two_fields_of_a_request_can_flow_into_each_other():
         pytest.param({"prompt": ""}, "prompt is empty", id="no prompt"),
         pytest.param({"prompt": " \n\t "}, "prompt is empty", id="blank prompt"),
         pytest.param({"prompt": "x" * 32_001}, "32,001 characters; the model takes 32,000", id="long prompt"),
-        pytest.param({"prompt": "a \ud800 cat"}, "half of a character", id="half a character"),
+        pytest.param({"prompt": "a \ud800 cat"}, "broken character", id="half a character"),
         pytest.param({"size": "1920x1080"}, "does not accept '1920x1080' as 'size'", id="size of no model"),
         pytest.param({"size": "720x720"}, "Choose one of 1280x720, 720x1280, 1024x1792, 1792x1024", id="square"),
         pytest.param({"seconds": 5}, "does not accept 5 as 'seconds'. Nothing was sent", id="seconds between"),

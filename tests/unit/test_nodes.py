@@ -237,7 +237,7 @@ class TestAdvice:
         lost = uncertain(made_job(JobState.UNCERTAIN, id=9, reason="The line broke."))
         said = self.advice({1: self.failed(reason="a face"), 2: lost}, 3)
         assert "put job-9 there and choose 'release'" in said
-        assert "Clip 2 (job-9) failed too: Nobody knows whether RunComfy accepted this request" in said
+        assert "Clip 2 (job-9) failed too: It is not known whether RunComfy accepted this request" in said
 
     def test_where_every_picture_was_refused_nothing_is_lost_by_a_change(self):
         refused = {number: InvalidRequestError("The prompt is refused.", status_code=400) for number in (1, 2)}

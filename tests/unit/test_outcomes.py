@@ -42,7 +42,7 @@ def test_a_failure_without_a_reason_says_so():
     ("changes", "money", "remedy"),
     [
         ({}, "Nothing was charged for it.", "Run the node again for a new one."),
-        ({"may_be_charged": True}, "It may have been charged.", "It is not sent again by itself"),
+        ({"may_be_charged": True}, "It may have been charged.", "It is not sent again automatically"),
     ],
 )
 def test_a_cancelled_request_says_whether_the_way_is_free(changes, money, remedy):

@@ -6,8 +6,8 @@ from sora2pro.nodes.runcomfy import progress as p
 
 TABLE = [
     (p.Preparing(), 0, "Preparing the picture", 0.0),
-    (p.WaitingForSlot(4), 0, "Waiting: 4 paid requests are already in flight (RUNCOMFY_MAX_PARALLEL)", 0.0),
-    (p.WaitingForSlot(1), 0, "Waiting: 1 paid request is already in flight (RUNCOMFY_MAX_PARALLEL)", 0.0),
+    (p.WaitingForSlot(4), 0, "Waiting: 4 paid requests are already running (RUNCOMFY_MAX_PARALLEL)", 0.0),
+    (p.WaitingForSlot(1), 0, "Waiting: 1 paid request is already running (RUNCOMFY_MAX_PARALLEL)", 0.0),
     (p.Following(), 0, "Another node is already making this clip; waiting for it (no second charge)", 0.0),
     (p.Submitting(None), 0, "Sending to RunComfy", 0.0),
     (p.Submitting(1.2), 0, "Sending to RunComfy (about $1.20)", 0.0),

@@ -43,7 +43,7 @@ from values import made_request
 
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
 NOT_CHARGED = "RunComfy did not accept the request, so nothing was charged."
-PERHAPS = "It may have been charged, so it is not sent again by itself."
+PERHAPS = "It may have been charged, so it is not sent again automatically."
 UNSENT = APIConnectionError("Port closed.", sent=False)
 
 

@@ -81,7 +81,7 @@ class _Transfer:
 
 
 class Downloader:
-    """Fetches clips.
+    """Downloads clips.
 
     Args:
         allows: Whether a clip may be downloaded from an address; asked again for every redirect.
@@ -144,8 +144,8 @@ class Downloader:
         except OSError as error:
             raise DownloadError(
                 f"The clip could not be written to {path.parent} ({error.strerror or error}).",
-                remedy="Make room, set the folder's rights or close what has the clip open; then run the node again: there is "
-                "no new charge.",
+                remedy="Make room, change the folder's permissions or close what has the clip open; then run the node again: "
+                "there is no new charge.",
             ) from error
         finally:
             with contextlib.suppress(OSError):
@@ -299,7 +299,7 @@ class Downloader:
         transfer.is_from_start = start == 0
         if (transfer.total_bytes or 0) > self._max_bytes:
             raise DownloadError(
-                f"The clip is said to be {transfer.total_bytes:,} bytes long, which is too long for a clip."
+                f"The reported length of the clip, {transfer.total_bytes:,} bytes, is too long for a clip."
             )
 
     def _copy(

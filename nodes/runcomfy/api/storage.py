@@ -149,7 +149,7 @@ def digest_of(path: Path) -> bytes:
 def coding_of(headers: Mapping[str, str]) -> str:
     """The codings of a body in the order in which they were applied; empty for none.
 
-    `identity` was asked for, but a content delivery network may compress all the same
+    `identity` was asked for, but a content delivery network may compress anyway
     (https://www.rfc-editor.org/rfc/rfc9110#section-8.4); `x-gzip` is `gzip`.
     """
     names = (name.strip().lower().removeprefix("x-") for name in headers.get("Content-Encoding", "").split(","))

@@ -121,7 +121,7 @@ class Database:
         except (sqlite3.OperationalError, OSError) as error:
             raise JournalUnavailableError(
                 f"The journal {self.path} cannot be used ({_plainly(error)}), and nothing is bought without a record.",
-                remedy="Make room or set the folder's rights, close other programs that hold the file, or point "
+                remedy="Make room or change the folder's permissions, close other programs that hold the file, or point "
                 "RUNCOMFY_STATE_DIR to a folder on a local disk; then run the node again.",
             ) from error
         except sqlite3.IntegrityError:
@@ -145,8 +145,8 @@ class Database:
             return JournalUnavailableError(
                 f"The journal {self.path} is damaged ({error}) and could not be set aside ({_plainly(trouble)}).",
                 money="Nothing was sent in this run.",
-                remedy="Make room on the disk or set the folder's rights, then run the node again. Do not delete the file: "
-                "what can be read of it keeps earlier purchases from being made again.",
+                remedy="Make room on the disk or change the folder's permissions, then run the node again. Do not delete the "
+                "file: what can be read of it keeps earlier purchases from being made again.",
             )
         look = (
             "look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; "
@@ -196,7 +196,7 @@ class Database:
                 give_name(copy, name)
             self._check_unused()
             if self._state_of_file() != damaged:
-                raise OSError(errno.EBUSY, "another program has changed it in this moment")
+                raise OSError(errno.EBUSY, "another program changed it at this moment")
             # SQLite would roll it back into the new file.
             self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
             give_name(new.path, self.path)
@@ -249,5 +249,5 @@ class Database:
 
 def _plainly(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, BlockingIOError):
-        return "other runs keep it busy"
+        return "other runs are using it"
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -166,7 +166,7 @@ class Journal:
         return self._move(job, JobState.REJECTED, may_be_charged=0, reason=reason)
 
     def record_uncertain(self, job: Job, reason: str) -> Job:
-        """Nobody knows whether RunComfy accepted the request."""
+        """It is not known whether RunComfy accepted the request."""
         return self._move_or_write_again(job, JobState.UNCERTAIN, reason=reason)
 
     def record_abandoned(self, job: Job) -> Job:
@@ -252,7 +252,7 @@ class Journal:
             ) from None
 
     def release(self, job: Job) -> Job:
-        """Give a job up, so that the same inputs can be bought again. Its possible charge still counts.
+        """Release a job, so that the same inputs can be bought again. Its possible charge still counts.
 
         Raises:
             InvalidInputError: The job is in a state that needs no release.

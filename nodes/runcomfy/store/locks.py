@@ -78,7 +78,7 @@ class LockFile:
         _lock(self.fileno(), is_exclusive=is_exclusive)
 
     def close(self) -> None:
-        """Close it, which ends its lock. A file system that reports an error here has closed it all the same."""
+        """Close it, which ends its lock. A file system that reports an error here has closed it anyway."""
         descriptor, self.descriptor = self.descriptor, None
         _open_files.discard(self)
         if descriptor is not None:
@@ -144,7 +144,7 @@ class JobLock:
         except OSError as error:
             raise JournalUnavailableError(
                 f"The state folder {self._path.parent.parent} cannot be written ({error.strerror}).",
-                remedy="Make room or set its rights, or point RUNCOMFY_STATE_DIR to another folder.",
+                remedy="Make room or change its permissions, or point RUNCOMFY_STATE_DIR to another folder.",
             ) from error
         try:
             if not (_is_locked_now(file) and self._is_current(file)):

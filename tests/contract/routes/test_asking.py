@@ -130,7 +130,6 @@ def test_what_is_not_a_number_is_refused_in_words(page, number):
         ("requests", "/jobs"),
         ("requests", "/jobs/1"),
         ("requests", "/price?size=1280x720&seconds=4"),
-        ("requests", "/settings"),
         ("sqlite3", "/jobs"),
         ("av", "/jobs/1/clip"),
     ],

@@ -84,7 +84,7 @@ def test_settings_are_kept_taken_back_and_refused_in_words(page, emulator):
     changed = page.ask("PUT", "/settings", json={"max_usd_per_day": 1, "max_parallel": 2}).json()["settings"]
     assert changed["max_usd_per_day"] == {"value": 1.0, "source": "file", "variable": "RUNCOMFY_MAX_USD_PER_DAY"}
     assert changed["max_parallel"]["value"] == 2
-    with pytest.raises(RunComfyError, match=r"would pass the limit of \$1\.00 a day"):
+    with pytest.raises(RunComfyError, match=r"would go over the daily limit of \$1\.00"):
         buy()
     assert page.jobs()["totals"]["max_usd_per_day"] == 1.0
     cleared = page.ask("PUT", "/settings", json={"max_usd_per_day": None}).json()["settings"]
