@@ -179,7 +179,7 @@ def test_a_journal_that_was_begun_again_does_not_mix_up_jobs_of_the_same_number(
     journal.database.path.unlink()
     other = bought(journal, prompt="another")
     assert other.id == sending.id
-    with pytest.raises(JournalUnavailableError, match="is not in the journal any more"):
+    with pytest.raises(JournalUnavailableError, match="is no longer in the journal"):
         journal.record_rejected(sending, "no money")
     again = journal.record_submitted(sending, "request-x")
     assert (again.fingerprint, again.request_id, again.state) == (sending.fingerprint, "request-x", JobState.SUBMITTED)
