@@ -69,7 +69,7 @@ class Mark:
 class FrameNumber:
     """The number of a frame in the upper left corner: 16 black or white blocks, and digits where there is room.
 
-    Works from 64 x 64 pixels on. `tests/clips.py` reads the blocks.
+    Works from 64 x 64 pixels on. `tests/support/clips.py` reads the blocks.
     """
 
     def __init__(self, width: int, height: int) -> None:

@@ -18,14 +18,13 @@ import requests
 from pack import load_pack
 
 load_pack()
-import promises  # noqa: E402 - the pack has to be loaded first
-import trouble  # noqa: E402 - as above
 from emulator import Call, Emulator, Fault, Timeline, fault_matrix  # noqa: E402 - as above
 from emulator.visitor import Visitor  # noqa: E402 - as above
-from lives import Nursery, Reaper  # noqa: E402 - as above
-from rig import Rig, request_of  # noqa: E402 - as above
 from sora2pro.nodes.media.rehearsal import render  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.progress import Downloading, StopSignal  # noqa: E402 - as above
+from support import assertions, fault_runs  # noqa: E402 - as above
+from support.engine_fixture import Rig, request_of  # noqa: E402 - as above
+from support.killed_processes import Forker, RandomKiller  # noqa: E402 - as above
 
 KILLS = 100
 SEED = 3
@@ -80,12 +79,12 @@ def clip_of(root, edge_pixels, seconds, fps):
 def faults(workshop):
     """Every fault at every step, once and lasting."""
     survived = double = 0
-    cases = [(fault, times) for fault in fault_matrix(*trouble.STEPS) for times in (1, None)]
+    cases = [(fault, times) for fault in fault_matrix(*fault_runs.STEPS) for times in (1, None)]
     for fault, times in cases:
         folder = workshop.folder()
         with workshop.emulator() as emulator:
             try:
-                trouble.assert_survived(fault, times, emulator, partial(workshop.rig, root=folder), workshop.small)
+                fault_runs.assert_survived(fault, times, emulator, partial(workshop.rig, root=folder), workshop.small)
                 survived += 1
             except AssertionError as error:
                 print(f"{fault}: {error}", file=sys.stderr)
@@ -97,20 +96,20 @@ def faults(workshop):
 
 def kills(workshop):
     """SIGKILL at random moments, then a run to the end."""
-    reaper, lost, double = Reaper(SEED), 0, 0
-    with Nursery() as nursery:
-        while reaper.kills < KILLS:
+    killer, lost, double = RandomKiller(SEED), 0, 0
+    with Forker() as forker:
+        while killer.kills < KILLS:
             folder = workshop.folder()
             with workshop.emulator() as emulator:
-                reaper.visit(lambda: nursery.begin(emulator, folder))  # noqa: B023 - called at once
-                promises.settle(emulator)
+                killer.visit(lambda: forker.begin(emulator, folder))  # noqa: B023 - called at once
+                assertions.settle(emulator)
                 try:
-                    promises.assert_clip_for_one_charge(workshop.rig(emulator, folder), emulator, workshop.small)
+                    assertions.assert_clip_for_one_charge(workshop.rig(emulator, folder), emulator, workshop.small)
                 except AssertionError as error:
                     lost += 1
                     print(error, file=sys.stderr)
                 double += any(count > 1 for count in emulator.charges_by_body().values())
-    yield "kills (SIGKILL at random moments)", str(reaper.kills)
+    yield "kills (SIGKILL at random moments)", str(killer.kills)
     yield "clips lost after a kill", str(lost)
     yield "double charges after a kill", str(double)
 

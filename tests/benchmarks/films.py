@@ -1,8 +1,8 @@
 """The clips that are measured: a pan over grain and soft shapes at about the bit rate of a generated clip."""
 
-import clips
 import cv2
 import numpy as np
+from support import clips
 
 _PAN = (3, 1)  # pixels per frame to the right and down
 _RATE = {"preset": "medium", "b": "10M", "maxrate": "12M", "bufsize": "20M"}

@@ -6,15 +6,15 @@ import sys
 import time
 
 import av
-import clips
 import cv2
 import numpy as np
 import torch
-from colours import FULL, LIMITED, LOSSLESS, MATRICES, planes, reference
 from pack import ROOT
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.picture import fit, fit_and_encode
 from sora2pro.nodes.media.rehearsal import render
+from support import clips
+from support.colours import FULL, LIMITED, LOSSLESS, MATRICES, planes, reference
 
 MIB = 1024**2
 

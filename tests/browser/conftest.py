@@ -7,11 +7,11 @@ import pytest
 from browser.desk import VIEW, Desk
 from browser.frontends import newest
 from browser.site import Site
-from clips import photo
 from comfyui.server import ComfyUI
 from emulator import Emulator, Timeline
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from support.clips import photo
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

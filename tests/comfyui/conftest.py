@@ -3,13 +3,13 @@
 import os
 
 import pytest
-from clips import photo
 from comfyui.graphs import PICTURE
 from comfyui.install import ROOT
 from comfyui.server import ComfyUI
 from comfyui.studio import Studio
 from emulator import Emulator, Timeline
 from PIL import Image
+from support.clips import photo
 
 # A pack of others, which PyPI does not have: its test is there for whoever names a folder that holds it.
 collect_ignore = [] if os.environ.get("VIDEOHELPERSUITE_PATH") else ["test_videohelpersuite.py"]

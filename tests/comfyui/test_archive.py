@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
-from archive import names
 from comfyui.graphs import PICTURE, one_clip
 from comfyui.install import ROOT
 from comfyui.server import ComfyUI
+from support.packaged_files import names
 
 
 @pytest.fixture

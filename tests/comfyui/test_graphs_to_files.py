@@ -6,12 +6,12 @@ from base64 import b64decode
 
 import numpy as np
 import pytest
-from clips import break_pictures, read_frame_number
 from comfyui import measured
 from comfyui.graphs import GENERATE, everything_saved, generation, loaded, node, one_clip
 from comfyui.studio import Studio
 from emulator import Call, State
 from PIL import Image
+from support.clips import break_pictures, read_frame_number
 
 FRAMES = 120  # 4 s at 30 frames a second
 

@@ -1,7 +1,7 @@
 """What ComfyUI sees of the pack: the nodes as saved workflows know them, and as they explain themselves."""
 
 import pytest
-from locked import NODES, inputs_of, outputs_of
+from support.locked_nodes import NODES, inputs_of, outputs_of
 
 
 @pytest.fixture(scope="module", params=NODES)

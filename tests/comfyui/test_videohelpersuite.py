@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from clips import photo
 from comfyui import measured
 from comfyui.graphs import GENERATE, PICTURE, node, one_clip
 from comfyui.install import ROOT, install_into
 from comfyui.server import ComfyUI
 from PIL import Image
+from support.clips import photo
 
 
 @pytest.fixture(scope="module")

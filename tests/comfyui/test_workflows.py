@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import requests
 import torch
-from clips import read_frame_number
 from comfyui import measured
 from comfyui.examples import NAMES, NOTES, RECOVERY, Example, converted
 from comfyui.graphs import GENERATOR, generation, loaded, node
 from emulator import Call, State
 from PIL import Image
+from support.clips import read_frame_number
 
 TITLE_HEIGHT = 30
 MAX_THUMBNAIL_BYTES = 60_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from emulator import Emulator, Timeline
-from rig import Rig
 from sora2pro.nodes.media.rehearsal import render
+from support.engine_fixture import Rig
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import promises
 import pytest
 from emulator import Call, Fault
-from loopback import Loopback, answer, dripping
-from rig import PATIENT, Rig, request_of
 from sora2pro.nodes.errors import RunComfyError, Stopped
 from sora2pro.nodes.runcomfy.api.client import Timeouts
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Retrying, StopSignal
+from support import assertions
+from support.engine_fixture import PATIENT, Rig, request_of
+from support.loopback_server import Loopback, answer, dripping
 
 OWN = "https://playgrounds-storage-public.runcomfy.net"
 MALFORMED = [
@@ -37,32 +37,32 @@ def answered(call, **put):
 @pytest.mark.parametrize("code", ["0", "000000", 200, "OK", 400_002])
 def test_an_accepted_request_is_never_thrown_away_for_the_code_beside_it(emulator, rig, clip, code):
     emulator.inject(answered(Call.SUBMIT, error_code=code))
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 @pytest.mark.parametrize("call", [Call.STATUS, Call.RESULT])
 @pytest.mark.parametrize("code", ["0", "000000", 200, "OK"])
 def test_a_code_that_says_that_all_is_well_makes_no_clip_uncollectable(emulator, rig, clip, call, code):
     emulator.inject(answered(call, error_code=code))
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 @pytest.mark.parametrize("address", MALFORMED)
 def test_a_malformed_address_ends_in_a_sentence_and_the_clip_can_be_had_later(emulator, rig_on, clip, address):
     emulator.inject(answered(Call.RESULT, output={"video": address}))
-    error = promises.attempt(rig_on(emulator))
+    error = assertions.attempt(rig_on(emulator))
     assert isinstance(error, RunComfyError)
-    promises.assert_honest(error, emulator)
+    assertions.assert_honest(error, emulator)
     assert emulator.requests[0].request_id in str(error)
     assert str(error).isprintable()
     emulator.clear_faults()
-    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+    assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 def test_the_words_of_an_answer_are_shown_short_and_clean(emulator, rig_on):
     evil = "\x1b[31m\u202e" + "x" * 100_000
     emulator.inject(answered(Call.RESULT, status="failed", output=None, error=evil))
-    error = promises.attempt(rig_on(emulator))
+    error = assertions.attempt(rig_on(emulator))
     assert str(error).isprintable()
     assert len(str(error)) < 1500
 
@@ -79,21 +79,21 @@ def test_a_file_that_the_storage_does_not_know_yet_is_waited_for(emulator, rig_o
 
 def test_stop_ends_the_wait_for_a_file_that_is_not_known_yet(emulator, rig_on, clip):
     emulator.inject(Fault(Call.DOWNLOAD, "404", times=None))
-    said = promises.stopped_at(Retrying, rig_on(emulator, fresh_link_waits_s=(3600.0,)).run)
+    said = assertions.stopped_at(Retrying, rig_on(emulator, fresh_link_waits_s=(3600.0,)).run)
     assert "there is no new charge" in said
     emulator.clear_faults()
-    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+    assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.uname().sysname != "Linux", reason="such names are only on Linux")
 def test_an_output_folder_whose_name_is_not_utf8_ends_in_a_sentence(emulator, rig_on, clip, tmp_path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xfcr"))
-    error = promises.attempt(rig_on(emulator, output_dir=folder))
+    error = assertions.attempt(rig_on(emulator, output_dir=folder))
     assert isinstance(error, RunComfyError)
     assert "not valid UTF-8" in str(error)
     assert str(error).isprintable()
-    promises.assert_honest(error, emulator)
-    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+    assertions.assert_honest(error, emulator)
+    assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 def serve(drip_from):

@@ -2,11 +2,10 @@
 
 import threading
 
-import clips
-import node_runs
 import pytest
 from emulator import Call, Fault, State, Timeline
 from sora2pro.nodes.errors import GenerationFailedError, InsufficientCreditsError, InvalidInputError
+from support import clips, node_runs
 
 AT_MOST_S = 60
 

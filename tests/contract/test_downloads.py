@@ -6,11 +6,11 @@ import threading
 import pytest
 from emulator import Call, Fault
 from emulator.visitor import Visitor
-from rig import MAX_CLIP_BYTES, Rig
 from sora2pro.nodes.errors import DownloadError, Stopped
 from sora2pro.nodes.runcomfy.api.download import MAX_TRANSFERS
 from sora2pro.nodes.runcomfy.api.http import PlainSession
 from sora2pro.nodes.runcomfy.progress import Downloading, Run, StopSignal, ignore
+from support.engine_fixture import MAX_CLIP_BYTES, Rig
 
 OWN = "playgrounds-storage-public.runcomfy.net"
 # A Location, and what is said of it: the host is only blamed where it is the host.

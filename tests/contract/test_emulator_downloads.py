@@ -2,10 +2,10 @@
 
 import av
 import pytest
-from clock import Clock
 from emulator import Emulator, Fault, State
 from emulator.calls import Call
 from emulator.visitor import CLIP, Visitor
+from support.clock import Clock
 
 
 class Renderer:

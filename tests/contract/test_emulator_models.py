@@ -11,11 +11,11 @@ import av
 import jsonschema
 import numpy as np
 import pytest
-from clips import read_frame_number
 from emulator import Emulator
 from emulator.models import CATALOGUE, EVERY_MODEL, OTHER_NAMES, SORA_2_PRO
 from emulator.quirks import PLAIN, QUIRKS, SCHEMA_QUIRKS
 from emulator.visitor import CLIP, Visitor, picture_uri
+from support.clips import read_frame_number
 
 PICTURE_URL = "https://example.com/fox.png"
 KLING = "kling/kling-3.0/pro/image-to-video"

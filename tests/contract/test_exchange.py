@@ -6,14 +6,14 @@ import tracemalloc
 from functools import partial
 
 import pytest
-from loopback import Loopback, answer, dripping, without_end
 from sora2pro.nodes.errors import APIConnectionError, APIError, APITimeoutError, ResponseFormatError, Stopped
 from sora2pro.nodes.runcomfy.api.answers import Phase
 from sora2pro.nodes.runcomfy.api.client import Client, RequestHandle, Timeouts
 from sora2pro.nodes.runcomfy.api.retry import Verdict, submission_verdict
 from sora2pro.nodes.runcomfy.credentials import Token
 from sora2pro.nodes.runcomfy.progress import StopSignal
-from values import made_request
+from support.loopback_server import Loopback, answer, dripping, without_end
+from support.values import made_request
 
 HANDLE = RequestHandle("request-1")
 HASTY = Timeouts(connect_s=0.4, read_s=0.4, submit_read_s=0.4, quick_s=0.4)

@@ -4,32 +4,31 @@ import socket
 import time
 from itertools import count
 
-import promises
 import pytest
-import trouble
-from clock import Clock
 from emulator import Call, Fault, Timeline, fault_matrix
-from rig import Rig
 from sora2pro.nodes.errors import NOTHING_SENT, APIConnectionError, GenerationTimeoutError, RunComfyError
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued
+from support import assertions, fault_runs
+from support.clock import Clock
+from support.engine_fixture import Rig
 
 DURATIONS = pytest.mark.parametrize("times", [1, None], ids=["once", "persistent"])
 
 
 @DURATIONS
-@pytest.mark.parametrize("fault", fault_matrix(*trouble.STEPS), ids=str)
+@pytest.mark.parametrize("fault", fault_matrix(*fault_runs.STEPS), ids=str)
 def test_no_fault_costs_a_second_charge_or_the_clip(emulator, rig_on, clip, fault, times):
-    trouble.assert_survived(fault, times, emulator, rig_on, clip)
+    fault_runs.assert_survived(fault, times, emulator, rig_on, clip)
 
 
 # Noise in place of the second half leaves the length and the index right: only decoding can tell.
 @pytest.mark.parametrize("fault", [f for f in fault_matrix(Call.DOWNLOAD) if f.kind.id != "junk"], ids=str)
 def test_no_fault_of_a_resumed_download_costs_the_clip(emulator, rig_on, clip, fault):
-    emulator.inject(Fault(Call.DOWNLOAD, "truncated"), trouble.coming(fault, times=1))
-    promises.attempt(rig_on(emulator, timeouts=trouble.hasty(fault)))
+    emulator.inject(Fault(Call.DOWNLOAD, "truncated"), fault_runs.coming(fault, times=1))
+    assertions.attempt(rig_on(emulator, timeouts=fault_runs.hasty(fault)))
     emulator.clear_faults()
-    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+    assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 @DURATIONS
@@ -37,20 +36,20 @@ def test_no_fault_of_a_resumed_download_costs_the_clip(emulator, rig_on, clip, f
 def test_no_fault_of_a_cancellation_costs_a_second_charge_or_the_clip(start_emulator, rig_on, clip, fault, times):
     clock = Clock()
     emulator = start_emulator(Timeline.by_clock(queued_s=60, rendering_s=60), clock=clock)
-    rig = rig_on(emulator, timeouts=trouble.hasty(fault))
-    said = promises.stopped_at(Queued, rig.run, just_before=lambda: emulator.inject(trouble.coming(fault, times)))
+    rig = rig_on(emulator, timeouts=fault_runs.hasty(fault))
+    said = assertions.stopped_at(Queued, rig.run, just_before=lambda: emulator.inject(fault_runs.coming(fault, times)))
     assert "request_id: req-" in said
-    assert emulator.charges == 0 or not promises.is_called_free(said)
-    promises.assert_paid_once_and_known(emulator, rig_on(emulator))
+    assert emulator.charges == 0 or not assertions.is_called_free(said)
+    assertions.assert_paid_once_and_known(emulator, rig_on(emulator))
     emulator.clear_faults()
     clock.step_s = 60
-    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+    assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 @pytest.mark.parametrize("fault", fault_matrix(Call.BALANCE), ids=str)
 def test_a_balance_that_cannot_be_read_is_an_error_of_ours(emulator, rig_on, fault):
-    emulator.inject(trouble.coming(fault, times=None))
-    with rig_on(emulator, timeouts=trouble.hasty(fault)).connect() as client, pytest.raises(RunComfyError):
+    emulator.inject(fault_runs.coming(fault, times=None))
+    with rig_on(emulator, timeouts=fault_runs.hasty(fault)).connect() as client, pytest.raises(RunComfyError):
         client.balance_usd()
     assert emulator.ledger == []
 
@@ -70,25 +69,25 @@ def unreachable_url(request, monkeypatch):
 def test_a_server_that_cannot_be_reached_costs_nothing_and_the_next_run_buys(
     unreachable_url, emulator, rig_on, clip, tmp_path
 ):
-    error = promises.attempt(Rig(unreachable_url, emulator.token, tmp_path))
+    error = assertions.attempt(Rig(unreachable_url, emulator.token, tmp_path))
     assert isinstance(error, APIConnectionError)
     assert NOTHING_SENT in str(error)
     rig = rig_on(emulator)
     assert rig.journal.newest().state is JobState.PREPARED
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_a_server_that_goes_away_later_leaves_the_clip_to_be_collected(
     unreachable_url, start_emulator, rig_on, clip, tmp_path
 ):
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
-    assert isinstance(promises.attempt(rig_on(emulator, timeout_s=0.1)), GenerationTimeoutError)
+    assert isinstance(assertions.attempt(rig_on(emulator, timeout_s=0.1)), GenerationTimeoutError)
     connect = Rig(unreachable_url, emulator.token, tmp_path).connect
-    gone = promises.attempt(rig_on(emulator, timeout_s=0.1, connect=connect))
+    gone = assertions.attempt(rig_on(emulator, timeout_s=0.1, connect=connect))
     assert isinstance(gone, RunComfyError)
-    promises.assert_honest(gone, emulator)
+    assertions.assert_honest(gone, emulator)
     emulator.release(emulator.requests[0].request_id)
-    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+    assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 @pytest.mark.parametrize("looks", range(1, 16))
@@ -100,4 +99,4 @@ def test_a_clock_that_is_set_while_a_clip_is_made_costs_nothing(emulator, rig_on
         return time.time() + (step_s if next(times) >= looks else 0)
 
     rig = rig_on(emulator, wall_clock=wall_clock, max_usd_per_day=5.0)
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)

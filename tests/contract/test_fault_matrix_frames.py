@@ -3,13 +3,11 @@
 import contextlib
 import sys
 
-import clips
-import node_runs
-import promises
 import pytest
 from emulator import Call, Fault
-from lives import Nursery, Reaper
 from sora2pro.nodes.errors import RunComfyError, SubmissionUncertainError
+from support import assertions, clips, node_runs
+from support.killed_processes import Forker, RandomKiller
 
 KILLS = 12
 SAMPLE = (
@@ -39,9 +37,9 @@ def emulator(emulator, point_to):
 
 
 @pytest.fixture(scope="module")
-def nursery():
-    with Nursery("node_runs") as nursery:
-        yield nursery
+def forker():
+    with Forker("support.node_runs") as forker:
+        yield forker
 
 
 def frames_after_trouble(emulator):
@@ -71,17 +69,17 @@ def test_after_a_fault_the_node_gives_every_frame_for_one_charge(emulator, fault
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork and pidfd")
 def test_a_node_that_is_killed_at_any_moment_gives_every_frame_for_one_charge(
-    nursery, start_emulator, point_to, tmp_path, death_seed
+    forker, start_emulator, point_to, tmp_path, death_seed
 ):
-    reaper = Reaper(death_seed)
+    killer = RandomKiller(death_seed)
     for number in range(10 * KILLS):
         emulator, root = start_emulator(), tmp_path / str(number)
         point_to(emulator, root)
-        reaper.visit(lambda: nursery.begin(emulator, root, environment=emulator.environment(root)))  # noqa: B023 - called at once
-        promises.settle(emulator)
+        killer.visit(lambda: forker.begin(emulator, root, environment=emulator.environment(root)))  # noqa: B023 - called at once
+        assertions.settle(emulator)
         assert len(frames_after_trouble(emulator)) == 8
         assert emulator.charges == 1
         emulator.close()
-        if reaper.kills >= KILLS:
+        if killer.kills >= KILLS:
             break
-    assert reaper.kills >= KILLS
+    assert killer.kills >= KILLS

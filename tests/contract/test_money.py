@@ -3,13 +3,13 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import promises
 import pytest
 from emulator import Call, Fault, Timeline
-from rig import request_of
 from sora2pro.nodes.errors import NOT_CHARGED, NOTHING_SENT, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued, StopSignal, Submitting
+from support import assertions
+from support.engine_fixture import request_of
 
 CLIP_USD = 1.2
 LIST_USD = 2.0
@@ -17,7 +17,7 @@ DAY_S = 86_400
 
 
 def refused_by_the_cap(rig, prompt="one too many"):
-    outcome = promises.attempt(rig, request_of(prompt))
+    outcome = assertions.attempt(rig, request_of(prompt))
     assert isinstance(outcome, SpendLimitError), outcome
     assert NOTHING_SENT in str(outcome)
     return str(outcome)
@@ -52,7 +52,7 @@ def test_what_was_paid_last_is_a_better_guide_than_the_catalogue(emulator, rig):
 
 def test_a_catalogue_out_of_order_blocks_nothing(emulator, rig, clip):
     emulator.inject(Fault(Call.CATALOGUE, "500", times=None))
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
     assert rig.journal.newest().expected_usd is None
 
 
@@ -93,20 +93,20 @@ def test_what_was_bought_before_is_served_though_the_limit_is_reached(emulator, 
 
 def test_what_is_under_way_counts(start_emulator, rig_on):
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
-    assert isinstance(promises.attempt(rig_on(emulator, timeout_s=0.05)), RunComfyError)
+    assert isinstance(assertions.attempt(rig_on(emulator, timeout_s=0.05)), RunComfyError)
     refused_by_the_cap(rig_on(emulator, max_usd_per_day=2.0, timeout_s=0.05))
 
 
 @pytest.mark.parametrize("after_accept", [False, True])
 def test_what_nobody_knows_counts(emulator, rig_on, after_accept):
     emulator.inject(Fault(Call.SUBMIT, "closed", after_accept=after_accept))
-    assert isinstance(promises.attempt(rig_on(emulator)), RunComfyError)
+    assert isinstance(assertions.attempt(rig_on(emulator)), RunComfyError)
     refused_by_the_cap(rig_on(emulator, max_usd_per_day=2.0))
 
 
 def test_what_failed_at_an_unknown_charge_counts(emulator, rig_on):
     emulator.inject(Fault(Call.RESULT, "ends-failed"))
-    assert isinstance(promises.attempt(rig_on(emulator)), RunComfyError)
+    assert isinstance(assertions.attempt(rig_on(emulator)), RunComfyError)
     refused_by_the_cap(rig_on(emulator, max_usd_per_day=2.0))
 
 
@@ -121,7 +121,7 @@ def test_what_failed_at_an_unknown_charge_counts(emulator, rig_on):
 )
 def test_what_was_refused_does_not_count(emulator, rig_on, fault):
     emulator.inject(fault)
-    assert isinstance(promises.attempt(rig_on(emulator)), RunComfyError)
+    assert isinstance(assertions.attempt(rig_on(emulator)), RunComfyError)
     emulator.clear_faults()
     rig_on(emulator, max_usd_per_day=1.2).run()
     assert emulator.charges == 1
@@ -150,7 +150,7 @@ def test_many_at_the_same_moment_do_not_pass_the_limit_together(emulator, rig_on
     limit = 3 * CLIP_USD
 
     def run(number):
-        return promises.attempt(rig_on(emulator, max_usd_per_day=limit), request_of(str(number)))
+        return assertions.attempt(rig_on(emulator, max_usd_per_day=limit), request_of(str(number)))
 
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(run, range(8)))
@@ -194,14 +194,14 @@ FAILED = "RunComfy does not say whether it charges for failed generations: look 
 )
 def test_every_error_says_what_is_known_of_the_charge(emulator, rig, fault, money):
     emulator.inject(fault)
-    error = promises.attempt(rig)
+    error = assertions.attempt(rig)
     assert isinstance(error, RunComfyError)
     assert money in str(error)
 
 
 def test_a_timeout_says_that_it_is_being_made_and_costs_no_more(start_emulator, rig_on):
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
-    error = promises.attempt(rig_on(emulator, timeout_s=0.05))
+    error = assertions.attempt(rig_on(emulator, timeout_s=0.05))
     assert ON_ITS_WAY in str(error)
     assert "Run the node again to pick up where it left off: there is no new charge." in str(error)
     assert rig_on(emulator).journal.newest().state is JobState.SUBMITTED

@@ -1,11 +1,11 @@
 """Two addresses and two accounts on one state folder: no clip is bought twice, and none is served for another."""
 
-import promises
 import pytest
 from emulator import State, Timeline
-from rig import Rig, request_of
 from sora2pro.nodes.errors import InvalidInputError, NotFoundError
 from sora2pro.nodes.runcomfy.jobs import JobState
+from support import assertions
+from support.engine_fixture import Rig, request_of
 
 RENDERING = Timeline.after_polls(queued=0, rendering=1_000_000)
 
@@ -19,7 +19,7 @@ def other(start_emulator):
 def under_way(start_emulator, rig_on):
     """An emulator and a job that is rendering there."""
     emulator = start_emulator(RENDERING)
-    promises.attempt(rig_on(emulator, timeout_s=0.05))
+    assertions.attempt(rig_on(emulator, timeout_s=0.05))
     return emulator, rig_on(emulator).journal.newest()
 
 
@@ -135,7 +135,7 @@ def test_a_clip_bought_with_an_older_version_is_served_and_not_bought_again(emul
 def test_a_failure_that_another_address_would_not_know_stays_collectable_at_its_own(start_emulator, other, rig_on):
     emulator, job = under_way(start_emulator, rig_on)
     emulator.release(job.request_id, State.FAILED, "blocked")
-    promises.attempt(rig_on(emulator))
+    assertions.attempt(rig_on(emulator))
     assert rig_on(emulator).journal.get(job.id).state is JobState.FAILED
     with pytest.raises(InvalidInputError, match="was bought at"):
         rig_on(other).collect(job.name)

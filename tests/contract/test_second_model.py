@@ -1,9 +1,7 @@
 """A model whose fields have other names and types is one value: everything the pack does for Sora it does for it too."""
 
-import promises
 import pytest
 from emulator.models import OTHER_NAMES
-from rig import PICTURE_URL
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.media.timeline import probe
 from sora2pro.nodes.page.jobs import Collecting, Panel
@@ -13,6 +11,8 @@ from sora2pro.nodes.runcomfy.jobs import GenerationRequest, Picture
 from sora2pro.nodes.runcomfy.models import Input, ModelSpec, PictureInput, Role, Size
 from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from sora2pro.nodes.runcomfy.sentences import describe_inputs
+from support import assertions
+from support.engine_fixture import PICTURE_URL
 
 SECOND = ModelSpec(
     model_id="studio/other-names/image-to-video",
@@ -45,7 +45,7 @@ def rig(rig_on, emulator):
 
 
 def test_it_is_bought_once_with_its_own_fields_and_types(emulator, rig, clip):
-    promises.assert_clip_for_one_charge(rig, emulator, clip, request())
+    assertions.assert_clip_for_one_charge(rig, emulator, clip, request())
     (charge,) = emulator.ledger
     assert charge.body == {
         "prompt": "A fox runs.",

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 from emulator import Call, Timeline
-from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, SpendLimitError
 from sora2pro.nodes.run.current import current_engine
 from sora2pro.nodes.runcomfy.progress import Run, StopSignal, WaitingForSlot, ignore
+from support.engine_fixture import request_of
 
 BY_HAND = Timeline.by_hand()
 

@@ -6,14 +6,14 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-import promises
 import pytest
 from emulator import Call, State, Timeline
-from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, JournalUnavailableError, RunComfyError, Stopped
 from sora2pro.nodes.runcomfy.progress import Queued, Rendering, StopSignal
 from sora2pro.nodes.runcomfy.store import database, locks
 from sora2pro.nodes.runcomfy.store.database import Database
+from support import assertions
+from support.engine_fixture import request_of
 
 PAGE_BYTES = 4096
 ACCESSES = pytest.mark.parametrize("access", range(1, 13))
@@ -76,36 +76,36 @@ def assert_refused_before_money(outcome, emulator):
 
 
 def assert_nothing_is_lost_by(database, emulator, rig_on, clip):
-    outcome = promises.attempt(rig_on(emulator, database=database))
+    outcome = assertions.attempt(rig_on(emulator, database=database))
     if isinstance(outcome, RunComfyError):
-        promises.assert_honest(outcome, emulator)
+        assertions.assert_honest(outcome, emulator)
     rig = rig_on(emulator)
-    promises.assert_paid_once_and_known(emulator, rig)
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_paid_once_and_known(emulator, rig)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_a_state_folder_that_is_a_file_stops_before_money(emulator, rig, tmp_path, clip):
     (tmp_path / "state").write_text("not a folder", encoding="utf-8")
-    assert_refused_before_money(promises.attempt(rig), emulator)
+    assert_refused_before_money(assertions.attempt(rig), emulator)
     (tmp_path / "state").unlink()
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_a_folder_for_locks_that_is_a_file_stops_before_money(emulator, rig, tmp_path, clip):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "locks").write_text("not a folder", encoding="utf-8")
-    assert_refused_before_money(promises.attempt(rig), emulator)
+    assert_refused_before_money(assertions.attempt(rig), emulator)
     (tmp_path / "state" / "locks").unlink()
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_a_full_disk_stops_before_money(emulator, rig_on, journal_path, clip):
     long = request_of("A fox runs. " * 500)
     rig_on(emulator).journal.check_writable()
-    outcome = promises.attempt(rig_on(emulator, database=FullDatabase(journal_path)), long)
+    outcome = assertions.attempt(rig_on(emulator, database=FullDatabase(journal_path)), long)
     assert_refused_before_money(outcome, emulator)
     assert "full" in str(outcome)
-    promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip, long)
+    assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip, long)
 
 
 def test_a_journal_that_another_program_holds_stops_before_money(emulator, rig_on, journal_path, clip):
@@ -113,8 +113,8 @@ def test_a_journal_that_another_program_holds_stops_before_money(emulator, rig_o
     rig.journal.check_writable()
     with contextlib.closing(sqlite3.connect(journal_path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert_refused_before_money(promises.attempt(rig), emulator)
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+        assert_refused_before_money(assertions.attempt(rig), emulator)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_a_file_system_that_refuses_locks_stops_before_money(emulator, rig, clip, monkeypatch):
@@ -123,12 +123,12 @@ def test_a_file_system_that_refuses_locks_stops_before_money(emulator, rig, clip
 
     # The operating system is what misbehaves here, so that is where the test reaches in.
     monkeypatch.setattr(locks, "_lock", refuse)
-    outcome = promises.attempt(rig)
+    outcome = assertions.attempt(rig)
     assert_refused_before_money(outcome, emulator)
     assert "No locks available" in str(outcome)
     assert "a folder on a local disk" in str(outcome)
     monkeypatch.undo()
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_a_journal_of_a_newer_version_is_left_as_it_is(emulator, rig_on, journal_path):
@@ -136,7 +136,7 @@ def test_a_journal_of_a_newer_version_is_left_as_it_is(emulator, rig_on, journal
     with contextlib.closing(sqlite3.connect(journal_path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = journal_path.read_bytes()
-    outcome = promises.attempt(rig_on(emulator))
+    outcome = assertions.attempt(rig_on(emulator))
     assert_refused_before_money(outcome, emulator)
     assert "newer version" in str(outcome)
     assert journal_path.read_bytes() == before
@@ -164,7 +164,7 @@ def test_a_damaged_journal_is_kept_aside_and_nothing_is_bought_in_that_run(
     damaged = damage(journal_path.read_bytes())
     journal_path.write_bytes(damaged)
     rig = rig_on(emulator) if is_restarted else rig
-    outcome = promises.attempt(rig)
+    outcome = assertions.attempt(rig)
     assert isinstance(outcome, JournalUnavailableError), outcome
     (aside,) = journal_path.parent.glob("journal.damaged-*")
     assert aside.read_bytes() == damaged
@@ -177,7 +177,7 @@ def test_a_clip_bought_before_the_damage_is_collected_by_its_id(emulator, rig_on
     request_id = rig_on(emulator).run().request_id
     journal_path.write_bytes(noise(journal_path.read_bytes()))
     rig = rig_on(emulator)
-    assert isinstance(promises.attempt(rig), JournalUnavailableError)
+    assert isinstance(assertions.attempt(rig), JournalUnavailableError)
     assert rig.collect(request_id).path.read_bytes() == clip
     assert emulator.charges == 1
 
@@ -192,12 +192,12 @@ def test_a_job_that_can_be_read_in_a_damaged_journal_is_not_bought_again(
     content[page * PAGE_BYTES : (page + 1) * PAGE_BYTES] = noise(bytes(PAGE_BYTES))
     journal_path.write_bytes(content)
     rig = rig_on(emulator) if is_restarted else rig
-    outcome = promises.attempt(rig)
+    outcome = assertions.attempt(rig)
     assert isinstance(outcome, JournalUnavailableError), outcome
     assert "1 job, is in a new one" in str(outcome)
     assert "\n" not in str(outcome)
     assert rig.run().id == bought.id
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def disk_is_full(*_arguments, **_options):
@@ -230,7 +230,7 @@ def test_a_damaged_journal_that_cannot_be_set_aside_stays_as_it_is_until_it_can(
     with monkeypatch.context() as trouble:
         trouble.setattr(place, name, fault)
         for _ in range(2):
-            outcome = promises.attempt(rig_on(emulator))
+            outcome = assertions.attempt(rig_on(emulator))
             assert isinstance(outcome, JournalUnavailableError), outcome
             assert emulator.charges == 1
             assert f"The journal {journal_path} is damaged" in str(outcome)
@@ -238,10 +238,10 @@ def test_a_damaged_journal_that_cannot_be_set_aside_stays_as_it_is_until_it_can(
             assert "is full" in str(outcome) or "No space left" in str(outcome)
     assert sorted(journal_path.parent.iterdir()) == before
     assert journal_path.read_bytes() == content
-    assert "1 job, is in a new one" in str(promises.attempt(rig_on(emulator)))
+    assert "1 job, is in a new one" in str(assertions.attempt(rig_on(emulator)))
     rig = rig_on(emulator)
     assert rig.run().id == bought.id
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 @DURATIONS
@@ -259,7 +259,7 @@ def test_a_commit_that_fails_loses_nothing(emulator, rig_on, journal_path, clip,
 
 def submitted(rig_on, emulator):
     """A request that is rendering at RunComfy."""
-    promises.attempt(rig_on(emulator, timeout_s=0.05))
+    assertions.attempt(rig_on(emulator, timeout_s=0.05))
     return emulator.requests[0].request_id
 
 
@@ -272,14 +272,14 @@ def test_a_rerun_whose_journal_fails_says_what_is_true_of_the_money(
     request_id = submitted(rig_on, emulator)
     emulator.release(request_id, state, "Model run failed")
     database = TroubledDatabase(journal_path, access, is_lasting=True)
-    outcome = promises.attempt(rig_on(emulator, database=database, timeout_s=0.05))
+    outcome = assertions.attempt(rig_on(emulator, database=database, timeout_s=0.05))
     # What cannot be read is not known: then it only says that nothing was sent by this run.
     if access > 1 and isinstance(outcome, RunComfyError):
-        promises.assert_honest(outcome, emulator)
+        assertions.assert_honest(outcome, emulator)
     assert len(emulator.seen(Call.SUBMIT)) == 1
     if state is not State.FAILED:
         emulator.release(request_id)
-        promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+        assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 @ACCESSES
@@ -294,12 +294,12 @@ def test_stop_with_a_failing_journal_says_what_is_true_of_the_money(
         rig.run(stop=stop, report=lambda p: stop.set(cancels_remotely=True) if isinstance(p, seen) else None)
     except (RunComfyError, Stopped) as error:
         said = str(error)
-    assert emulator.charges == 0 or not promises.is_called_free(said), said
-    promises.assert_paid_once_and_known(emulator, rig_on(emulator))
+    assert emulator.charges == 0 or not assertions.is_called_free(said), said
+    assertions.assert_paid_once_and_known(emulator, rig_on(emulator))
     for request in emulator.requests:
         if request.state is not State.CANCELLED:
             emulator.release(request.request_id)
-            promises.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
+            assertions.assert_clip_for_one_charge(rig_on(emulator), emulator, clip)
 
 
 @pytest.mark.parametrize("next_state", [State.RENDERING, State.SUCCEEDED])
@@ -315,9 +315,9 @@ def test_a_journal_that_is_deleted_while_a_clip_is_made_is_told_with_the_id(
             remove(tmp_path / "state")
             emulator.release(progress.request_id, next_state)
 
-    error = promises.attempt(rig, report=delete)
+    error = assertions.attempt(rig, report=delete)
     assert isinstance(error, RunComfyError), error
-    promises.assert_honest(error, emulator)
+    assertions.assert_honest(error, emulator)
     assert emulator.requests[0].request_id in str(error)
     emulator.release(emulator.requests[0].request_id)
     assert rig_on(emulator).collect(emulator.requests[0].request_id).path.read_bytes() == clip
@@ -326,8 +326,8 @@ def test_a_journal_that_is_deleted_while_a_clip_is_made_is_told_with_the_id(
 
 def test_a_folder_for_clips_that_cannot_be_written_leaves_the_clip_at_runcomfy(emulator, rig, tmp_path, clip):
     (tmp_path / "clips").write_text("not a folder", encoding="utf-8")
-    error = promises.attempt(rig)
-    promises.assert_honest(error, emulator)
+    error = assertions.attempt(rig)
+    assertions.assert_honest(error, emulator)
     assert "The clip is paid for and still kept at RunComfy." in str(error)
     (tmp_path / "clips").unlink()
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)

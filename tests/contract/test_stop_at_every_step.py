@@ -4,12 +4,9 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import node_runs
-import promises
 import pytest
 from emulator import Call, Fault, FaultKind, Timeline
 from emulator.wire import Delivery, Reply
-from rig import request_of
 from sora2pro.nodes.errors import NOTHING_SENT, RunComfyError, Stopped
 from sora2pro.nodes.run.clips import decode_clip
 from sora2pro.nodes.run.inputs import FrameChoice
@@ -25,7 +22,9 @@ from sora2pro.nodes.runcomfy.progress import (
     Run,
     StopSignal,
 )
-from stand_in import ComfyUI, InterruptProcessingException
+from support import assertions, node_runs
+from support.engine_fixture import request_of
+from support.fake_comfyui import ComfyUI, InterruptProcessingException
 
 AT_MOST_S = 60
 SLOW_ANSWER = FaultKind(
@@ -65,17 +64,17 @@ class Running:
 
 
 def test_stop_before_the_submit_sends_nothing(emulator, rig, clip):
-    assert NOTHING_SENT in promises.stopped_at(Preparing, rig.run)
+    assert NOTHING_SENT in assertions.stopped_at(Preparing, rig.run)
     assert emulator.ledger == []
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_stop_between_two_attempts_to_submit_sends_nothing_more(emulator, rig, clip):
     emulator.inject(Fault(Call.SUBMIT, "429", times=None))
-    assert "nothing was charged" in promises.stopped_at(Retrying, rig.run)
+    assert "nothing was charged" in assertions.stopped_at(Retrying, rig.run)
     assert len(emulator.seen(Call.SUBMIT)) == 1
     emulator.clear_faults()
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 @pytest.mark.parametrize("cancels_remotely", [True, False])
@@ -97,7 +96,7 @@ def test_a_submit_in_flight_is_finished_and_recorded_before_it_is_cancelled(star
 
 def test_stop_in_the_queue_costs_nothing_and_the_next_run_buys_once(start_emulator, rig_on, clip):
     emulator = start_emulator(Timeline.by_hand())
-    said = promises.stopped_at(Queued, rig_on(emulator).run)
+    said = assertions.stopped_at(Queued, rig_on(emulator).run)
     assert "cancelled at RunComfy. Nothing is charged for it." in said
     assert emulator.charges == 0
     running = Running(rig_on(emulator))
@@ -112,35 +111,35 @@ def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be
 ):
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
     rig = rig_on(emulator)
-    said = promises.stopped_at(Rendering, rig.run)
+    said = assertions.stopped_at(Rendering, rig.run)
     assert "It is too late to cancel: RunComfy is rendering it or has completed it, and charges for it." in said
     assert "Run the node again to pick up where it left off: there is no new charge." in said
     emulator.release(emulator.requests[0].request_id)
     assert rig.collect().path.read_bytes() == clip
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_stop_during_the_download_keeps_what_is_paid(emulator, rig, clip):
     emulator.inject(Fault(Call.DOWNLOAD, "drip", chunk_bytes=1024))
-    said = promises.stopped_at(Downloading, rig.run)
+    said = assertions.stopped_at(Downloading, rig.run)
     assert "RunComfy charged $1.20 for it. Run the node again" in said
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 @pytest.mark.parametrize("kind", [Queued, Rendering, Downloading])
 def test_a_failing_sibling_stops_the_run_but_not_the_request(emulator, rig, clip, kind):
     emulator.inject(Fault(Call.DOWNLOAD, "drip", chunk_bytes=1024))
-    said = promises.stopped_at(kind, rig.run, cancels_remotely=False)
+    said = assertions.stopped_at(kind, rig.run, cancels_remotely=False)
     assert "there is no new charge" in said
     assert emulator.seen(Call.CANCEL) == []
-    promises.assert_clip_for_one_charge(rig, emulator, clip)
+    assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
 def test_stop_of_a_follower_leaves_the_other_run_alone(start_emulator, rig_on, clip):
     emulator = start_emulator(Timeline.by_hand())
     leader = Running(rig_on(emulator))
     leader.until(Queued)
-    assert promises.stopped_at(Following | Queued, rig_on(emulator).run) == (
+    assert assertions.stopped_at(Following | Queued, rig_on(emulator).run) == (
         "Stopped. Another run is making this clip and goes on; this one sent nothing."
     )
     assert emulator.charges == 1
@@ -168,14 +167,14 @@ def test_a_queue_that_runs_the_same_graph_all_the_time_buys_once_for_each_input(
 def test_a_queue_that_runs_a_graph_in_trouble_all_the_time_does_not_buy_again(emulator, rig_on, fault, charges):
     emulator.inject(fault)
     for _ in range(8):
-        assert isinstance(promises.attempt(rig_on(emulator)), RunComfyError)
+        assert isinstance(assertions.attempt(rig_on(emulator)), RunComfyError)
     assert len(emulator.ledger) == charges
 
 
 def test_a_queue_that_is_stopped_all_the_time_pays_nothing(start_emulator, rig_on):
     emulator = start_emulator(Timeline.by_hand())
     for _ in range(5):
-        promises.stopped_at(Queued, rig_on(emulator).run)
+        assertions.stopped_at(Queued, rig_on(emulator).run)
     assert emulator.charges == 0
 
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import time
 
-import node_runs
 import pytest
 from pack import ROOT
 from sora2pro.nodes.errors import NOTHING_SENT, ConfigurationError
 from sora2pro.nodes.runcomfy.settings import write_settings_file
+from support import node_runs
 
 # What is put around a value, and by whom.
 AROUND = [

@@ -8,13 +8,13 @@ import tracemalloc
 import zlib
 
 import pytest
-from loopback import Loopback, answer, dripping, without_end
-from rig import NO_WAITS
 from sora2pro.nodes.errors import DownloadError, RunComfyError, Stopped, VideoDecodeError
 from sora2pro.nodes.media.timeline import probe
 from sora2pro.nodes.runcomfy.api.download import Downloader
 from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from sora2pro.nodes.runcomfy.settings import Settings
+from support.engine_fixture import NO_WAITS
+from support.loopback_server import Loopback, answer, dripping, without_end
 
 TYPE = "Content-Type: video/mp4"
 ETAG = 'ETag: "e"'

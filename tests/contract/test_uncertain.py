@@ -3,7 +3,6 @@
 import pytest
 from emulator import Call, Fault, State
 from emulator.visitor import Visitor
-from rig import request_of
 from sora2pro.nodes.errors import (
     AuthenticationError,
     GenerationFailedError,
@@ -14,6 +13,7 @@ from sora2pro.nodes.errors import (
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued
+from support.engine_fixture import request_of
 
 OTHER_MODEL = "openai/sora-2/image-to-video"
 UNCHANGED = "Nothing was changed and nothing was charged."

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-import node_runs
 import pytest
-from clips import break_pictures
 from emulator import Call
 from sora2pro.nodes.errors import NotEnoughRoomError, VideoDecodeError
 from sora2pro.nodes.host import Blocked, ClipFile
 from sora2pro.nodes.media.decode import decode
-from stand_in import ComfyUI
+from support import node_runs
+from support.clips import break_pictures
+from support.fake_comfyui import ComfyUI
 
 
 def bought(emulator, point_to, **inputs):

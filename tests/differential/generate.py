@@ -11,9 +11,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import mutations
 import numpy as np
 from differential.boxes import EDITS, with_cover
+from support import mutations
 
 H264 = "-c:v libx264 -preset veryfast -g 6 -bf 2 -pix_fmt"
 HEVC = "-c:v libx265 -preset ultrafast -x265-params log-level=none:ctu=16:keyint=6:bframes=2 -tag:v hvc1 -pix_fmt"

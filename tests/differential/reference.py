@@ -9,8 +9,8 @@ import re
 import subprocess
 from dataclasses import dataclass, field
 
-import colours
 import numpy as np
+from support import colours
 
 MOST_SECONDS = 30
 MOST_FRAMES = 300

@@ -4,7 +4,7 @@ import os
 import socket
 
 import pytest
-from stand_in import ComfyUI
+from support.fake_comfyui import ComfyUI
 
 
 @pytest.fixture(autouse=True)

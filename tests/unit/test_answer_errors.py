@@ -14,7 +14,7 @@ from sora2pro.nodes.errors import (
 from sora2pro.nodes.runcomfy.api.answers import NOT_READY_CODE, checked_json, parse_result
 from sora2pro.nodes.runcomfy.api.refusals import Subject, api_error
 from sora2pro.nodes.runcomfy.foreign_text import MAX_SHOWN_CHARS
-from values import made_answer
+from support.values import made_answer
 
 MODEL, REQUEST, ACCOUNT = Subject.MODEL, Subject.REQUEST, Subject.ACCOUNT
 IMAGE_URI = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA"

@@ -15,7 +15,7 @@ from sora2pro.nodes.runcomfy.api.answers import (
     parse_submit,
 )
 from sora2pro.nodes.runcomfy.api.refusals import Subject
-from values import made_answer
+from support.values import made_answer
 
 CLIP = "https://playgrounds-storage-public.runcomfy.net/aB%3D/c%3d/output/Z-5_output.mp4"
 DECOY = "https://playgrounds-storage-public.runcomfy.net/input/decoy.mp4"

@@ -2,8 +2,8 @@ import subprocess
 import sys
 
 import pytest
-from arrows import ENGINE, INSIDE, is_in, read_modules, wrong_arrows
 from pack import ROOT
+from support.arrows import ENGINE, INSIDE, is_in, read_modules, wrong_arrows
 
 HEAVY = ["torch", "cv2", "av", "PIL", "requests", "urllib3", "sqlite3", "numpy"]
 LOAD = """

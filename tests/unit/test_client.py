@@ -18,7 +18,7 @@ from sora2pro.nodes.runcomfy.api.client import MAX_BODY_BYTES, Client, RequestHa
 from sora2pro.nodes.runcomfy.api.retry import Verdict, submission_verdict
 from sora2pro.nodes.runcomfy.credentials import Token
 from sora2pro.nodes.runcomfy.foreign_text import redacting
-from values import made_request
+from support.values import made_request
 
 BASE = "https://model-api.runcomfy.net"
 ACCOUNT = "https://api.runcomfy.net"

@@ -12,7 +12,7 @@ from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying, Run, S
 from sora2pro.nodes.runcomfy.store.history import History
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.waiting import Waiting
-from values import made_job, made_request
+from support.values import made_job, made_request
 
 START = 1_763_800_000.0
 QUEUED = RequestStatus(Phase.QUEUED, "in_queue", 3)

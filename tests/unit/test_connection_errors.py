@@ -11,6 +11,7 @@ from sora2pro.nodes.errors import APIConnectionError, APITimeoutError
 from sora2pro.nodes.runcomfy.api.client import Client, connection_error
 from sora2pro.nodes.runcomfy.api.retry import Call, GiveUp, RetryPolicy, Verdict, decide, submission_verdict
 from sora2pro.nodes.runcomfy.credentials import Token
+from support.values import made_request
 from urllib3.exceptions import (
     ConnectTimeoutError,
     IncompleteRead,
@@ -22,7 +23,6 @@ from urllib3.exceptions import (
     ProxyError,
     ReadTimeoutError,
 )
-from values import made_request
 
 POOL = urllib3.HTTPSConnectionPool("model-api.runcomfy.net")
 RESPONSE = urllib3.HTTPResponse(io.BytesIO(), preload_content=False)

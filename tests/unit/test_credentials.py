@@ -8,7 +8,6 @@ import traceback
 
 import pytest
 from pack import ROOT
-from rights import is_its_owners_alone
 from sora2pro.nodes.errors import ConfigurationError, MissingTokenError
 from sora2pro.nodes.runcomfy.credentials import (
     MAX_TOKEN_CHARS,
@@ -22,6 +21,7 @@ from sora2pro.nodes.runcomfy.credentials import (
     saved_token_files,
     saved_token_path,
 )
+from support.file_permissions import is_its_owners_alone
 
 VALUE = "rc-0123456789-secret"
 

@@ -7,7 +7,7 @@ from sora2pro.nodes.runcomfy.store import schema
 from sora2pro.nodes.runcomfy.store.database import Database
 from sora2pro.nodes.runcomfy.store.journal import HOLDS_FINGERPRINT, Journal
 from sora2pro.nodes.runcomfy.store.schema import MIGRATIONS, VERSION
-from values import made_request
+from support.values import made_request
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import builtins
 import inspect
 import re
 
-from arrows import INSIDE, ROWS
 from pack import ROOT
 from sora2pro.nodes import errors
 from sora2pro.nodes.runcomfy.jobs import TRANSITIONS
+from support.arrows import INSIDE, ROWS
 
 DESIGN = (ROOT / "docs" / "design.md").read_text("utf-8")
 

@@ -1,9 +1,9 @@
 """The money and the states of the emulator, without a socket."""
 
 import pytest
-from clock import Clock
 from emulator import State, Timeline
 from emulator.backend import Backend, UnknownRequestError, body_fingerprint
+from support.clock import Clock
 
 
 def accept(backend, **body):

@@ -9,7 +9,7 @@ from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.store.history import SAMPLES, History
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.store.spending import day_of
-from values import made_job, made_request
+from support.values import made_job, made_request
 
 MODEL = SORA_2_PRO.model_id
 KIND = SORA_2_PRO.kind({"size": "1280x720", "seconds": 4})

@@ -6,7 +6,7 @@ import pytest
 from sora2pro.nodes import host
 from sora2pro.nodes.errors import Stopped
 from sora2pro.nodes.host import Blocked, ClipFile, Display, Place
-from stand_in import ExecutionBlocker, InterruptProcessingException, VideoFromFile
+from support.fake_comfyui import ExecutionBlocker, InterruptProcessingException, VideoFromFile
 
 HERE = Place("12", "prompt-1")
 

@@ -14,7 +14,7 @@ from sora2pro.nodes.runcomfy.jobs import (
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role, Size
 from sora2pro.nodes.runcomfy.picture_urls import MAX_URL_CHARS, check_image_url
 from sora2pro.nodes.runcomfy.sentences import charge_sentence
-from values import PICTURE, made_job, made_request
+from support.values import PICTURE, made_job, made_request
 
 LEGAL = {
     "prepared": "submitting",

@@ -4,12 +4,12 @@ import sqlite3
 import threading
 
 import pytest
-from clock import Clock
-from rights import is_its_owners_alone
 from sora2pro.nodes.errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState, is_legal
 from sora2pro.nodes.runcomfy.store.journal import Journal
-from values import made_request
+from support.clock import Clock
+from support.file_permissions import is_its_owners_alone
+from support.values import made_request
 
 S = JobState
 ADDRESS = "https://storage.runcomfy.net/x"

@@ -6,10 +6,10 @@ A new input or output goes to the end of its list there. To change an entry is t
 import inspect
 
 import pytest
-from locked import NODES, inputs_of, outputs_of
 from pack import ROOT
 from sora2pro import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role
+from support.locked_nodes import NODES, inputs_of, outputs_of
 
 
 def test_the_node_ids_are_those_that_saved_workflows_hold():

@@ -4,13 +4,13 @@ import logging
 from fractions import Fraction
 
 import av
-import clips
 import cv2
 import numpy as np
 import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.timeline import probe
+from support import clips
 
 
 def numbers_of(frames):

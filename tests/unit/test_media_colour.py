@@ -1,11 +1,11 @@
 """Colours, held against the same arithmetic in float64 from the code values that went into the clip."""
 
-import clips
 import numpy as np
 import pytest
-from colours import FULL, LIMITED, LOSSLESS, MATRICES, planes, reference
 from sora2pro.nodes.media.colour import write_rgb
 from sora2pro.nodes.media.decode import decode
+from support import clips
+from support.colours import FULL, LIMITED, LOSSLESS, MATRICES, planes, reference
 
 SD, HD = (320, 180), (1280, 720)
 

@@ -4,14 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import clips
 import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.rehearsal import render
 from sora2pro.nodes.media.timeline import probe
+from support import clips
 
-TESTS = Path(clips.__file__).parent
+TESTS = Path(clips.__file__).parents[1]
 MUTATIONS = 2_000
 
 
@@ -116,7 +116,7 @@ def test_two_thousand_damaged_clips_give_an_error_or_all_frames_and_never_a_hang
     ranges = [(0, MUTATIONS // 2), (MUTATIONS // 2, MUTATIONS)]
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "mutations", str(clip), str(first), str(last)],
+            [sys.executable, "-m", "support.mutations", str(clip), str(first), str(last)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

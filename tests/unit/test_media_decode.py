@@ -1,12 +1,12 @@
 import threading
 
-import clips
 import pytest
 import torch
 from sora2pro.nodes.errors import NotEnoughRoomError, Stopped, VideoDecodeError
 from sora2pro.nodes.media import memory
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.rehearsal import render
+from support import clips
 
 
 def numbers_of(frames):

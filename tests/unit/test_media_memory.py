@@ -5,15 +5,15 @@ import sys
 from itertools import repeat
 from pathlib import Path
 
-import clips
 import psutil
 import pytest
 from sora2pro.nodes.errors import NOTHING_SENT, NotEnoughRoomError
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.memory import available_bytes, check_room, frames_bytes
+from support import clips
 
 GIB = 1024**3
-TESTS = Path(clips.__file__).parent
+TESTS = Path(clips.__file__).parents[1]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ import base64
 import hashlib
 import io
 
-import clips
 import numpy as np
 import pytest
 import torch
@@ -10,6 +9,7 @@ from PIL import Image, JpegImagePlugin
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.media import FITS
 from sora2pro.nodes.media.picture import check_batch, fit, fit_and_encode, nearest_size
+from support import clips
 
 SIZES = [(1280, 720), (720, 1280), (1024, 1792), (1792, 1024)]
 

@@ -6,15 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import clips
 import numpy as np
 import pytest
 import torch
 from sora2pro.nodes.errors import NOTHING_SENT, InvalidInputError, NotEnoughRoomError
 from sora2pro.nodes.media import FITS, memory
 from sora2pro.nodes.media.picture import check_batch, fit, fit_and_encode
+from support import clips
 
-TESTS = Path(clips.__file__).parent
+TESTS = Path(clips.__file__).parents[1]
 GREY = torch.full((1, 8, 8, 3), 0.5)
 FLOAT8 = [
     getattr(torch, name)

@@ -1,9 +1,9 @@
 import av
-import clips
 import numpy as np
 import pytest
 from sora2pro.nodes.errors import Stopped
 from sora2pro.nodes.media.rehearsal import render
+from support import clips
 
 
 def frames_of(path):

@@ -4,12 +4,12 @@ import struct
 from fractions import Fraction
 
 import av
-import clips
 import numpy as np
 import pytest
-from reboxed import box, rewrite
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.timeline import probe
+from support import clips
+from support.mp4_edits import box, rewrite
 
 RATE = 48000
 PLAIN = "+disable_chpl"  # with the index at the end

@@ -1,12 +1,12 @@
 """The small picture that the panel shows of a clip."""
 
-import clips
 import numpy as np
 import pytest
-from colours import LIMITED, LOSSLESS, MATRICES
 from PIL import Image
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.thumbnail import write_thumbnail
+from support import clips
+from support.colours import LIMITED, LOSSLESS, MATRICES
 
 
 def two_colours(width, height):

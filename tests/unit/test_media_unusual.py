@@ -5,16 +5,16 @@ import struct
 from fractions import Fraction
 
 import av
-import clips
 import numpy as np
 import pytest
-from reboxed import box, changed, patched, rewrite, samples, split
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.colour import remarks
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.mp4.samples import blank_finder
 from sora2pro.nodes.media.thumbnail import write_thumbnail
 from sora2pro.nodes.media.timeline import probe
+from support import clips
+from support.mp4_edits import box, changed, patched, rewrite, samples, split
 
 ONES = b"\xff" * 4
 ZEROS = bytes(4)

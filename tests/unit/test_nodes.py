@@ -19,8 +19,8 @@ from sora2pro.nodes.run.batch import batch_error
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.sentences import failure_of, uncertain
 from sora2pro.nodes.runcomfy.store.journal import Journal
-from stand_in import ExecutionBlocker
-from values import made_job, made_request
+from support.fake_comfyui import ExecutionBlocker
+from support.values import made_job, made_request
 
 Status = NODE_CLASS_MAPPINGS["Sora2ProStatus"]
 

@@ -13,7 +13,7 @@ from sora2pro.nodes.runcomfy.sentences import bought_elsewhere
 from sora2pro.nodes.runcomfy.settings import PRODUCTION_API
 from sora2pro.nodes.runcomfy.store import schema
 from sora2pro.nodes.runcomfy.store.journal import Journal
-from values import made_job, made_request
+from support.values import made_job, made_request
 
 EMULATOR = "http://127.0.0.1:8000"
 

@@ -12,7 +12,7 @@ from sora2pro.nodes.errors import (
 )
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.sentences import failure_of, uncertain, unknown_at_runcomfy, with_job
-from values import made_job
+from support.values import made_job
 
 ACCEPTED = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=True, expected_usd=1.2)
 

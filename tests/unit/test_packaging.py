@@ -8,8 +8,8 @@ import re
 import tomllib
 
 import pytest
-from archive import names, tracked
 from pack import ROOT
+from support.packaged_files import names, tracked
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 METADATA = tomllib.loads(PYPROJECT)

@@ -3,11 +3,11 @@ import threading
 import time
 
 import pytest
-from clock import Clock
 from sora2pro.nodes.errors import ServerError
 from sora2pro.nodes.runcomfy.api.answers import CatalogueEntry
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.pricing import FAILURE_FRESH_S, FRESH_S, Pricing, expected_usd
+from support.clock import Clock
 
 EIGHT_SECONDS = {"size": "1280x720", "seconds": 8}
 

@@ -1,6 +1,6 @@
 import pytest
-from rights import is_its_owners_alone
 from sora2pro.nodes.runcomfy.files import give_name, make_private_dir, write_private
+from support.file_permissions import is_its_owners_alone
 
 
 def test_a_file_and_the_folder_made_for_it_are_their_owners_alone(tmp_path):

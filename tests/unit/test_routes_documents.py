@@ -20,7 +20,7 @@ from sora2pro.nodes.run.display import clip_document, ended_part
 from sora2pro.nodes.runcomfy.credentials import Token
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Finished
-from values import made_job
+from support.values import made_job
 
 JOB = made_job(
     JobState.SUBMITTED,

@@ -15,7 +15,7 @@ from sora2pro.nodes.errors import JournalUnavailableError
 from sora2pro.nodes.runcomfy.store import database as database_module
 from sora2pro.nodes.runcomfy.store.database import Database
 from sora2pro.nodes.runcomfy.store.journal import Journal
-from values import made_request
+from support.values import made_request
 
 PAGE_BYTES = 4096
 BUY = """
@@ -26,7 +26,7 @@ load_pack()
 from pathlib import Path
 from sora2pro.nodes.errors import JournalUnavailableError
 from sora2pro.nodes.runcomfy.store.journal import Journal
-from values import made_request
+from support.values import made_request
 print("ready", flush=True)
 sys.stdin.readline()
 bought = []

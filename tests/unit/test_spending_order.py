@@ -39,7 +39,7 @@ from sora2pro.nodes.runcomfy.progress import (
 )
 from sora2pro.nodes.runcomfy.sentences import failure_of
 from sora2pro.nodes.runcomfy.store.journal import Journal
-from values import made_request
+from support.values import made_request
 
 NOTHING_SENT = "Nothing was sent to RunComfy and nothing was charged."
 NOT_CHARGED = "RunComfy did not accept the request, so nothing was charged."

@@ -9,7 +9,7 @@ from sora2pro.nodes.errors import JournalUnavailableError
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.store.history import History
 from sora2pro.nodes.runcomfy.store.journal import Journal
-from values import made_job, made_request
+from support.values import made_job, made_request
 
 VERSION_1 = Path(__file__).parents[1] / "stored" / "journal-version-1.sqlite3"
 S = JobState

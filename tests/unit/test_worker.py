@@ -20,7 +20,7 @@ from sora2pro.nodes.runcomfy.progress import (
     Retrying,
     Submitting,
 )
-from stand_in import InterruptProcessingException
+from support.fake_comfyui import InterruptProcessingException
 
 LONG_S = 60.0
 SETTING = """

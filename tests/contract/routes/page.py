@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass
 
 import requests
-from promises import stopped_at
-from rig import request_of
 from sora2pro.nodes.run.current import current_engine
 from sora2pro.nodes.runcomfy import JobRef, Run
 from sora2pro.nodes.runcomfy.progress import Queued, StopSignal, ignore
+from support.assertions import stopped_at
+from support.engine_fixture import request_of
 
 OURS = {"X-Sora2Pro": "1"}
 WAIT_S = 30.0

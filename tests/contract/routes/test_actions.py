@@ -3,11 +3,11 @@
 import pytest
 from contract.routes.page import buy, buy_and_stop, fill
 from emulator import Call, Fault, State
-from rig import request_of
 from sora2pro.nodes.errors import RunComfyError
 from sora2pro.nodes.page import routes
 from sora2pro.nodes.run.current import current_engine
 from sora2pro.nodes.runcomfy.jobs import JobState
+from support.engine_fixture import request_of
 
 
 def test_collecting_says_how_far_it_is_costs_nothing_and_is_done_once_for_two_tabs(page, emulator):

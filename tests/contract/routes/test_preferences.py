@@ -2,8 +2,8 @@
 
 import pytest
 from contract.routes.page import buy
-from rights import is_its_owners_alone
 from sora2pro.nodes.errors import RunComfyError
+from support.file_permissions import is_its_owners_alone
 
 
 def test_the_price_is_that_of_the_catalogue_and_then_of_the_past(page, emulator):

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-import promises
 from emulator import Call, Fault, State
-from rig import PATIENT
 from sora2pro.nodes.errors import RunComfyError
+
+from support import assertions
+from support.engine_fixture import PATIENT
 
 STEPS = (Call.CATALOGUE, Call.SUBMIT, Call.STATUS, Call.RESULT, Call.DOWNLOAD)
 # What comes the same each time is what RunComfy has: it is kept, and loaded again only after the user deleted it.
@@ -30,9 +31,9 @@ def hasty(fault):
 
 def assert_nothing_is_lost(emulator, rig, clip):
     if any(request.state in {State.FAILED, State.CANCELLED} for request in emulator.requests):
-        promises.assert_ended_for_good(rig, emulator)
+        assertions.assert_ended_for_good(rig, emulator)
     else:
-        promises.assert_clip_for_one_charge(rig, emulator, clip)
+        assertions.assert_clip_for_one_charge(rig, emulator, clip)
     assert emulator.leaks == []
 
 
@@ -44,10 +45,10 @@ def assert_survived(fault, times, emulator, rig_on, clip):
     """
     emulator.inject(coming(fault, times))
     rig = rig_on(emulator, timeouts=hasty(fault), timeout_s=60.0 if times else 0.2)
-    outcome = promises.attempt(rig)
-    promises.assert_paid_once_and_known(emulator, rig)
+    outcome = assertions.attempt(rig)
+    assertions.assert_paid_once_and_known(emulator, rig)
     if isinstance(outcome, RunComfyError):
-        promises.assert_honest(outcome, emulator)
+        assertions.assert_honest(outcome, emulator)
     elif fault.kind.id in KEPT and times is None:
         outcome.path.unlink()
     emulator.clear_faults()

@@ -1,6 +1,7 @@
-"""Lives that end by SIGKILL. One process imports the engine once and forks a child for each: so a life costs milliseconds.
+"""Processes that end by SIGKILL. One process imports the engine once and forks a child for each: so a child costs milliseconds.
 
-`python lives.py` is that process: it reads one plan in JSON from each line and answers with the child's process number.
+`python -m support.killed_processes` is that process: it reads one plan in JSON from each line and answers with the child's
+process number.
 """
 
 import contextlib
@@ -16,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 AT_MOST_S = 60.0
+TESTS = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
-class Life:
+class Child:
     """A child that runs one generation in a folder.
 
     Attributes:
@@ -48,14 +50,14 @@ class Life:
         """What it came to: its last word, or None if it was killed before it had one."""
         if not self.ends_within(AT_MOST_S):
             self.kill()
-            raise TimeoutError(f"The life of {self.word} does not end.")
+            raise TimeoutError(f"The child of {self.word} does not end.")
         if self.pid_file is not None:
             os.close(self.pid_file)
         return json.loads(self.word.read_text(encoding="utf-8")) if self.word.exists() else None
 
 
-class Reaper:
-    """Kills lives at random moments of their course, whatever that takes on the machine of the day.
+class RandomKiller:
+    """Kills children at random moments of their run, whatever that takes on the machine of the day.
 
     seed: with it the same moments come again.
     """
@@ -66,26 +68,30 @@ class Reaper:
         self._whole_s = AT_MOST_S
 
     def visit(self, begin):
-        """Lets `begin` start a life, and ends it somewhere between its first and its last moment."""
+        """Lets `begin` start a child, and ends it somewhere between its first and its last moment."""
         begun_s = time.monotonic()
-        life = begin()
-        if not life.ends_within(self._random.uniform(0, self._whole_s)):
-            life.kill()
-        if life.end() is None:
+        child = begin()
+        if not child.ends_within(self._random.uniform(0, self._whole_s)):
+            child.kill()
+        if child.end() is None:
             self.kills += 1
         else:
             self._whole_s = time.monotonic() - begun_s
 
 
-class Nursery:
-    """Where lives begin; a context manager.
+class Forker:
+    """Forks children of a process that has imported the engine; a context manager.
 
-    preload: modules to import before the first life.
+    preload: modules to import before the first child.
     """
 
     def __init__(self, *preload):
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *preload], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "support.killed_processes", *preload],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=TESTS,
         )
 
     def __enter__(self):
@@ -97,26 +103,26 @@ class Nursery:
         self._process.stdout.close()
 
     def begin(self, emulator, root, **plan):
-        """Begins a life; see `_live` for the plan."""
+        """Begins a child; see `_run` for the plan."""
         root.mkdir(parents=True, exist_ok=True)
         plan = {"url": emulator.url, "token": emulator.token, "root": str(root), **plan}
         self._process.stdin.write(json.dumps(plan) + "\n")
         self._process.stdin.flush()
         pid = int(self._process.stdout.readline())
         try:
-            return Life(_word(root, pid), os.pidfd_open(pid))
+            return Child(_word(root, pid), os.pidfd_open(pid))
         except ProcessLookupError:
-            return Life(_word(root, pid), None)
+            return Child(_word(root, pid), None)
 
 
-def _live(url, token, root, *, commit=0, moment="", environment=None):
+def _run(url, token, root, *, commit=0, moment="", environment=None):
     """One generation; SIGKILL at the `commit`th commit (`before`, `within` or `after` it), or from outside.
 
     With the variables of an `environment` it is the node that generates, else the engine alone.
     """
     root = Path(root)
     try:
-        text = json.dumps(_node_life(environment) if environment else _engine_life(url, token, root, commit, moment))
+        text = json.dumps(_node_run(environment) if environment else _engine_run(url, token, root, commit, moment))
     except Exception as error:  # noqa: BLE001 - it travels to the test, which knows what it may be
         text = json.dumps({"error": str(error) or repr(error)})
     word = _word(root, os.getpid())
@@ -128,10 +134,11 @@ def _word(root, pid):
     return root / f"last-word-{pid}.json"
 
 
-def _engine_life(url, token, root, commit, moment):
-    from promises import attempt  # noqa: PLC0415 - imported once, before the first fork
-    from rig import Rig  # noqa: PLC0415 - as above
+def _engine_run(url, token, root, commit, moment):
     from sora2pro.nodes.runcomfy.store.database import Database  # noqa: PLC0415 - as above
+
+    from support.assertions import attempt  # noqa: PLC0415 - imported once, before the first fork
+    from support.engine_fixture import Rig  # noqa: PLC0415 - as above
 
     class DoomedDatabase(Database):
         """Dies at one of its commits."""
@@ -156,8 +163,8 @@ def _engine_life(url, token, root, commit, moment):
     return {"commits": database.commits, "error": str(outcome) if isinstance(outcome, Exception) else None}
 
 
-def _node_life(environment):
-    from node_runs import run_node  # noqa: PLC0415 - as above; only some nurseries need it
+def _node_run(environment):
+    from support.node_runs import run_node  # noqa: PLC0415 - as above; only some need it
 
     os.environ.update(environment)
     (clip,) = run_node()
@@ -165,15 +172,15 @@ def _node_life(environment):
 
 
 def main():
-    """Forks a life for every line of standard input."""
+    """Forks a child for every line of standard input."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for module in ("rig", "promises", *sys.argv[1:]):
+    for module in ("support.engine_fixture", "support.assertions", *sys.argv[1:]):
         __import__(module)
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             try:
-                _live(**json.loads(line))
+                _run(**json.loads(line))
             finally:
                 os._exit(0)
         sys.stdout.write(f"{pid}\n")
