@@ -83,7 +83,7 @@ def test_an_index_that_contradicts_itself_is_an_error_that_says_how(path):
         probe(path)
 
 
-@pytest.mark.parametrize("module", ["decode", "probe", "rehearsal"])
+@pytest.mark.parametrize("module", ["decode", "timeline", "rehearsal"])
 def test_without_pyav_there_is_a_sentence_that_says_what_to_install(module):
     code = (
         "import sys; sys.modules['av'] = None\n"
