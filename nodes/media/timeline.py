@@ -207,7 +207,7 @@ def _timeline(packets: _Packets, container: InputContainer, index: Index, track:
         height=height,
         orientation=upright,
         has_sound=heard is not None and (sound is None or sound.sample_count > 0),
-        sound_end_s=None if sound is None or index.is_fragmented else float(sound.length_s),
+        sound_end_s=None if sound is None or index.is_fragmented else float(sound.played_s),
         intact_count=_intact_count(packets),
         frames_fault=_frames_fault(packets, shown, index, track, sound),
         broken_frame=_broken_frame(packets),

@@ -80,6 +80,11 @@ class Track:
         """How long it is shown, by what says it best."""
         return next(length for length in (self.shown_s, self.edited_s, self.timed_s) if length is not None)
 
+    @property
+    def played_s(self) -> Fraction:
+        """How long players play it: only an edit list cuts anything off."""
+        return self.timed_s if self.edited_s is None else self.edited_s
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
