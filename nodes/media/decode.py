@@ -39,7 +39,7 @@ class DecodedClip:
         frame_count: Frames delivered.
         width: Pixels.
         height: Pixels.
-        notes: Sentences for the user: what of the clip could not be read, and what is there instead.
+        notes: Sentences for the user: what could not be read, and what replaces it.
     """
 
     frames: torch.Tensor | None
@@ -116,7 +116,7 @@ def decode(
 
 
 def _remarks(container: InputContainer, index: Index, timeline: Timeline) -> list[str]:
-    """Return sentences on what of the pictures is delivered as it is stored, where a player may show it otherwise."""
+    """Return sentences on how the pictures differ from what a player may show: they are delivered as they are stored."""
     stream, track = video_stream(container), picture_track(container, index)
     codec = stream.codec_context
     said = remarks(int(codec.colorspace), int(codec.color_trc), int(codec.color_primaries))

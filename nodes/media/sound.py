@@ -1,4 +1,4 @@
-"""The sound of a clip, in step with its pictures. What of it cannot be read is silence, and is told."""
+"""The sound of a clip, in step with its pictures. What cannot be read is replaced by silence, and reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_sound(
     end_s: float | None,
     checkpoint: Callable[[], None],
 ) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Return ComfyUI's AUDIO, and sentences on what of it could not be read.
+    """Return ComfyUI's AUDIO, and a sentence for each part that could not be read.
 
     AUDIO is {"waveform": float32 [1, channels, samples], "sample_rate": Hz}. Its first sample belongs to the beginning of
     the first frame, and it is never shorter than the frames: what is missing is silence.

@@ -49,9 +49,9 @@ class Timeline:
         orientation: How a stored picture becomes upright.
         has_sound: Whether there is a sound track with sound in it.
         sound_end_s: When the sound is over, where the index says it.
-        intact_count: How many frames, from the first on, need nothing of a broken one.
-        frames_fault: A sentence that says why its frames are not whole, or cannot be read; None where nothing tells of it.
-        broken_frame: The same, where it is known which frame is broken, and that the others are there.
+        intact_count: How many frames, from the first on, can be decoded without a broken one.
+        frames_fault: A sentence that says why its frames are not whole, or cannot be read; None where nothing shows that.
+        broken_frame: A sentence that names the first broken frame, if the others are there; else None.
         sound_fault: The same of its sound.
     """
 
@@ -93,14 +93,14 @@ class _Packets:
     Attributes:
         shown: (start, duration) of those that are shown, in order.
         count: How many there are.
-        left_out: How many of them decoders leave out.
+        skipped: How many of them decoders skip.
         broken_at: When the first broken one is shown; None where none is.
         intact_until: When the first of those is shown that are decoded from there on.
     """
 
     shown: tuple[tuple[int, int], ...]
     count: int
-    left_out: int
+    skipped: int
     broken_at: int | None
     intact_until: int | None
 
@@ -127,7 +127,7 @@ def check_readable(container: InputContainer, index: Index, path: Path) -> None:
 
 
 def read_timeline(container: InputContainer, index: Index, path: Path, checkpoint: Callable[[], None]) -> Timeline:
-    """Read all packets of the picture track once, and hold them against the index. Edit lists are honoured.
+    """Read all packets of the picture track once, and compare them with the index. Edit lists are honoured.
 
     Args:
         container: The clip, at its beginning.
@@ -151,7 +151,7 @@ def _packets(
     units = unit_format(codec.name, codec.extradata) if codec is not None and can_have_holes else None
     leading = units and LeadingPictures(units)
     shown: list[tuple[int, int]] = []
-    count, left_out = 0, 0
+    count, skipped = 0, 0
     broken_at: int | None = None
     intact_until: int | None = None
     for packet in container.demux(stream):
@@ -169,11 +169,11 @@ def _packets(
             broken_at = start
         if broken_at is not None:
             intact_until = min(start, broken_at if intact_until is None else intact_until)
-        if leading and leading.are_left_out(content, start):
-            left_out += 1
+        if leading and leading.are_skipped(content, start):
+            skipped += 1
         elif not packet.is_discard:
             shown.append((start, packet.duration or 0))
-    return _Packets(tuple(sorted(shown)), count, left_out, broken_at, intact_until)
+    return _Packets(tuple(sorted(shown)), count, skipped, broken_at, intact_until)
 
 
 def _timeline(packets: _Packets, container: InputContainer, index: Index, track: Track | None, path: Path) -> Timeline:
@@ -223,7 +223,7 @@ def _size(stream: VideoStream, track: Track | None) -> tuple[int, int]:
 
 
 def _rate(count: int, duration: Fraction, said: Fraction | None) -> Fraction:
-    """Return the measured rate, or the clip's own word for it where both agree: 29.97 is 30000/1001."""
+    """Return the measured rate, or the rate that the clip states if both agree: 29.97 is 30000/1001."""
     measured = count / duration
     return Fraction(said) if said and abs(measured / said - 1) < _SAME_RATE else measured
 
@@ -239,7 +239,7 @@ class _Shown:
 def _frames_fault(
     packets: _Packets, shown: _Shown, index: Index, track: Track | None, sound: Track | None
 ) -> str | None:
-    """Return what tells that frames are missing or broken.
+    """Return a sentence on what shows that frames are missing; None where nothing does.
 
     Encoders do not agree whether the length of a track counts the delay of reordered frames: a little may be missing.
     """
@@ -255,7 +255,7 @@ def _frames_fault(
         )
         is_short = shown.is_steady and said_s - shown.end_s > _SLACK_FRAMES * shown.duration_s / shown.count
         if (is_short and not index.is_fragmented) or (
-            {shown.count + packets.left_out, packets.count} != {track.sample_count} and not is_trimmed
+            {shown.count + packets.skipped, packets.count} != {track.sample_count} and not is_trimmed
         ):
             return (
                 f"The clip is damaged: {shown.count} of {track.sample_count} frames and "

@@ -1,8 +1,8 @@
 """The index ("moov") of an MP4 or QuickTime file, which says several times over how long the clip is.
 
-A damaged index can make a demuxer find fewer frames without a word. It will hardly say the same wrong thing everywhere:
-that is what `faults` looks at. More than was said is no fault. Layouts: ISO/IEC 14496-12, clause 8
-(https://www.iso.org/standard/83102.html).
+With a damaged index a demuxer may silently find fewer frames. The same wrong number is unlikely to stand in every place,
+so `track_fault` and `clip_fault` compare them. A track that is longer than stated is not a fault.
+Layouts: ISO/IEC 14496-12, clause 8 (https://www.iso.org/standard/83102.html).
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def read_index(file: BinaryIO, moov: Box, fragments: Fragments | None) -> Index:
 
 
 def clip_fault(index: Index) -> str | None:
-    """Return a clause that says what of the whole clip is missing; None where nothing tells of it."""
+    """Return a clause that says what is missing from the clip; None where nothing shows that."""
     if index.shown_s is None or not index.tracks:
         return None
     longest = max(

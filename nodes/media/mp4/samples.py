@@ -116,7 +116,7 @@ class Fragments:
 
 
 def read_fragments(file: BinaryIO, boxes: list[Box], mvex: Box, size: int) -> Fragments:
-    """Read all movie fragments, and hold the indexes that count them against them.
+    """Read all movie fragments, and compare them with the indexes that list them.
 
     Raises:
         BoxError: Some are missing.
@@ -229,7 +229,7 @@ class _Reader:
 
 
 def _read_sidx(sidx: bytes, box_end: int, size: int, found: Fragments) -> None:
-    """Hold a segment index (8.16.3) against the file, and remember the length it gives."""
+    """Compare a segment index (8.16.3) with the file, and keep the length it gives."""
     track, timescale = struct.unpack_from(">II", sidx, 4)
     first, place = (
         (struct.unpack_from(">Q", sidx, 20)[0], 28) if sidx[0] else (struct.unpack_from(">I", sidx, 16)[0], 20)
@@ -245,7 +245,7 @@ def _read_sidx(sidx: bytes, box_end: int, size: int, found: Fragments) -> None:
 
 
 def _check_mfra(file: BinaryIO, mfra: Box, found: Fragments) -> None:
-    """Hold the list of fragments at the end of a file (tfra, 8.8.10) against the fragments."""
+    """Compare the list of fragments at the end of a file (tfra, 8.8.10) with the fragments."""
     for box in walk(file, mfra):
         if box.kind != "tfra":
             continue

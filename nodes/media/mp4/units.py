@@ -1,4 +1,4 @@
-"""What the NAL units of a packet tell without decoding it: holes, and pictures that decoders leave out.
+"""What the NAL units of a packet tell without decoding it: holes, and pictures that decoders skip.
 
 ITU-T H.264 (https://www.itu.int/rec/T-REC-H.264), 7.3.1 and table 7-1; H.265 (https://www.itu.int/rec/T-REC-H.265), 7.3.1
 and table 7-1. How units lie in a packet: ISO/IEC 14496-15, 5.3.3 and 8.3.3.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BLANK = bytes(4)  # encoders write 0, 0, 3 for 0, 0: a run of zeros inside a unit is a hole
 _H264_SLICES = range(6)  # 0 is not a type that is written: a hole begins there
 _H264_IDR = 5
-_H265_SLICES = range(32)  # the types from 32 on are parameter sets and remarks
+_H265_SLICES = range(32)  # the types from 32 on are parameter sets and messages
 _H265_SKIPPED = (8, 9)  # RASL: leading pictures that refer to what comes before their random access point
 _H265_ACCESS = range(16, 24)  # IRAP: random access points, of which BLA and CRA may have such pictures
 _H265_BROKEN_LINKS = (16, 17, 18)
@@ -80,7 +80,7 @@ def unit_format(codec: str, extradata: bytes | None) -> UnitFormat | None:
 
 
 class LeadingPictures:
-    """Finds the pictures that decoders leave out without a word, packet after packet in the order in which they are decoded.
+    """Finds the pictures that decoders silently skip; it is given all packets in the order in which they are decoded.
 
     A clip that was cut out of another one may begin with a picture from which decoding can begin, followed by pictures that
     are shown before it and refer to what was cut off (open groups of pictures).
@@ -92,8 +92,8 @@ class LeadingPictures:
         self._is_open = False
         self._first_start = 0
 
-    def are_left_out(self, packet: bytes, start: int) -> bool:
-        """Return whether the picture in a packet, shown at `start`, is left out."""
+    def are_skipped(self, packet: bytes, start: int) -> bool:
+        """Return whether the picture in a packet, shown at `start`, is skipped."""
         kind = self._units.picture_kind(packet)
         if self._units.is_h265:
             if kind in _H265_ACCESS:
