@@ -63,6 +63,7 @@ def terminated(wanted):
         patched(b"tkhd", 20, ZEROS),
         patched(b"mdhd", 16, ONES),
         patched(b"mdhd", 16, ZEROS),
+        *(patched(*field, b"\x7f" + b"\xff" * 3) for field in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16))),
         without(b"elst"),
         without(b"edts"),
         twice(b"edts"),
