@@ -39,6 +39,11 @@ def _is_wrong_without_a_word(whole, shown, delivered):
     return is_named and shown.code_values != whole.code_values
 
 
+def _is_a_harmless_hole(whole, shown, delivered):
+    is_named = re.match(r"Frame \d+ of \d+ is broken", delivered.refusal or "") is not None
+    return is_named and shown.code_values == whole.code_values
+
+
 def _is_guessed(whole, shown, delivered):
     """What is made of damaged pictures depends on the version; the number of frames does not."""
     if delivered.refusal is not None or shown.code_values == whole.code_values:
@@ -98,6 +103,7 @@ DAMAGED = {
     "ffmpeg shows another number of frames than the undamaged clip has, and the pack refuses": _would_be_short,
     "the index contradicts itself, and the pack refuses: frames may be missing": _contradicts_itself,
     "ffmpeg shows wrong pictures without a word, and the pack names the broken frame": _is_wrong_without_a_word,
+    "bytes of a picture are lost, which happens to change nothing that ffmpeg shows": _is_a_harmless_hole,
     "what is made of damaged pictures depends on the version of FFmpeg": _is_guessed,
     "what is made of damaged sound depends on the version of FFmpeg": _is_guessed_sound,
     "ffmpeg plays sound whose index is damaged, and the pack delivers silence and says so": _is_told,
