@@ -32,7 +32,7 @@ _TRANSFERS = {16: "PQ (HDR10)", 18: "HLG"}  # H.273, 8.2, table 3
 _BT2020_PRIMARIES = 9  # H.273, 8.1, table 2
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
-_PLANAR_YUV = re.compile(r"yuvj?4(?:20|22|44)p(?:9|10|12|14|16)?(?:le)?")
+_PLANAR_YUV = re.compile(r"yuv[aj]?4(?:20|22|44)p(?:9|10|12|14|16)?(?:le)?")  # a: a plane of opacity, which is left out
 _GREY = re.compile(r"gray(?:9|10|12|14|16)?(?:le)?")
 _BYTE = 8  # bits
 _MOST_BITS = 13  # of a code value that is reckoned with: eight times it has to fit into 16 bits
@@ -107,7 +107,7 @@ def write_rgb(frame: VideoFrame, out: NDArray[np.float32]) -> None:
         _write_other(frame, out)
         return
     bits = frame.format.components[0].bits
-    luma, blue, red = (_samples(plane, bits) for plane in frame.planes)
+    luma, blue, red = (_samples(plane, bits) for plane in frame.planes[:3])
     if int(frame.colorspace) == _RGB_MATRIX and blue.shape == luma.shape:
         for channel, plane in enumerate((red, luma, blue)):  # H.273, 8.3: Y is green, Cb is blue, Cr is red
             _write_scaled(plane, min(bits, _MOST_BITS), out[..., channel], full_range=is_full_range(frame))

@@ -1,4 +1,4 @@
-"""Opens a clip as what it is: data from outside, of which nothing is believed."""
+"""Opens a clip. It is data from outside: nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CONTENT = {"mdat", "moof"}
 _MATROSKA = b"\x1a\x45\xdf\xa3"  # RFC 8794, 8.1 and 11.2.1
 _UNALIGNED = 1  # AV_CODEC_FLAG_UNALIGNED
 _BEFORE_ALL = -(2**40)  # microseconds; the first packets may have times below zero
-# A title that is no UTF-8 is no damage. PyAV 19 forgives it by itself, and does not know the argument.
+# A title that is not UTF-8 is not damage. PyAV 19 ignores it by default, and does not know the argument.
 _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}  # noqa: PLR2004 - see above
 
 
@@ -77,7 +77,7 @@ def _index(file: BinaryIO, size: int) -> Index:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """Open an MP4 or QuickTime file for reading; what PyAV raises inside becomes ours.
+    """Open an MP4 or QuickTime file for reading; errors of PyAV become a VideoDecodeError.
 
     Raises:
         VideoDecodeError: It is missing, something else, without pictures, or broken.

@@ -39,7 +39,7 @@ class DecodedClip:
         frame_count: Frames delivered.
         width: Pixels.
         height: Pixels.
-        notes: Sentences for the user: what of the clip could not be read, and what is there instead.
+        notes: Sentences for the user: what could not be read, and what replaces it.
     """
 
     frames: torch.Tensor | None
@@ -71,8 +71,9 @@ def decode(
         checkpoint: Called at least once per frame; what it raises ends the decoding.
 
     Raises:
-        VideoDecodeError: A frame is missing or broken, which is never a short success; or it is not a clip.
-            Trouble in the sound never withholds the frames, nor trouble in the frames the sound alone.
+        VideoDecodeError: A frame that is wanted is missing or broken, which is never a short success; or it is not a
+            clip. Trouble in the sound never withholds the frames, nor trouble in the frames the sound alone, nor a
+            broken frame those that are wanted before it.
         NotEnoughRoomError: The frames would not fit into memory.
     """
     look = checkpoint or (lambda: None)
@@ -81,8 +82,6 @@ def decode(
         timeline = read_timeline(container, index, path, look)
         if with_frames:
             check_readable(container, index, path)
-            if timeline.frames_fault:
-                raise VideoDecodeError(timeline.frames_fault, path=path)
             for remark in _remarks(container, index, timeline):
                 _log.info("%s: %s", path.name, remark)
         if not timeline.is_steady:
@@ -94,6 +93,9 @@ def decode(
             end_s = timeline.end_s(wanted[-1] + select_every_nth - 1)
         frames = None
         if with_frames:
+            fault = timeline.frames_fault or (timeline.broken_frame if wanted[-1] >= timeline.intact_count else None)
+            if fault:
+                raise VideoDecodeError(fault, path=path)
             _check_room(timeline.width, timeline.height, len(wanted), path)
             rewind(container)
             report = progress or (lambda _done, _all: None)
@@ -114,7 +116,7 @@ def decode(
 
 
 def _remarks(container: InputContainer, index: Index, timeline: Timeline) -> list[str]:
-    """Return sentences on what of the pictures is delivered as it is stored, where a player may show it otherwise."""
+    """Return sentences on how the pictures differ from what a player may show: they are delivered as they are stored."""
     stream, track = video_stream(container), picture_track(container, index)
     codec = stream.codec_context
     said = remarks(int(codec.colorspace), int(codec.color_trc), int(codec.color_primaries))

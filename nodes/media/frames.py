@@ -71,7 +71,7 @@ def read_frames(
                     running.popleft().result()
                     progress(place + 1 - len(running), len(wanted))
         except VideoDecodeError:
-            # Which frame it is, is only certain where one is decoded after the other.
+            # Which frame is broken is only certain if they are decoded one after the other.
             with opened(path) as again:
                 for _ in _only(_pictures(again, timeline, path, checkpoint, threads="NONE"), wanted):
                     pass
@@ -98,9 +98,9 @@ def _pictures(
     *,
     threads: Literal["AUTO", "NONE"],
 ) -> Iterator[VideoFrame]:
-    """Yield all frames in order, each held against the timeline.
+    """Yield all frames in order, and check each against the timeline.
 
-    A packet that cannot be decoded is passed over: which frame it leaves out is seen by what comes out next.
+    A packet that cannot be decoded is skipped: the next frame shows which one is missing.
     """
     stream = video_stream(container)
     stream.thread_type = threads

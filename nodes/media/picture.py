@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MAX_REFERENCE_BYTES = 6 * 1024 * 1024
+MAX_PICTURE_BYTES = 6 * 1024 * 1024
 _JPEG_QUALITY = 95
 _CHANNELS = (1, 3, 4)
 _SAME_SHAPE = 0.02  # log of the ratio of two aspect ratios: 16:9 and 7:4 look alike
@@ -62,7 +62,7 @@ def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
     """Return the number of pictures in a ComfyUI IMAGE [B, H, W, C].
 
     Raises:
-        InvalidInputError: It is no usable IMAGE, or holds more than `max_clips` pictures.
+        InvalidInputError: It is not a usable IMAGE, or holds more than `max_clips` pictures.
     """
     if not isinstance(image, torch.Tensor):
         raise InvalidInputError(
@@ -177,7 +177,7 @@ def fit(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.ui
 
 
 def fit_and_encode(
-    picture: torch.Tensor, *, size: tuple[int, int], fit: str, max_bytes: int = MAX_REFERENCE_BYTES
+    picture: torch.Tensor, *, size: tuple[int, int], fit: str, max_bytes: int = MAX_PICTURE_BYTES
 ) -> EncodedImage:
     """Bring one picture to exactly `size` and encode it: the same pixels give the same bytes.
 
@@ -198,7 +198,7 @@ def fit_and_encode(
 
 def _fitted(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:
     if fit not in FITS:
-        raise InvalidInputError(f"'{fit}' is no way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
+        raise InvalidInputError(f"'{fit}' is not a way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
     if tuple(picture.shape[:2]) == size[::-1]:
         return _eight_bit(_rgb(picture))
     _check_room(picture)

@@ -1,4 +1,4 @@
-"""PyAV, or a sentence that says how to get it."""
+"""Imports PyAV, or says how to install it."""
 
 from __future__ import annotations
 

@@ -144,12 +144,12 @@ def render(
     H.264, yuv420p, BT.709 limited range and tagged so, AAC 48 kHz stereo, the index at the front.
 
     Args:
-        picture: [H, W, 3] uint8 RGB, as `reference.fit` returns it; H and W even.
-        path: The file to write. Nothing is left there if the rendering does not come to its end.
+        picture: [H, W, 3] uint8 RGB, as `picture.fit` returns it; H and W even.
+        path: The file to write. It is removed if the rendering does not finish.
         seconds: Length of the clip: exactly `seconds * fps` frames and `seconds` of sound.
         fps: Frames per second.
         mark: A short word drawn small into a corner; None for none.
-        frame_counter: Draw the number of each frame, for eyes and as blocks for programs (see `stamps.FrameNumber`).
+        frame_counter: Draw the number of each frame, for eyes and as blocks for programs (see `FrameNumber`).
         tone_hz: Pitch of a quiet tone; None for silence.
         checkpoint: Called before every frame; what it raises ends the rendering.
         progress: Called after every frame with (frames done, frames in all).

@@ -1,4 +1,4 @@
-"""The sound of a clip, in step with its pictures. What of it cannot be read is silence, and is told."""
+"""The sound of a clip, in step with its pictures. What cannot be read is replaced by silence, and reported."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from numpy.typing import NDArray
 
-    from .mp4.index import Index
+    from .mp4.index import Index, Track
     from .timeline import Timeline
 
 _SILENCE_RATE = 48000
 _SILENCE_CHANNELS = 2
-_MOST_CHANNELS = 8  # PyAV reads beyond its memory where there are more; FFmpeg mixes them down to two
+_MOST_CHANNELS = 8  # ComfyUI and its nodes know no more; clips with more are mixed down to two
+_MOST_READ_CHANNELS = 64
+_CODECS_WITHOUT_LAYOUT = ("pcm_", "adpcm_")  # FFmpeg's names
 _MOST_RATE = 768_000
 _SLACK_S = 0.1  # between the length in the index and the sound that comes out: a frame or two of padding
 _FAILURES = (av.FFmpegError, ValueError)
@@ -38,7 +40,7 @@ def read_sound(
     end_s: float | None,
     checkpoint: Callable[[], None],
 ) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Return ComfyUI's AUDIO, and sentences on what of it could not be read.
+    """Return ComfyUI's AUDIO, and a sentence for each part that could not be read.
 
     AUDIO is {"waveform": float32 [1, channels, samples], "sample_rate": Hz}. Its first sample belongs to the beginning of
     the first frame, and it is never shorter than the frames: what is missing is silence.
@@ -61,6 +63,8 @@ def read_sound(
     if stream.codec_context is None:
         name = f"in the format {track.formats[0]!a}" if track and track.formats else "in a format"
         return reading.silence(), (f"The sound of the clip is {name} that PyAV does not know, and is silent.",)
+    if not _has_known_channels(stream, track):
+        return reading.silence(), (_UNREADABLE,)
     for place, piece in reading.pieces(container, stream, checkpoint):
         reading.add(place, piece)
     return reading.audio(), reading.notes()
@@ -82,6 +86,7 @@ class _Reading:
     end_s: float | None
     _rate: int = 0
     _layout: str = ""
+    _channels: int = 0
     _resampler: av.AudioResampler | None = None
     _form: tuple[str, str, int] | None = None
     _joined: list[NDArray[np.float32]] = field(default_factory=list)
@@ -142,12 +147,14 @@ class _Reading:
         form = (frame.format.name, frame.layout.name, frame.rate)
         if self._form is None:
             self._rate = frame.rate
-            self._layout = "stereo" if frame.layout.nb_channels > _MOST_CHANNELS else frame.layout.name
+            self._layout, self._channels = frame.layout.name, frame.layout.nb_channels
         if form != self._form:
-            self._form, self._resampler = form, av.AudioResampler("fltp", self._layout, self._rate)
+            # Interleaved: where there are eight or more planes, PyAV reads beyond the list of them.
+            self._form, self._resampler = form, av.AudioResampler("flt", self._layout, self._rate)
         place = None if frame.time is None else round((frame.time - self.timeline.start_s) * self._rate)
         for converted in self._resampler.resample(frame) if self._resampler else ():
-            yield place, np.asarray(converted.to_ndarray(), np.float32)
+            piece = np.asarray(converted.to_ndarray(), np.float32).reshape(-1, self._channels).T
+            yield place, piece if self._channels <= _MOST_CHANNELS else _mixed(piece)
             place = None
 
     def add(self, place: int | None, piece: NDArray[np.float32]) -> None:
@@ -155,7 +162,7 @@ class _Reading:
         place = self._filled if place is None else place
         place = min(place, MAX_SECONDS * self._rate)
         samples = piece[:, max(0, -place) :] if self._filled == 0 else piece
-        is_late = self._filled == 0 or self._is_broken or place - self._filled > piece.shape[1]
+        is_late = self._filled == 0 or self._is_broken or place - self._filled >= piece.shape[1]
         if place > self._filled and is_late:
             self._joined.append(np.zeros((piece.shape[0], place - self._filled), np.float32))
             self._filled = place
@@ -180,10 +187,30 @@ class _Reading:
         should_s = min(self._until_s, self.end_s or self._until_s) - self.timeline.start_s
         is_short = self.timeline.sound_end_s is not None and not self._is_complete
         missing_s = should_s - self._filled / (self._rate or _SILENCE_RATE) if is_short else 0.0
-        if missing_s > _SLACK_S and not self._joined:
+        if not self._joined and (missing_s > _SLACK_S or self.timeline.sound_fault):
             return (_UNREADABLE,)
         if self._lost_s:
             said.append(f"{self._lost_s:.2f} s of the sound could not be read and are silent.")
         if missing_s - (self._lost_s if self._is_broken else 0) > _SLACK_S:
             said.append(f"The last {missing_s:.2f} s of the sound are missing and are silent.")
         return tuple(said)
+
+
+def _mixed(piece: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mix many channels [channels, n] down to two: layouts, where they are known at all, mostly alternate left and right."""
+    return np.stack([piece[0::2].mean(axis=0), piece[1::2].mean(axis=0)])
+
+
+def _has_known_channels(stream: AudioStream, track: Track | None) -> bool:
+    """Return whether the sound can be decoded safely, and make it so.
+
+    PyAV frees a layout of channels in an unusual order twice, which ends the process. FFmpeg takes such a layout from the
+    file only for codecs that say nothing of it themselves: for these it is replaced by the number of channels alone.
+    """
+    codec = stream.codec_context
+    if not codec.name.startswith(_CODECS_WITHOUT_LAYOUT):
+        return True
+    if track is None or not 0 < track.channels <= _MOST_READ_CHANNELS:
+        return False
+    codec.layout = f"{track.channels} channels"
+    return True

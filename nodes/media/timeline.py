@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import VideoDecodeError
 from .container import MAX_EDGE, inspect, opened, sound_stream, video_stream
 from .mp4.index import PICTURES, SOUND, clip_fault, track_fault
-from .mp4.samples import blank_finder
+from .mp4.units import LeadingPictures, unit_format
 from .orientation import Orientation
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ class Timeline:
         orientation: How a stored picture becomes upright.
         has_sound: Whether there is a sound track with sound in it.
         sound_end_s: When the sound is over, where the index says it.
-        frames_fault: A sentence that says why its frames are not whole, or cannot be read; None where nothing tells of it.
+        intact_count: How many frames, from the first on, can be decoded without a broken one.
+        frames_fault: A sentence that says why its frames are not whole, or cannot be read; None where nothing shows that.
+        broken_frame: A sentence that names the first broken frame, if the others are there; else None.
         sound_fault: The same of its sound.
     """
 
@@ -63,7 +65,9 @@ class Timeline:
     orientation: Orientation
     has_sound: bool
     sound_end_s: float | None
+    intact_count: int
     frames_fault: str | None
+    broken_frame: str | None
     sound_fault: str | None
 
     @property
@@ -84,11 +88,21 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class _Packets:
-    """The packets of the picture track: (start, duration) of those that are shown, in order, and the number of all."""
+    """The packets of the picture track.
+
+    Attributes:
+        shown: (start, duration) of those that are shown, in order.
+        count: How many there are.
+        skipped: How many of them decoders skip.
+        broken_at: When the first broken one is shown; None where none is.
+        intact_until: When the first of those is shown that are decoded from there on.
+    """
 
     shown: tuple[tuple[int, int], ...]
     count: int
+    skipped: int
     broken_at: int | None
+    intact_until: int | None
 
 
 def picture_track(container: InputContainer, index: Index) -> Track | None:
@@ -113,7 +127,7 @@ def check_readable(container: InputContainer, index: Index, path: Path) -> None:
 
 
 def read_timeline(container: InputContainer, index: Index, path: Path, checkpoint: Callable[[], None]) -> Timeline:
-    """Read all packets of the picture track once, and hold them against the index. Edit lists are honoured.
+    """Read all packets of the picture track once, and compare them with the index. Edit lists are honoured.
 
     Args:
         container: The clip, at its beginning.
@@ -134,9 +148,12 @@ def _packets(
 ) -> _Packets:
     stream = video_stream(container)
     codec = stream.codec_context
-    is_blank = blank_finder(codec.name, codec.extradata) if codec is not None and can_have_holes else None
+    units = unit_format(codec.name, codec.extradata) if codec is not None and can_have_holes else None
+    leading = units and LeadingPictures(units)
     shown: list[tuple[int, int]] = []
-    count, broken_at = 0, None
+    count, skipped = 0, 0
+    broken_at: int | None = None
+    intact_until: int | None = None
     for packet in container.demux(stream):
         if count % _LOOK_EVERY == 0:
             checkpoint()
@@ -145,12 +162,18 @@ def _packets(
         count += 1
         if count > MAX_FRAMES:
             raise VideoDecodeError(f"The clip claims more than {MAX_FRAMES} frames.", path=path)
-        start = packet.dts if packet.pts is None else packet.pts
-        if broken_at is None and (packet.is_corrupt or start is None or (is_blank and is_blank(bytes(packet)))):
-            broken_at = start or 0
-        if not packet.is_discard:
-            shown.append((start or 0, packet.duration or 0))
-    return _Packets(tuple(sorted(shown)), count, broken_at)
+        said = packet.dts if packet.pts is None else packet.pts
+        start = said or 0
+        content = bytes(packet) if units else b""
+        if broken_at is None and (packet.is_corrupt or said is None or (units and units.is_blank(content))):
+            broken_at = start
+        if broken_at is not None:
+            intact_until = min(start, broken_at if intact_until is None else intact_until)
+        if leading and leading.are_skipped(content, start):
+            skipped += 1
+        elif not packet.is_discard:
+            shown.append((start, packet.duration or 0))
+    return _Packets(tuple(sorted(shown)), count, skipped, broken_at, intact_until)
 
 
 def _timeline(packets: _Packets, container: InputContainer, index: Index, track: Track | None, path: Path) -> Timeline:
@@ -184,8 +207,10 @@ def _timeline(packets: _Packets, container: InputContainer, index: Index, track:
         height=height,
         orientation=upright,
         has_sound=heard is not None and (sound is None or sound.sample_count > 0),
-        sound_end_s=None if sound is None or index.is_fragmented else float(sound.length_s),
+        sound_end_s=None if sound is None or index.is_fragmented else float(sound.played_s),
+        intact_count=_intact_count(packets),
         frames_fault=_frames_fault(packets, shown, index, track, sound),
+        broken_frame=_broken_frame(packets),
         sound_fault=_sound_fault(index, sound),
     )
 
@@ -198,7 +223,7 @@ def _size(stream: VideoStream, track: Track | None) -> tuple[int, int]:
 
 
 def _rate(count: int, duration: Fraction, said: Fraction | None) -> Fraction:
-    """Return the measured rate, or the clip's own word for it where both agree: 29.97 is 30000/1001."""
+    """Return the measured rate, or the rate that the clip states if both agree: 29.97 is 30000/1001."""
     measured = count / duration
     return Fraction(said) if said and abs(measured / said - 1) < _SAME_RATE else measured
 
@@ -214,7 +239,7 @@ class _Shown:
 def _frames_fault(
     packets: _Packets, shown: _Shown, index: Index, track: Track | None, sound: Track | None
 ) -> str | None:
-    """Return what tells that frames are missing or broken.
+    """Return a sentence on what shows that frames are missing; None where nothing does.
 
     Encoders do not agree whether the length of a track counts the delay of reordered frames: a little may be missing.
     """
@@ -223,9 +248,6 @@ def _frames_fault(
     clause = (track and track_fault(track, is_fragmented=index.is_fragmented)) or clip_fault(index)
     if clause:
         return f"The file is not a whole MP4 clip: {clause}."
-    if packets.broken_at is not None:
-        number = max(1, bisect_right(packets.shown, (packets.broken_at, MAX_SECONDS << 32)))
-        return f"Frame {number} of {shown.count} is broken."
     if track is not None:
         said_s = float(track.length_s)
         is_trimmed = (
@@ -233,7 +255,7 @@ def _frames_fault(
         )
         is_short = shown.is_steady and said_s - shown.end_s > _SLACK_FRAMES * shown.duration_s / shown.count
         if (is_short and not index.is_fragmented) or (
-            {shown.count, packets.count} != {track.sample_count} and not is_trimmed
+            {shown.count + packets.skipped, packets.count} != {track.sample_count} and not is_trimmed
         ):
             return (
                 f"The clip is damaged: {shown.count} of {track.sample_count} frames and "
@@ -245,6 +267,19 @@ def _frames_fault(
             "of pictures."
         )
     return None
+
+
+def _broken_frame(packets: _Packets) -> str | None:
+    if packets.broken_at is None:
+        return None
+    number = max(1, bisect_right(packets.shown, (packets.broken_at, MAX_SECONDS << 32)))
+    return f"Frame {number} of {len(packets.shown)} is broken."
+
+
+def _intact_count(packets: _Packets) -> int:
+    if packets.intact_until is None:
+        return len(packets.shown)
+    return bisect_left(packets.shown, (packets.intact_until, 0))
 
 
 def _lacks_pictures(shown: _Shown, sound: Track) -> bool:
@@ -289,7 +324,7 @@ def probe(path: Path, *, checkpoint: Callable[[], None] | None = None) -> ClipFa
     index = inspect(path)
     with opened(path) as container:
         timeline = read_timeline(container, index, path, checkpoint or (lambda: None))
-    fault = timeline.frames_fault or timeline.sound_fault
+    fault = timeline.frames_fault or timeline.broken_frame or timeline.sound_fault
     if fault:
         raise VideoDecodeError(fault, path=path)
     return ClipFacts(

@@ -142,15 +142,17 @@ def _empty_sound_track(root):
 
 
 def _two_frames_at_one_time(root):
-    """The steps between three frames become (all, nothing); nothing is reordered, and nothing is trimmed."""
+    """The steps between three frames become (all, nothing), where nothing is reordered; and nothing is trimmed."""
     for track in _tracks(root, b"vide"):
         table = next(track.all(b"stbl"))
         steps = next(track.all(b"stts"))
-        entries, count, step = struct.unpack_from(">3I", steps.content, 4)
-        if entries != 1 or count < 4:
+        is_reordered = next(table.all(b"ctts"), None) is not None
+        if is_reordered or len(steps.content) != 16:
+            return
+        _, count, step = struct.unpack_from(">3I", steps.content, 4)
+        if count < 4:
             return
         steps.content = struct.pack(">II6I", 0, 3, 2, step, 1, 0, count - 3, step)
-        table.children = [box for box in table.children if box.kind != b"ctts"]
         track.children = [box for box in track.children if box.kind != b"edts"]
 
 

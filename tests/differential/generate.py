@@ -21,6 +21,7 @@ AV1 = "-c:v libsvtav1 -preset 12 -svtav1-params tile-columns=0 -g 6 -pix_fmt"
 BT709 = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range"
 BT601 = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range"
 BT2020 = "-colorspace bt2020nc -color_primaries bt2020 -color_trc arib-std-b67 -color_range"
+CUT = ", an open group cut in front"  # the beginning is cut off, in front of a picture that others in front of it refer to
 USUAL = "size=96x64:rate=24:duration=0.5"
 
 PICTURES = {  # name: (what is filmed, how it is written, suffix)
@@ -28,6 +29,7 @@ PICTURES = {  # name: (what is filmed, how it is written, suffix)
     "H.264, no B-frames": (USUAL, f"{H264} yuv420p -bf 0", "mp4"),
     "H.264, many B-frames": (USUAL, f"{H264} yuv420p -bf 5 -b_strategy 0 -g 24 -x264-params b-pyramid=normal", "mp4"),
     "H.264, open groups": (USUAL, f"{H264} yuv420p -x264-params open-gop=1", "mp4"),
+    f"H.264{CUT}": (USUAL, f"{H264} yuv420p -x264-params open-gop=1:b-adapt=0", "mp4"),
     "H.264, slices": (USUAL, f"{H264} yuv420p -x264-params slices=4", "mp4"),
     "H.264, in MOV": (USUAL, f"{H264} yuv420p", "mov"),
     "H.264 4:2:2": (USUAL, f"{H264} yuv422p", "mp4"),
@@ -62,6 +64,7 @@ PICTURES = {  # name: (what is filmed, how it is written, suffix)
     "two frames": ("size=96x64:rate=24:duration=0.08", f"{H264} yuv420p", "mp4"),
     "HEVC": (USUAL, f"{HEVC} yuv420p", "mp4"),
     "HEVC, parameters in the content": (USUAL, f"{HEVC} yuv420p -tag:v hev1", "mp4"),
+    f"HEVC{CUT}": (USUAL, f"{HEVC} yuv420p".replace("bframes=2", "bframes=2:open-gop=1"), "mp4"),
     "HEVC 10 bit": (USUAL, f"{HEVC} yuv420p10le", "mp4"),
     "HEVC 10 bit BT.2020": (USUAL, f"{HEVC} yuv420p10le {BT2020} tv", "mp4"),
     "HEVC 12 bit 4:4:4": (USUAL, f"{HEVC} yuv444p12le", "mp4"),
@@ -102,6 +105,9 @@ SOUNDS = {  # name: (inputs, how they are written)
     "FLAC": (_tone(), "-c:a flac -ac 2 -strict -2"),
     "PCM": (_tone(), "-c:a pcm_s16le -ac 2"),
     "PCM 24 bit": (_tone(), "-c:a pcm_s24le -ac 1"),
+    "PCM 7.1": (_tone(), "-c:a pcm_s16le -af aformat=channel_layouts=7.1"),
+    "AAC 7.1": (_tone(), "-c:a aac -af aformat=channel_layouts=7.1"),
+    "PCM of 9 channels": (f"-f lavfi -i aevalsrc={'|'.join(['0.1*sin(t*2764)'] * 9)}:s=48000:d=0.5", "-c:a pcm_s16le"),
     "PCM of 16 channels": (_tone(), "-c:a pcm_s16le -af aformat=channel_layouts=hexadecagonal"),
     "sound starts late": (f"-itsoffset 0.2 {_tone(seconds=0.3)}", "-c:a aac -ac 2"),
     "sound starts early": (f"-itsoffset -0.1 {_tone(seconds=0.6)}", "-c:a aac -ac 2"),
@@ -200,11 +206,15 @@ def file(number):
 
 
 def _can_be_written(picture, sound, writer):
-    """FFmpeg writes AV1, VP9 and FLAC to no MOV, and an index in front of AC-3 only once it has seen the sound."""
+    """FFmpeg writes AV1, VP9 and FLAC to no MOV, and an index in front of AC-3 only once it has seen the sound.
+
+    In fragments it stamps pictures wrongly whose beginning was cut off.
+    """
     suffix = _suffix(picture, sound, writer)
     is_for_mp4_only = picture.startswith(("AV1", "VP9")) or sound in ("FLAC", "Opus")
     knows_late = sound == "AC-3" and ("empty_moov" in WRITERS[writer] or writer == "encrypted")
-    return not (suffix == "mov" and is_for_mp4_only) and not knows_late
+    is_stamped_wrongly = picture.endswith(CUT) and writer.startswith("fragments")
+    return not (suffix == "mov" and is_for_mp4_only) and not knows_late and not is_stamped_wrongly
 
 
 def _suffix(picture, sound, writer):
@@ -246,6 +256,11 @@ def _written(picture, sound, writer, folder):
             f"{_merged(how, WRITERS[writer])}"
         )
         ffmpeg(*shlex.split(arguments.replace("\\", "\\\\")), "-y", str(part))
+        if picture.endswith(CUT):
+            whole = part.rename(part.with_name(f"whole-{part.name}"))
+            how = f"-map 0 -c copy {WRITERS[writer]} -use_editlist 0"
+            ffmpeg("-ss", "0.26", "-i", str(whole), *how.split(), "-y", str(part))
+            whole.unlink()
         part.rename(path)
     return path.read_bytes()
 

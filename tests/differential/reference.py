@@ -15,8 +15,6 @@ from support import colours
 MOST_SECONDS = 30
 MOST_FRAMES = 300
 MOST_BYTES = 300_000_000
-MOST_JITTER_S = 0.05  # two frames of AAC: clocks are coarse, and fragments are stamped as they were encoded
-MOST_GAP_S = 600
 WEIGHTS = {  # ITU-T H.273: of red and blue in luma
     "bt709": (0.2126, 0.0722),
     "fcc": (0.30, 0.11),
@@ -32,7 +30,8 @@ PICTURE = re.compile(r"Parsed_showinfo.* n: *\d+ pts: *\S+ pts_time:(\S+) .* fmt
 COLOUR = re.compile(r"Parsed_showinfo.* color_range:(\S+) color_space:(\S+) ")
 SOUND = re.compile(r"Parsed_ashowinfo.* pts_time:(\S+) .*channels:(\d+) .*rate:(\d+) nb_samples:(\d+) ")
 STREAM = re.compile(r"Stream #0:\d+.*: Audio: .*")
-COMPLAINT = re.compile(r"^(?!\[rawvideo @).*\[(?:error|fatal|panic)\]")  # not what it says about its own output
+# Not what it says about its own output. That a frame is corrupt is a mere warning of the command line.
+COMPLAINT = re.compile(r"^(?!\[rawvideo @).*(?:\[(?:error|fatal|panic)\]|\[warning\].* corrupt decoded frame)")
 
 
 class UnknownFormatError(Exception):
@@ -76,14 +75,30 @@ class ShownSound:
     Attributes:
         complaints: What it says about it at `-v error`.
         rate: Hz.
-        samples: [n, channels] float32; silence where nothing is played.
-        start_s: When the first of them is heard.
+        channels: How many.
+        pieces: (when it is heard in seconds, [n, channels] float32) as they are decoded.
     """
 
     complaints: list
-    rate: int
-    samples: object
-    start_s: float
+    rate: int = 0
+    channels: int = 0
+    pieces: list = field(default_factory=list)
+
+    def heard_from(self, start_s):
+        """The sound from this time on, [n, channels]; silence where nothing is played.
+
+        A gap is one where a whole piece is missing: clocks are coarse, and fragments are stamped as they were encoded.
+        """
+        parts, filled = [], 0
+        for time_s, samples in self.pieces:
+            place = round((time_s - start_s) * self.rate)
+            heard = samples if filled else samples[max(0, -place) :]
+            if place > filled and (filled == 0 or place - filled >= len(samples)):
+                parts.append(np.zeros((place - filled, self.channels), np.float32))
+                filled = place
+            parts.append(heard)
+            filled += len(heard)
+        return np.concatenate([*parts, np.zeros((0, self.channels), np.float32)])
 
 
 def shown(path, folder):
@@ -126,7 +141,8 @@ def shown(path, folder):
 def _ffmpeg(path, options, target, *before):
     # -copyts: the times of the two runs, of the pictures and of the sound, have one origin.
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "level+info", "-copyts", *before, "-threads", "1"]
-    command += ["-i", str(path), *options.split(), "-fs", str(MOST_BYTES), "-y", str(target)]
+    # Unaligned: else columns that are cut off on the left stay where that suits the memory of the decoder.
+    command += ["-flags", "+unaligned", "-i", str(path), *options.split(), "-fs", str(MOST_BYTES), "-y", str(target)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=MOST_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -154,21 +170,16 @@ def _sound(path, raw, number):
     content = raw.read_bytes() if raw.exists() else b""
     raw.unlink(missing_ok=True)
     if not pieces:
-        return ShownSound(complaints, 0, np.zeros((0, 1), np.float32), 0.0)
+        return ShownSound(complaints)
     if len({piece[1:3] for piece in pieces}) > 1:
-        return ShownSound([*complaints, "its form changes"], 0, np.zeros((0, 1), np.float32), 0.0)
-    start_s, channels, rate, _ = pieces[0]
-    heard = np.frombuffer(content, np.float32).reshape(-1, channels)
-    parts, filled, done = [], 0, 0
-    for time_s, _, _, count in pieces:
-        gap = round((time_s - start_s) * rate) - filled
-        if MOST_JITTER_S * rate < gap < MOST_GAP_S * rate:
-            parts.append(np.zeros((gap, channels), np.float32))
-            filled += gap
-        parts.append(heard[done : done + count])
-        done += count
-        filled += count
-    return ShownSound(complaints, rate, np.concatenate(parts), start_s)
+        return ShownSound([*complaints, "its form changes"])
+    channels, rate = pieces[0][1:3]
+    samples = np.split(
+        np.frombuffer(content, np.float32).reshape(-1, channels), np.cumsum([n for *_, n in pieces])[:-1]
+    )
+    return ShownSound(
+        complaints, rate, channels, [(piece[0], each) for piece, each in zip(pieces, samples, strict=True)]
+    )
 
 
 def _form(name):

@@ -34,7 +34,7 @@ def delivered(path):
     except (VideoDecodeError, NotEnoughRoomError) as error:
         return Delivered(refusal=error.what)
     waveform = clip.audio["waveform"][0].numpy()
-    return Delivered(None, clip.frames.numpy(), waveform, clip.audio["sample_rate"], promised)
+    return Delivered(None, clip.frames.numpy(), waveform, clip.audio["sample_rate"], promised, clip.notes)
 
 
 def verdict(number, clips, folder):
@@ -51,9 +51,9 @@ def verdict(number, clips, folder):
     theirs = shown(path, folder)
     reason = raised if ours is None else disagreement(theirs, ours)
     excuse = None
-    if reason and file.is_damaged:
+    if reason and ours:
         path.write_bytes(generate.content(file.undamaged, clips))
-        excuse = exception(len(shown(path, folder).times_s), theirs, ours)
+        excuse = exception(shown(path, folder), theirs, ours, is_damaged=file.is_damaged)
     return {
         "number": number,
         "name": file.name,

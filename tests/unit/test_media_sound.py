@@ -120,7 +120,7 @@ def test_sixteen_channels_are_heard_in_two(tmp_path):
             frame.pts, frame.time_base = number, Fraction(1, 12)
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
-        tone = np.int16(clips.beeps([0.5, 1.5], 2, channels=1)[0] * 9000)
+        tone = np.int16(clips.beeps([0.5, 1.5], 2, channels=1)[0] * 20000)
         frame = av.AudioFrame.from_ndarray(np.repeat(tone, 16)[None], format="s16", layout="hexadecagonal")
         frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
         out.mux([*sound.encode(frame), *sound.encode(None)])
@@ -153,3 +153,43 @@ def test_the_default_sound_track_is_heard(path):
 
     rewrite(path, second_is_default)
     assert clips.heard(decode(path).audio["waveform"], RATE) == pytest.approx([1.5], abs=0.03)
+
+
+def test_a_single_packet_that_is_missing_leaves_the_sound_behind_it_in_step(path):
+    tone = clips.beeps([0.2, 1.0, 1.7], 2)
+    with av.open(str(path), "w", format="mp4") as out:
+        video = out.add_stream("libx264", rate=12)
+        video.width, video.height, video.pix_fmt = 192, 128, "yuv420p"
+        sound = out.add_stream("aac", rate=RATE, layout="stereo")
+        for number, planes in enumerate(clips.numbered(24)):
+            frame = clips.video_frame(planes, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 12)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        encoded = [*sound.encode(clips._audio_frame(RATE, tone, 0)), *sound.encode(None)]
+        out.mux([packet for number, packet in enumerate(encoded) if number != 30])
+    heard = clips.heard(decode(path).audio["waveform"], RATE)
+    assert heard == pytest.approx([0.2, 1.0, 1.7], abs=0.01)
+
+
+def test_without_an_edit_list_the_sound_is_heard_to_its_end(path):
+    tone = np.float32(0.5 * np.sin(np.arange(2 * RATE) * 0.1))[None]
+    clips.write(path, clips.numbered(24), fps=12, sound=("aac", RATE, tone, 0), movflags=PLAIN, options={"bf": "2"})
+    rewrite(path, lambda kind, content: b"" if kind == b"edts" else box(kind, content))
+    with av.open(str(path)) as container:
+        start_s = next(container.decode(video=0)).time
+    last = round((2.01 - start_s) * RATE)
+    assert start_s > 0.05
+    assert decode(path).audio["waveform"][0, 0, last - 100 : last].abs().max() > 0.1
+
+
+def test_sound_whose_times_are_lost_is_silence_and_said(path):
+    with_sound(path)
+    content = bytearray(path.read_bytes())
+    second = content.rindex(b"stts")
+    content[second : second + 4] = b"xxxx"
+    path.write_bytes(content)
+    decoded = decode(path)
+    assert decoded.frame_count == 24
+    assert not decoded.audio["waveform"].any()
+    assert "could not be read" in " ".join(decoded.notes)

@@ -10,7 +10,7 @@ import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.colour import remarks
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.mp4.samples import blank_finder
+from sora2pro.nodes.media.mp4.units import unit_format
 from sora2pro.nodes.media.thumbnail import write_thumbnail
 from sora2pro.nodes.media.timeline import probe
 from support import clips
@@ -63,6 +63,7 @@ def terminated(wanted):
         patched(b"tkhd", 20, ZEROS),
         patched(b"mdhd", 16, ONES),
         patched(b"mdhd", 16, ZEROS),
+        *(patched(*field, b"\x7f" + b"\xff" * 3) for field in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16))),
         without(b"elst"),
         without(b"edts"),
         twice(b"edts"),
@@ -130,7 +131,7 @@ def test_a_cover_before_the_tracks_is_not_the_film(clip, tmp_path):
 
 @pytest.mark.parametrize("zeros", [1, 2, 3, 8, 1000])
 def test_zeros_behind_a_nal_unit_are_not_a_hole_and_zeros_in_a_slice_are(zeros):
-    is_blank = blank_finder("h264", b"\x01\x64\x00\x0a\xff")
+    is_blank = unit_format("h264", b"\x01\x64\x00\x0a\xff").is_blank
 
     def packet(*units):
         return b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)

@@ -1,8 +1,8 @@
 """The index ("moov") of an MP4 or QuickTime file, which says several times over how long the clip is.
 
-A damaged index can make a demuxer find fewer frames without a word. It will hardly say the same wrong thing everywhere:
-that is what `faults` looks at. More than was said is no fault. Layouts: ISO/IEC 14496-12, clause 8
-(https://www.iso.org/standard/83102.html).
+With a damaged index a demuxer may silently find fewer frames. The same wrong number is unlikely to stand in every place,
+so `track_fault` and `clip_fault` compare them. A track that is longer than stated is not a fault.
+Layouts: ISO/IEC 14496-12, clause 8 (https://www.iso.org/standard/83102.html).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ PICTURES, SOUND = "vide", "soun"
 _SLACK_FRAMES = 3  # encoders do not agree whether the delay of reordered frames counts
 _LEAST_SHOWN = Fraction(1, 2)  # of a track: edit lists trim its ends, but nobody delivers a clip to hide most of it
 _SOUND_SLACK_S = Fraction(1, 10)  # sound frames are long, and their padding is counted by some and not by others
+_MOST_SECONDS = 3 * 60 * 60  # no clip that is read is nearly so long
 _UNKNOWN = {0, 2**32 - 1, 2**64 - 1}  # what is written for a length that is not known (8.2.2, 8.3.2, 8.4.2)
 _ENTRY_BYTES = {PICTURES: 78, SOUND: 28}  # of a sample description, in front of the boxes in it (12.1.3, 12.2.3)
 _DAMAGED = (struct.error, ZeroDivisionError, KeyError, IndexError, OverflowError)
@@ -48,6 +49,7 @@ class Track:
         is_steady: Whether all samples but the last are equally long.
         size: Width and height of the picture, in pixels.
         orientation: How the picture stands.
+        channels: Channels of sound; 0 where there are none.
         formats: The four letters of each of its sample descriptions.
         is_encrypted: Whether any of it is.
         has_clean_aperture: Whether a part of the picture is marked as the one to show.
@@ -67,6 +69,7 @@ class Track:
     is_steady: bool
     size: tuple[int, int]
     orientation: Orientation
+    channels: int
     formats: tuple[str, ...]
     is_encrypted: bool
     has_clean_aperture: bool
@@ -76,6 +79,11 @@ class Track:
     def length_s(self) -> Fraction:
         """How long it is shown, by what says it best."""
         return next(length for length in (self.shown_s, self.edited_s, self.timed_s) if length is not None)
+
+    @property
+    def played_s(self) -> Fraction:
+        """How long players play it: only an edit list cuts anything off."""
+        return self.timed_s if self.edited_s is None else self.edited_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +156,11 @@ def read_index(file: BinaryIO, moov: Box, fragments: Fragments | None) -> Index:
     if shown is not None and any(_other_length(file, box) >= shown for box in tracks):
         shown = None  # it is the length of subtitles or the like
     longest = max([length for length in (shown, *said) if length is not None], default=None)
-    length_s = None if longest is None else Fraction(longest, timescale)
-    return Index(length_s, fragments is not None, tuple(read), frozenset(unreadable))
+    return Index(_seconds(longest, timescale), fragments is not None, tuple(read), frozenset(unreadable))
 
 
 def clip_fault(index: Index) -> str | None:
-    """Return a clause that says what of the whole clip is missing; None where nothing tells of it."""
+    """Return a clause that says what is missing from the clip; None where nothing shows that."""
     if index.shown_s is None or not index.tracks:
         return None
     longest = max(
@@ -217,7 +224,9 @@ def _track(file: BinaryIO, trak: Box, kind: str, movie: _Movie) -> Track:
     }  # the first of a kind counts
     timescale, duration = _clock(content(file, _first(media, "mdhd")))
     display = _display(content(file, _first(inside, "tkhd")))
-    timed_count, timed, is_steady = _times(tables["stts"])
+    count = _sample_count(tables)
+    # FFmpeg writes times for samples that only the fragments have.
+    timed_count, timed, is_steady = _times(tables["stts"]) if count or not movie.fragments else (0, 0, True)
     fragments = movie.fragments or Fragments()
     more = fragments.tracks.get(display.number, Samples())
     said, said_timescale = fragments.said_ticks.get(display.number, (0, timescale))
@@ -226,7 +235,7 @@ def _track(file: BinaryIO, trak: Box, kind: str, movie: _Movie) -> Track:
     return Track(
         number=display.number,
         kind=kind,
-        sample_count=_sample_count(tables) + more.count,
+        sample_count=count + more.count,
         timed_count=timed_count + more.count,
         media_s=_seconds(duration, timescale),
         timed_s=Fraction(timed + more.ticks, timescale),
@@ -237,9 +246,10 @@ def _track(file: BinaryIO, trak: Box, kind: str, movie: _Movie) -> Track:
         is_steady=is_steady and not more.count,
         size=display.size,
         orientation=orientation(combined(display.matrix, movie.matrix)),
-        formats=tuple(name for name, _ in entries),
-        is_encrypted=any(name in {"encv", "enca"} or "sinf" in parts for name, parts in entries),
-        has_clean_aperture=any("clap" in parts for _, parts in entries),
+        channels=max((entry.channels for entry in entries), default=0),
+        formats=tuple(entry.name for entry in entries),
+        is_encrypted=any(entry.name in {"encv", "enca"} or "sinf" in entry.parts for entry in entries),
+        has_clean_aperture=any("clap" in entry.parts for entry in entries),
         gap_s=more.gap and (Fraction(more.gap[0], timescale), Fraction(more.gap[1], timescale)),
     )
 
@@ -256,7 +266,9 @@ def _first(boxes: Iterable[Box], kind: str) -> Box:
 
 
 def _seconds(length: int | None, timescale: int) -> Fraction | None:
-    return None if length is None else Fraction(length, timescale)
+    """Return a length in seconds; None where it is not known, or absurd and so not one that was measured."""
+    seconds = None if length is None else Fraction(length, timescale)
+    return None if seconds is None or seconds > _MOST_SECONDS else seconds
 
 
 def _known(length: int) -> int | None:
@@ -316,8 +328,26 @@ def _edited(file: BinaryIO, track: list[Box]) -> int | None:
     return _known(sum(int(duration) for duration, _, _ in segments))
 
 
-def _entries(file: BinaryIO, stsd: Box, kind: str) -> Iterable[tuple[str, set[str]]]:
-    """Yield the four letters of each sample description, and the kinds of the boxes in it."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A sample description: its four letters, the kinds of the boxes in it, and its channels of sound."""
+
+    name: str
+    parts: set[str]
+    channels: int
+
+
+def _entries(file: BinaryIO, stsd: Box, kind: str) -> Iterable[_Entry]:
     for entry in walk(file, replace(stsd, start=stsd.start + 8)):
         inside = replace(entry, start=min(entry.start + _ENTRY_BYTES[kind], entry.end))
-        yield entry.kind, {box.kind for box in walk(file, inside)}
+        channels = _channels(content(file, entry)) if kind == SOUND else 0
+        yield _Entry(entry.kind, {box.kind for box in walk(file, inside)}, channels)
+
+
+def _channels(entry: bytes) -> int:
+    """Return the channels of a sound description (12.2.3), which QuickTime's second version keeps elsewhere.
+
+    See https://developer.apple.com/documentation/quicktime-file-format/sound_sample_description_(version_2).
+    """
+    is_second = entry[8:10] == b"\0\2"
+    return int.from_bytes(entry[40:44] if is_second else entry[16:18], "big")

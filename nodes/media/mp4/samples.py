@@ -1,4 +1,4 @@
-"""Where the samples of an MP4 or QuickTime file lie, and what their bytes tell of damage."""
+"""Where the samples of an MP4 or QuickTime file lie, and whether all of them are there (ISO/IEC 14496-12, 8.6 to 8.8)."""
 
 from __future__ import annotations
 
@@ -10,50 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from .boxes import Box, BoxError, content, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-
-_BLANK = bytes(4)  # encoders write 0, 0, 3 for 0, 0: a run of zeros inside a unit is a hole
-
-
-def blank_finder(codec: str, extradata: bytes | None) -> Callable[[bytes], bool] | None:
-    """Return what tells whether a packet has a hole, for codecs in which it can be told.
-
-    Args:
-        codec: FFmpeg's name.
-        extradata: What the sample description says of the codec (avcC, hvcC).
-    """
-    head = extradata or b""
-    if codec == "h264" and len(head) > 4 and head[0] == 1:  # noqa: PLR2004 - the byte that follows
-        return lambda packet: _is_blank(packet, (head[4] & 3) + 1, _is_h264_slice)
-    if codec == "hevc" and len(head) > 21 and head[:3] != b"\0\0\1" and head[:4] != b"\0\0\0\1":  # noqa: PLR2004 - as above
-        return lambda packet: _is_blank(packet, (head[21] & 3) + 1, _is_h265_slice)
-    return None
-
-
-def _is_h264_slice(first: int) -> bool:
-    return first & 0x1F <= 5  # noqa: PLR2004 - 0 is no type that is written: a hole begins there
-
-
-def _is_h265_slice(first: int) -> bool:
-    return first >> 1 & 0x3F < 32  # noqa: PLR2004 - the types from 32 on are parameter sets and remarks
-
-
-def _is_blank(packet: bytes, length_bytes: int, is_slice: Callable[[int], bool]) -> bool:
-    """Return whether a length leads nowhere, or a slice holds a run of zeros. Zeros behind a unit are allowed."""
-    place = 0
-    while place + length_bytes < len(packet):
-        start = place + length_bytes
-        end = start + int.from_bytes(packet[place:start], "big")
-        if end == start or end > len(packet):
-            return True
-        if is_slice(packet[start]):
-            hole = packet.find(_BLANK, start, end)
-            if hole >= 0 and (hole <= start + 2 or packet[hole:end].strip(b"\0")):
-                return True
-        place = end
-    return False
-
+    from collections.abc import Iterable
 
 # Flags of tfhd (8.8.7) and trun (8.8.8).
 _BASE, _DESCRIPTION, _DURATION, _SIZE = 0x1, 0x2, 0x8, 0x10
@@ -159,7 +116,7 @@ class Fragments:
 
 
 def read_fragments(file: BinaryIO, boxes: list[Box], mvex: Box, size: int) -> Fragments:
-    """Read all movie fragments, and hold the indexes that count them against them.
+    """Read all movie fragments, and compare them with the indexes that list them.
 
     Raises:
         BoxError: Some are missing.
@@ -272,7 +229,7 @@ class _Reader:
 
 
 def _read_sidx(sidx: bytes, box_end: int, size: int, found: Fragments) -> None:
-    """Hold a segment index (8.16.3) against the file, and remember the length it gives."""
+    """Compare a segment index (8.16.3) with the file, and keep the length it gives."""
     track, timescale = struct.unpack_from(">II", sidx, 4)
     first, place = (
         (struct.unpack_from(">Q", sidx, 20)[0], 28) if sidx[0] else (struct.unpack_from(">I", sidx, 16)[0], 20)
@@ -288,7 +245,7 @@ def _read_sidx(sidx: bytes, box_end: int, size: int, found: Fragments) -> None:
 
 
 def _check_mfra(file: BinaryIO, mfra: Box, found: Fragments) -> None:
-    """Hold the list of fragments at the end of a file (tfra, 8.8.10) against the fragments."""
+    """Compare the list of fragments at the end of a file (tfra, 8.8.10) with the fragments."""
     for box in walk(file, mfra):
         if box.kind != "tfra":
             continue
