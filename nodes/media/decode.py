@@ -65,7 +65,7 @@ def decode(
     Args:
         path: The clip.
         select_every_nth: Deliver the first of every n frames; fps falls accordingly.
-        frame_load_cap: Deliver at most so many frames, and the sound of their time; 0 for all.
+        frame_load_cap: Deliver at most this many frames, and the sound of their time; 0 for all.
         with_frames: False delivers the sound only, all of it.
         progress: Called after every frame with (frames done, frames wanted).
         checkpoint: Called at least once per frame; what it raises ends the decoding.
@@ -138,5 +138,4 @@ def _check_room(width: int, height: int, frame_count: int, path: Path) -> None:
     try:
         memory.check_room(memory.frames_bytes(width, height, frame_count), money=KEPT)
     except NotEnoughRoomError as error:
-        error.remedy = f"{error.remedy} You find the clip at {path}."
-        raise
+        raise error.told(remedy=f"{error.remedy} The clip is at {path}.") from None

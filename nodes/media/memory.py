@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 WAYS_OUT = (
-    "Turn 'decode_frames' off (video and sound are delivered all the same), raise 'select_every_nth', "
+    "Turn 'decode_frames' off (video and sound are still delivered), raise 'select_every_nth', "
     "set 'frame_load_cap', or free memory."
 )
 _BYTES_PER_PIXEL = 3 * 4  # red, green, blue as float32

@@ -43,7 +43,7 @@ def walk_file(file: BinaryIO, size: int) -> Iterator[Box]:
     """Yield the boxes of a file. Bytes behind the last box that belong to none are passed over.
 
     Raises:
-        BoxError: What follows is no box although there is content behind it, or there are absurdly many boxes.
+        BoxError: What follows is not a box although there is content behind it, or there are absurdly many boxes.
     """
     place = 0
     for _ in range(_MOST_BOXES):
