@@ -47,7 +47,7 @@ def is_in(place, folder):
     return max((one for one in FOLDERS if place.startswith(f"{one}/")), key=len, default=README) == folder
 
 
-@pytest.mark.parametrize("folder", (*FOLDERS, README))
+@pytest.mark.parametrize("folder", [*FOLDERS, README])
 @pytest.mark.parametrize("kind", TEXTS)
 def test_it_is_said_as_a_technical_writer_would_say_it(kind, folder):
     dialect = [
