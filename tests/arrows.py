@@ -20,6 +20,14 @@ ROWS = (
     ("nodes.configuration", "nodes.documents", "nodes.events", "nodes.guard", "nodes.packages", "nodes.progress_text"),
     ("nodes.runcomfy.generation", "nodes.runcomfy.status_actions"),
     ("nodes.runcomfy.collect", "nodes.runcomfy.lookup"),
+    ("nodes.runcomfy.catalogue.translate",),
+    ("nodes.runcomfy.catalogue.wishes", "nodes.runcomfy.catalogue.validation"),
+    ("nodes.runcomfy.catalogue.shipped",),
+    ("nodes.runcomfy.catalogue.estimate", "nodes.runcomfy.catalogue.extra", "nodes.runcomfy.catalogue.identity"),
+    ("nodes.runcomfy.catalogue.spelling", "nodes.runcomfy.catalogue.limits"),
+    ("nodes.runcomfy.catalogue.roles",),
+    ("nodes.runcomfy.catalogue.schema",),
+    ("nodes.runcomfy.catalogue.quirks",),
     ("nodes.runcomfy.pricing", "nodes.runcomfy.waiting"),
     ("nodes.runcomfy.history",),
     ("nodes.runcomfy.client", "nodes.runcomfy.journal", "nodes.runcomfy.download"),
@@ -46,7 +54,7 @@ ROWS = (
     ),
     ("nodes.runcomfy.api_errors", "nodes.runcomfy.models"),
     ("nodes.runcomfy.foreign_text",),
-    ("nodes.host", "nodes.runcomfy"),
+    ("nodes.host", "nodes.runcomfy", "nodes.runcomfy.catalogue"),
     ("nodes.errors",),
 )
 ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}

@@ -87,8 +87,10 @@ class InputReference:
         return cls(value=url, identity=url)
 
 
-def check_image_url(url: str) -> None:
+def check_image_url(url: str, name: str = "image_url") -> None:
     """Refuse an address that RunComfy could never fetch. The message never repeats the address: it may hold a signature.
+
+    `name` is the input that holds it.
 
     Raises:
         InvalidInputError: Not https, with credentials, malformed, or on this machine or a private network.
@@ -96,22 +98,22 @@ def check_image_url(url: str) -> None:
     remedy = "Give a public https address that opens without a login, or connect 'image' instead."
     if len(url) > MAX_URL_CHARS or not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
         raise InvalidInputError(
-            f"'image_url' is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces.",
+            f"'{name}' is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces.",
             remedy=remedy,
         )
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise InvalidInputError("'image_url' is not a usable address.", remedy=remedy) from None
+        raise InvalidInputError(f"'{name}' is not a usable address.", remedy=remedy) from None
     if parts.scheme != "https":
-        raise InvalidInputError("'image_url' must begin with https://.", remedy=remedy)
+        raise InvalidInputError(f"'{name}' must begin with https://.", remedy=remedy)
     if "@" in parts.netloc:
         raise InvalidInputError(
-            "'image_url' has a user name or password in it, which would be sent along.", remedy=remedy
+            f"'{name}' has a user name or password in it, which would be sent along.", remedy=remedy
         )
     if not host or _is_private(host):
-        raise InvalidInputError("'image_url' points to this machine or a private network.", remedy=remedy)
+        raise InvalidInputError(f"'{name}' points to this machine or a private network.", remedy=remedy)
 
 
 def _is_private(host: str) -> bool:
