@@ -10,8 +10,8 @@ from typing import Any
 
 from ..models import Size
 from .quirks import is_number
-from .roles import Role, Roles
-from .schema import ModelEntry
+from .roles import Roles
+from .schema import ModelEntry, Role
 from .spelling import ratio_of, seconds_of, shorter_side, size_of
 
 LONGEST_S = 60.0  # where the schema names no longest clip: the longest that the node lets anybody ask for

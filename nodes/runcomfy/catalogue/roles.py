@@ -5,28 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from .quirks import Media
-from .schema import Field, ModelEntry, plain_name
+from .schema import Field, ModelEntry, Role, plain_name
 
 ON_WORDS = frozenset({"on", "true", "yes", "enable", "enabled", "1"})
 OFF_WORDS = frozenset({"off", "false", "no", "disable", "disabled", "0"})
-
-
-class Role(Enum):
-    """What a field means to a person, whatever the model calls it."""
-
-    PROMPT = "prompt"
-    NEGATIVE_PROMPT = "negative_prompt"
-    FIRST_IMAGE = "first_image"
-    LAST_IMAGE = "last_image"
-    LENGTH = "duration"
-    RESOLUTION = "resolution"
-    ASPECT_RATIO = "aspect_ratio"
-    SOUND = "audio_switch"
-    SEED = "seed"
-    FPS = "fps"
 
 
 # The input of the node that fills a role.
@@ -108,10 +92,10 @@ class Roles:
 def find_roles(entry: ModelEntry) -> Roles:
     """What the fields of a model mean."""
     found: dict[Role, Field] = {}
-    for role_name, field_name in entry.exceptions.roles:
+    for role, field_name in entry.exceptions.roles:
         one = entry.field_named(field_name)
         if one is not None:
-            found[Role(role_name)] = one
+            found[role] = one
     for role, names in NAMES.items():
         fits = FITS.get(role, _is_quantity)
         by_name = {plain_name(one.name): one for one in reversed(entry.fields) if fits(one)}

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from ...errors import InvalidInputError
@@ -18,6 +19,21 @@ IMAGE_NAME = re.compile(
     r"((start|end|first|last|tail|reference|input)?(frame)?(image|img|frame)s?(url|uri)s?\d*"
     r"|(start|end|first|last|tail|reference|input|prompt)(frame)?(image|img|frame|reference)s?\d*|(image|img)s?\d*)"
 )
+
+
+class Role(Enum):
+    """What a field means to a person, whatever the model calls it."""
+
+    PROMPT = "prompt"
+    NEGATIVE_PROMPT = "negative_prompt"
+    FIRST_IMAGE = "first_image"
+    LAST_IMAGE = "last_image"
+    LENGTH = "duration"
+    RESOLUTION = "resolution"
+    ASPECT_RATIO = "aspect_ratio"
+    SOUND = "audio_switch"
+    SEED = "seed"
+    FPS = "fps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ class Exceptions:
     """What is known of a model beside its schema.
 
     Attributes:
-        roles: Pairs of a role's name and a field's name, where the names of the fields do not tell.
+        roles: Pairs of a role and a field's name, where the names of the fields do not tell.
         is_total: Whether base price x length is known to be the whole price of a clip.
         sound_factor: By how much sound raises the price.
         has_sound: Whether a model without a switch gives sound; None where nobody knows.
@@ -77,11 +93,11 @@ class Exceptions:
         limits: Pairs of a picture's field and its limits, which the schema says in prose only.
     """
 
-    roles: tuple[tuple[str, str], ...] = ()
+    roles: tuple[tuple[Role, str], ...] = ()
     is_total: bool = False
     sound_factor: float = 1.0
     has_sound: bool | None = None
-    fps: int | None = None
+    fps: float | None = None
     limits: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
@@ -141,13 +157,13 @@ def parse_entry(document: object, shipped: ModelEntry | None = None) -> ModelEnt
     model_id = document["model_id"]
     try:
         schema, fields = _parse_input(document.get("input_schema"))
-        exceptions = shipped.exceptions if shipped else _parse_exceptions(document.get("exceptions"))
+        exceptions = shipped.exceptions if shipped else _parse_exceptions(document.get("exceptions", {}))
+        schema_json = canonical(schema)
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidInputError(
             f"The description of the model '{shown(model_id)}' cannot be understood.",
             remedy="Choose another model, or try again later.",
         ) from error
-    schema_json = canonical(schema)
     price = document.get("base_price_usd")
     return ModelEntry(
         model_id=model_id,
@@ -196,14 +212,16 @@ def _categories(value: object) -> tuple[str, ...]:
     )
 
 
-def _parse_exceptions(document: Mapping[str, Any] | None) -> Exceptions:
-    known = document or {}
+def _parse_exceptions(known: Mapping[str, Any]) -> Exceptions:
+    has_sound, fps = known.get("has_sound"), known.get("fps")
+    if has_sound not in (None, True, False) or not (fps is None or is_number(fps)):
+        raise ValueError("an exception has a value of another type")
     return Exceptions(
-        roles=tuple((str(role), str(name)) for role, name in known.get("roles", {}).items()),
+        roles=tuple((Role(role), str(name)) for role, name in known.get("roles", {}).items()),
         is_total=known.get("is_total") is True,
         sound_factor=float(known.get("sound_factor", 1.0)),
-        has_sound=known.get("has_sound"),
-        fps=known.get("fps"),
+        has_sound=has_sound,
+        fps=fps,
         limits=tuple((str(name), tuple(map(str, limits))) for name, limits in known.get("limits", {}).items()),
     )
 

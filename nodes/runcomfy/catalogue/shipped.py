@@ -13,8 +13,8 @@ from pathlib import Path
 from ...errors import InvalidInputError
 from ..foreign_text import shown
 from .estimate import resolution_in_id
-from .roles import Role, find_roles
-from .schema import ModelEntry, parse_entry
+from .roles import find_roles
+from .schema import ModelEntry, Role, parse_entry
 from .spelling import FOLLOW_PICTURE, ratio_of, resolution_key, shorter_side
 
 FILE = Path(__file__).with_name("models.json")

@@ -17,8 +17,8 @@ from ..jobs import check_image_url
 from ..models import Size
 from .estimate import PriceEstimate, clip_fps, clip_length_s, frame_size, longest_s, price
 from .extra import parse_extra_json
-from .roles import WIDGETS, Role, find_roles
-from .schema import Field, ModelEntry
+from .roles import WIDGETS, find_roles
+from .schema import Field, ModelEntry, Role
 from .shipped import Catalogue
 from .spelling import allowed, is_on
 from .validation import violations

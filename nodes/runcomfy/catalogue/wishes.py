@@ -12,8 +12,8 @@ from ...errors import InvalidInputError
 from ..foreign_text import shown
 from ..models import Scalar, Size
 from .estimate import resolution_in_id
-from .roles import Role, Roles
-from .schema import Field, ModelEntry
+from .roles import Roles
+from .schema import Field, ModelEntry, Role
 from .shipped import Catalogue
 from .spelling import (
     FOLLOW_PICTURE,
