@@ -180,6 +180,12 @@ def test_the_hash_changes_with_the_schema_and_not_with_the_words_around_it():
     assert one.schema_hash == same.schema_hash != other.schema_hash
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e308])
+def test_a_number_beyond_all_measure_is_not_a_price_and_harms_nothing(number):
+    entry = entry_with({"thing": {"type": "integer", "maximum": number, "minLength": number}}, base_price_usd=number)
+    assert entry.base_price_usd in (None, 1e308)
+
+
 def test_an_entry_cannot_be_changed():
     entry = CATALOGUE.models[0]
     assert hash(entry)

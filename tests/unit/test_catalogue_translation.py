@@ -4,13 +4,14 @@ import json
 
 import jsonschema
 import pytest
-from models_for_tests import CATALOGUE, entry_with, wishes_for
+from models_for_tests import CATALOGUE, document_with, entry_with, wishes_for
 from sora2pro.nodes.errors import NOTHING_SENT, InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue.schema import Role, parse_entry
 from sora2pro.nodes.runcomfy.catalogue.shipped import FILE
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
 from sora2pro.nodes.runcomfy.models import Size
 
+LIVE = document_with({})
 PICTURE = "https://example.com/picture.png"
 ROWS = {row["model_id"]: row for row in json.loads(FILE.read_text("utf-8"))["models"]}
 KLING = "kling/kling-3.0/standard/image-to-video"
@@ -232,6 +233,19 @@ def test_a_body_that_a_wrong_schema_forbids_can_be_sent_all_the_same():
     translation = translated(KLING, is_strict=False, **wishes)
     assert translation.body["cfg_scale"] == 2
     assert "at most 1" in " ".join(translation.notes)
+
+
+def test_a_field_that_the_model_does_not_name_is_refused_even_where_the_schema_lets_it_pass():
+    schema = {"properties": {"image": ADDRESS}, "additionalProperties": True}
+    text = refusal(parse_entry({**LIVE, "input_schema": schema}), prompt="", extra_json='{"x": 1}')
+    assert "no 'x'" in text
+
+
+@pytest.mark.parametrize("value", [-1, "auto", 0, 10**400])
+def test_a_length_that_is_not_one_counts_as_the_longest_so_that_no_cap_is_cheated(value):
+    entry = entry_with({"image": ADDRESS, "duration": {"enum": [5, 10, value]}})
+    translation = translated(entry, extra_json=json.dumps({"duration": value}))
+    assert (translation.length_s, translation.price.usd) == (None, pytest.approx(1.0))
 
 
 # --- money, seconds and pixels

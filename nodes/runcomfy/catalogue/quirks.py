@@ -6,8 +6,8 @@ Keywords: https://json-schema.org/draft/2020-12/json-schema-validation.
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeGuard
@@ -35,12 +35,12 @@ class Media(Enum):
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a JSON value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def normalised(raw: object, *, depth: int = 1) -> dict[str, Any]:
     """One schema in the keywords that are checked; references and combinations are left to RunComfy."""
-    if not isinstance(raw, Mapping) or depth > MAX_DEPTH:
+    if not isinstance(raw, dict) or depth > MAX_DEPTH:
         return {}
     schema = _only_alternative(raw)
     plain = {**_type(schema), **_choices(schema), **_bounds(schema)}
@@ -48,9 +48,9 @@ def normalised(raw: object, *, depth: int = 1) -> dict[str, Any]:
         plain["pattern"] = schema["pattern"]
     if isinstance(schema.get("format"), str):
         plain["format"] = schema["format"].casefold()
-    if isinstance(schema.get("items"), Mapping):
+    if isinstance(schema.get("items"), dict):
         plain["items"] = normalised(schema["items"], depth=depth + 1)
-    if isinstance(schema.get("properties"), Mapping):
+    if isinstance(schema.get("properties"), dict):
         plain["properties"] = {str(key): normalised(one, depth=depth + 1) for key, one in schema["properties"].items()}
         listed = schema.get("required")
         plain["required"] = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
@@ -73,7 +73,7 @@ def _choices(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {key: schema[key] for key in NUMBERS if is_number(schema.get(key))}
+    plain = {key: schema[key] for key in NUMBERS if key in schema and is_number(schema[key])}
     # Draft 4 says with true or false whether a bound itself is excluded.
     for key, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if schema.get(key) is True and bound in plain:
@@ -81,9 +81,8 @@ def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     if plain.get("multipleOf", 1) <= 0:
         del plain["multipleOf"]
     for key in COUNTS:
-        count = schema.get(key)
-        if is_number(count) and count >= 0 and count == int(count):
-            plain[key] = int(count)
+        if key in schema and is_number(schema[key]) and schema[key] >= 0 and schema[key] == int(schema[key]):
+            plain[key] = int(schema[key])
     return plain
 
 
@@ -92,7 +91,7 @@ def _only_alternative(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in ("anyOf", "oneOf"):
         listed = raw.get(key)
         if isinstance(listed, list):
-            real = [one for one in listed if isinstance(one, Mapping) and one.get("type") != "null"]
+            real = [one for one in listed if isinstance(one, dict) and one.get("type") != "null"]
             return {**raw, **real[0]} if len(real) == 1 else raw
     return raw
 
@@ -122,7 +121,7 @@ def media_of_format(schema: Mapping[str, Any]) -> Media | None:
 
 def validation_rule(rule: object) -> str:
     """A limit in one form, such as `file_size_mb<10`, from a text or from an object with a name and a number."""
-    if isinstance(rule, Mapping):
+    if isinstance(rule, dict):
         words = [value for value in rule.values() if isinstance(value, str)]
         numbers = [value for value in rule.values() if is_number(value)]
         names = [key for key in rule if any(sign in key for sign in "<>")]

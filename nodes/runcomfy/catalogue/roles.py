@@ -96,13 +96,16 @@ def find_roles(entry: ModelEntry) -> Roles:
         one = entry.field_named(field_name)
         if one is not None:
             found[role] = one
+    by_name = {plain_name(one.name): one for one in reversed(entry.fields)}
+    taken = {one.name for one in found.values()}
     for role, names in NAMES.items():
         fits = FITS.get(role, _is_quantity)
-        by_name = {plain_name(one.name): one for one in reversed(entry.fields) if fits(one)}
-        match = next((by_name[name] for name in names if name in by_name), None)
-        if match is not None and match not in found.values():
-            found.setdefault(role, match)
-    pictures = [one for one in entry.fields if one.media is Media.IMAGE and one not in found.values()]
+        known = (by_name[name] for name in names if name in by_name)
+        match = next((one for one in known if fits(one) and one.name not in taken), None)
+        if match is not None and role not in found:
+            found[role] = match
+            taken.add(match.name)
+    pictures = [one for one in entry.fields if one.media is Media.IMAGE and one.name not in taken]
     last = [one for one in pictures if LAST_IMAGE.fullmatch(plain_name(one.name))]
     first = [one for one in pictures if FIRST_IMAGE.fullmatch(plain_name(one.name))]
     first += [one for one in pictures if one not in first and FIRST_IMAGES.fullmatch(plain_name(one.name))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -152,7 +153,7 @@ def parse_entry(document: object, shipped: ModelEntry | None = None) -> ModelEnt
     Raises:
         InvalidInputError: It cannot be understood.
     """
-    if not isinstance(document, Mapping) or not isinstance(document.get("model_id"), str) or not document["model_id"]:
+    if not isinstance(document, dict) or not isinstance(document.get("model_id"), str) or not document["model_id"]:
         raise InvalidInputError("An entry of the model catalogue has no model id.")
     model_id = document["model_id"]
     try:
@@ -188,6 +189,7 @@ def canonical(value: object) -> str:
     return json.dumps(_with_plain_numbers(value), separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
+@functools.lru_cache(maxsize=1024)  # the same few names, over and over
 def plain_name(name: str) -> str:
     """A field's name without what differs between models: `startimageurl` for `start_image_url`, `prompt` for `600_prompt`."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^\d+_", "", name.casefold()))
@@ -196,7 +198,7 @@ def plain_name(name: str) -> str:
 def _with_plain_numbers(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _with_plain_numbers(inner) for key, inner in value.items()}
     return [_with_plain_numbers(inner) for inner in value] if isinstance(value, list | tuple) else value
 
@@ -227,13 +229,13 @@ def _parse_exceptions(known: Mapping[str, Any]) -> Exceptions:
 
 
 def _parse_input(schema: Mapping[str, Any] | None) -> tuple[dict[str, Any], tuple[Field, ...]]:
-    if not isinstance(schema, Mapping) or not isinstance(schema.get("properties", {}), Mapping):
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties", {}), dict):
         raise TypeError("the input schema is not an object")
     raw: dict[str, Any] = dict(schema.get("properties", {}))
     listed = schema.get("required")
     required = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
     # The older way of JSON Schema marks the field itself.
-    required += [name for name, one in raw.items() if isinstance(one, Mapping) and one.get("required") is True]
+    required += [name for name, one in raw.items() if isinstance(one, dict) and one.get("required") is True]
     raw |= {name: {} for name in required if name not in raw}
     properties = {name: normalised(one) for name, one in raw.items()}
     fields = tuple(_field(name, properties[name], raw[name], is_required=name in required) for name in raw)
@@ -243,11 +245,10 @@ def _parse_input(schema: Mapping[str, Any] | None) -> tuple[dict[str, Any], tupl
     # A field that a reviewed schema leaves out because it is structured may still be sent.
     structured = schema.get("structured")
     properties |= {str(name): {} for name in structured if name not in raw} if isinstance(structured, list) else {}
-    whole: dict[str, Any] = {"type": "object", "properties": properties}
+    # A field that the schema does not name would be dropped by RunComfy without a word, or refused.
+    whole: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         whole["required"] = sorted(set(required))
-    if schema.get("additionalProperties") is not True:
-        whole["additionalProperties"] = False
     return whole, fields
 
 
@@ -265,7 +266,7 @@ def _field(name: str, schema: dict[str, Any], raw: Any, *, is_required: bool) ->
         and isinstance(default, str | list)
         and ("prompt" in plain_name(name) or "http" in str(default).casefold())
     )
-    validations = raw.get("validations") if isinstance(raw, Mapping) else None
+    validations = raw.get("validations") if isinstance(raw, dict) else None
     return Field(
         name=name,
         types=types,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
+from ..foreign_text import shown
 from ..models import Scalar, Size
 from .quirks import is_number
 from .roles import OFF_WORDS, ON_WORDS
@@ -19,9 +20,9 @@ FOLLOW_PICTURE = frozenset({"auto", "adaptive"})
 
 
 def seconds_of(value: object) -> float | None:
-    """A length in seconds from 6, `"6"` or `"6s"`; None for `auto` and whatever else is not a length."""
+    """A length in seconds from 6, `"6"` or `"6s"`; None for `auto`, -1 and whatever else is not a length."""
     if is_number(value):
-        return float(str(value))
+        return float(value) if value > 0 else None
     match = (
         re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)\s*(?:s|sec|seconds?)?", value.strip().casefold())
         if isinstance(value, str)
@@ -105,7 +106,7 @@ def is_on(value: object) -> bool | None:
 def allowed(one: Field) -> str:
     """What a field takes, for a sentence."""
     if one.choices:
-        return ", ".join(map(str, one.choices))
+        return shown(", ".join(map(str, one.choices)))
     if one.minimum is not None and one.maximum is not None:
         return f"{one.minimum:g} to {one.maximum:g}"
     if one.minimum is not None:

@@ -106,7 +106,7 @@ def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_str
     if wrong and is_strict:
         raise InvalidInputError(
             f"{question.name} does not accept this request. {' '.join(wrong)}",
-            remedy="Change the input. If RunComfy's schema itself is wrong, RUNCOMFY_SCHEMA_STRICT=0 sends it all the same.",
+            remedy="Change the input that it names.",
         )
     roles = question.roles
     has_sound = _has_sound(question, body)
