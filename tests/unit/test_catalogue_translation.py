@@ -241,6 +241,15 @@ def test_a_field_that_the_model_does_not_name_is_refused_even_where_the_schema_l
     assert "no 'x'" in text
 
 
+@pytest.mark.parametrize("wish", ["auto", "9:16"])
+def test_a_model_whose_size_decides_the_ratio_does_not_follow_the_picture_in_silence(wish):
+    entry = entry_with({"image": ADDRESS, "size": {"enum": ["1280*720", "720*1280"], "default": "1280*720"}})
+    text = refusal(entry, aspect_ratio=wish)
+    assert "'size'" in text
+    assert "1280*720, 720*1280" in text
+    assert translated(entry, extra_json='{"size": "720*1280"}').size == Size(720, 1280)
+
+
 @pytest.mark.parametrize("value", [-1, "auto", 0, 10**400])
 def test_a_length_that_is_not_one_counts_as_the_longest_so_that_no_cap_is_cheated(value):
     entry = entry_with({"image": ADDRESS, "duration": {"enum": [5, 10, value]}})

@@ -25,7 +25,7 @@ TEMPLATES = {
     "exclusiveMinimum": "must be more than {limit}",
     "exclusiveMaximum": "must be less than {limit}",
     "multipleOf": "must be a multiple of {limit}",
-    "minLength": "must have at least {limit} characters",
+    "minLength": "needs a length of at least {limit}",
     "maxLength": "must have at most {limit} characters",
     "minItems": "must have at least {limit} entries",
     "maxItems": "must have at most {limit} entries",

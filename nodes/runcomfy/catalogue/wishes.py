@@ -23,6 +23,7 @@ from .spelling import (
     resolution_for,
     resolution_key,
     seed_for,
+    size_of,
     switch_for,
 )
 
@@ -165,7 +166,16 @@ def _sibling(question: Question, in_id: str) -> str | None:
 
 def _aspect_ratio(question: Question, one: Field | None) -> Scalar | None:
     wish = question.wishes.aspect_ratio
-    if wish == MODEL_DEFAULT or (one is None and wish.casefold() in FOLLOW_PICTURE):
+    if wish == MODEL_DEFAULT:
+        return None
+    size = question.roles.field_for(Role.RESOLUTION)
+    if one is None and size is not None and any(size_of(choice) for choice in size.choices):
+        raise InvalidInputError(
+            f"The aspect ratio of {question.name} is part of '{shown(size.name)}'.",
+            remedy=f"Set 'aspect_ratio' to '{MODEL_DEFAULT}', and give '{shown(size.name)}' in 'extra_json': "
+            f"one of {allowed(size)}.",
+        )
+    if one is None and wish.casefold() in FOLLOW_PICTURE:
         return None
     if one is None:
         raise InvalidInputError(
