@@ -22,7 +22,7 @@ INSIDE = (
     ("engine",),
     ("buying", "actions"),
     ("lookup", "collecting"),
-    ("waiting", "pricing"),
+    ("waiting", "pricing", "catalogue"),
     ("sentences",),
     ("api", "store"),
     ("settings", "credentials"),
