@@ -107,7 +107,7 @@ class MissingTokenError(ConfigurationError):
     remedy = (
         "Create a token on runcomfy.com (Profile, API Token) and set it in ComfyUI's Settings under RunComfy, or in the "
         "environment variable RUNCOMFY_API_TOKEN. To try a graph without one, turn on 'rehearse', an advanced input of "
-        "Sora2ProImageToVideo."
+        "the node."
     )
 
 
@@ -120,7 +120,7 @@ class MissingDependencyError(ConfigurationError):
 
 
 class SpendLimitError(ConfigurationError):
-    """The purchase would pass RUNCOMFY_MAX_USD_PER_DAY."""
+    """The purchase would pass RUNCOMFY_MAX_USD_PER_DAY or RUNCOMFY_MAX_USD_PER_CLIP."""
 
 
 class NotEnoughRoomError(ConfigurationError):
@@ -184,9 +184,9 @@ class ModelUnavailableError(APIError):
     """RunComfy does not offer the model (any more)."""
 
     remedy = (
-        "OpenAI withdrew Sora 2 on 24 September 2026, and RunComfy may have taken it out of its catalogue. If RunComfy offers "
-        "a successor with the same inputs, set its id in Settings under RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID; 'rehearse' "
-        "works without the model."
+        "Choose a current model in the node RunComfyImageToVideo. OpenAI withdrew Sora 2 on 24 September 2026; if RunComfy "
+        "offers a successor with the same inputs, its id can also be set in Settings under RunComfy or in "
+        "RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingTokenError, RunComfyError
 from .credentials import Token, account_of
-from .jobs import Action, GenerationRequest, Job, JobRef, Purchase, Totals
+from .jobs import Action, ClipRequest, Job, JobRef, Purchase, Totals
 from .models import ModelSpec, Scalar
 from .progress import Run, Slots
 from .sentences import Outcome
@@ -149,6 +149,7 @@ class Engine:
             connect=self.connect,
             slots=self._slots,
             max_usd_per_day=lambda: self._now().max_usd_per_day,
+            max_usd_per_clip=lambda: self._now().max_usd_per_clip,
             policy=policy,
             sleep=around.sleep,
         )
@@ -161,9 +162,7 @@ class Engine:
         """The folder and the address; no token."""
         return f"Engine(state_dir={str(self.settings.state_dir)!r}, api_base_url={self.settings.api_base_url!r})"
 
-    def generate(
-        self, request: GenerationRequest, run: Run, *, preflight: Callable[[], None] = lambda: None
-    ) -> Purchase:
+    def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
         return self._buyer.buy(request, run, preflight=preflight)
 

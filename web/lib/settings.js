@@ -28,6 +28,11 @@ const FIELDS = [
     attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
   },
   {
+    label: "Spend limit per clip in US dollars", name: "max_usd_per_clip", isNumber: true,
+    tooltip: "A clip that costs more, or whose price nobody knows, is refused before anything is sent. Empty: no limit.",
+    attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
+  },
+  {
     label: "Paid requests at the same time", name: "max_parallel", isNumber: true,
     tooltip: "How many paid requests may be under way at RunComfy at once.",
     attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },
