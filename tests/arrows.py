@@ -8,6 +8,7 @@ from dataclasses import dataclass
 ROWS = (
     ("",),
     ("nodes",),
+    ("nodes.any_model",),
     ("nodes.image_to_video", "nodes.status", "nodes.page"),
     ("nodes.run",),
     ("nodes.host", "nodes.runcomfy", "nodes.media"),
@@ -21,7 +22,7 @@ ENGINE = "nodes.runcomfy"
 INSIDE = (
     ("engine",),
     ("buying", "actions"),
-    ("lookup", "collecting"),
+    ("lookup", "collecting", "offers"),
     ("waiting", "pricing", "catalogue"),
     ("sentences",),
     ("api", "store"),

@@ -24,6 +24,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .api.client import Client
     from .api.retry import RetryPolicy
+    from .catalogue.offer import Offer
     from .progress import StopSignal
 
 RETRY_BASE_S = 1.0
@@ -100,7 +101,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, buying, collecting, lookup, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
+        from . import actions, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal  # noqa: PLC0415 - as above
 
@@ -153,6 +154,12 @@ class Engine:
             policy=policy,
             sleep=around.sleep,
         )
+        self._offers = offers.Offers(
+            folder=settings.state_dir / "models",
+            connect=self.connect,
+            api_base=settings.api_base_url,
+            clock=around.clock,
+        )
         self._lookup = lookup.Lookup(journal=self._journal, connect=self.connect, model_id=settings.model.model_id)
         self._actions = actions.Actions(
             journal=self._journal, collector=self._collector, connect=self.connect, lookup=self._lookup
@@ -190,6 +197,14 @@ class Engine:
         if not prices or len(prices) < len(known):
             return PriceRange(None, None)
         return PriceRange(min(prices), max(prices))
+
+    def offer(self, model_id: str, stop: StopSignal) -> Offer:
+        """How RunComfy describes a model; raises `InvalidInputError` where nobody can say."""
+        return self._offers.find(model_id, stop)
+
+    def offer_offline(self, model_id: str) -> Offer:
+        """The same as far as this machine knows it."""
+        return self._offers.find_offline(model_id)
 
     def check_can_record(self) -> None:
         """Prove before money that a purchase can be recorded; raises `JournalUnavailableError`."""

@@ -263,8 +263,7 @@ class GenerationRequest:
         """
         check_prompt(self.prompt, self.model)
         self.model.check(self.inputs)
-        if isinstance(self.take, bool) or not isinstance(self.take, int) or not 0 <= self.take <= MAX_SEED:
-            raise InvalidInputError(f"{self.take!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
+        check_take(self.take)
         return self
 
     def body(self) -> dict[str, Scalar]:
@@ -289,6 +288,16 @@ class GenerationRequest:
         pictures = [picture.identity for picture in self.pictures]
         identity = [self.model.model_id, prompt, *values, *pictures, self.take]
         return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
+
+
+def check_take(take: object) -> None:
+    """Refuse what is not a seed.
+
+    Raises:
+        InvalidInputError: It is not a whole number, or out of range.
+    """
+    if isinstance(take, bool) or not isinstance(take, int) or not 0 <= take <= MAX_SEED:
+        raise InvalidInputError(f"{take!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
 
 
 def canonical_spelling(prompt: str) -> str:

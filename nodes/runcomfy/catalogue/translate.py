@@ -46,6 +46,11 @@ class MediaUse:
     is_list: bool
     address: str | None
 
+    @property
+    def widget(self) -> str:
+        """The input of the node that it comes from."""
+        return WIDGETS[self.role]
+
     def wrap(self, value: str) -> str | list[str]:
         """The value of the field for a picture, an address or a data URI."""
         return [value] if self.is_list else value
