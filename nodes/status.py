@@ -17,7 +17,7 @@ class Sora2ProStatus:
 
     CATEGORY = host.CATEGORY
     DESCRIPTION = (
-        "Looks at a Sora 2 Pro request, collects its clip, or cancels it, also after a crash or on another day. It never buys "
+        "Looks at a request of any model, collects its clip, or cancels it, also after a crash or on another day. It never buys "
         "anything. Leave 'request_id' blank for the newest job."
     )
     FUNCTION = "act"

@@ -23,7 +23,7 @@ from sora2pro.nodes.errors import (
     SubmissionUncertainError,
 )
 from sora2pro.nodes.run import current
-from sora2pro.nodes.runcomfy.catalogue.shipped import shipped_catalogue
+from sora2pro.nodes.runcomfy import JobQuery, StopSignal
 
 PLAIN = "pixverse/pixverse-v6/image-to-video"
 WITH_LAST = "wan-ai/wan-3.0/image-to-video"
@@ -200,13 +200,7 @@ def test_where_the_description_cannot_be_read_the_shipped_one_serves(started, na
     emulator = started(quirks={PLAIN: QUIRKS[name]})
     run()
     assert emulator.charges == 1
-    assert "last known one was used" in shown_notes()
-
-
-def shown_notes():
-    """Why the card says that the shipped description was used: the offer as the engine has it."""
-    engine = current.current_engine()
-    return engine.offer(PLAIN, None).note
+    assert "last known one was used" in current.current_engine().offer(PLAIN, StopSignal()).note
 
 
 def test_the_live_description_wins_over_the_shipped_one(started):
@@ -253,18 +247,8 @@ def test_the_last_price_paid_for_the_same_kind_wins(started):
     run()
     paid = emulator.ledger[-1].usd
     run(seed=1)
-    job = current.current_engine().jobs(query()).jobs[0]
+    job = current.current_engine().jobs(JobQuery()).jobs[0]
     assert job.expected_usd == pytest.approx(paid)
-
-
-def query():
-    return load_pack_module("runcomfy").JobQuery()
-
-
-def load_pack_module(name):
-    from sora2pro import nodes  # noqa: PLC0415 - the pack is loaded by path
-
-    return getattr(nodes, name)
 
 
 def test_a_lost_answer_is_uncertain_and_never_sent_again(emulator):
@@ -319,13 +303,17 @@ def test_a_clip_bought_elsewhere_is_collected_by_its_id_whatever_its_model(emula
     assert (status, emulator.charges) == ("downloaded", 1)
 
 
-@pytest.mark.parametrize("model_id", shipped_catalogue().ids[::11])
-def test_a_rehearsal_asks_nobody_and_needs_no_token(emulator, point_to, model_id):
+@pytest.mark.parametrize(
+    ("model_id", "wishes"),
+    [
+        ("bytedance/seedance-2.5/image-to-video/480p", {"duration": 4}),
+        (WITH_LAST, {"duration": 2, "resolution": "480p", "end_image": picture(0.9)}),
+    ],
+)
+def test_a_rehearsal_asks_nobody_and_needs_no_token(emulator, point_to, model_id, wishes):
     point_to(emulator, RUNCOMFY_API_TOKEN=None)
     again()
-    (name,) = run(
-        model=model_id, rehearse=True, decode_frames=False, end_image=picture() if needs_last(model_id) else None
-    )
+    (name,) = run(model=model_id, rehearse=True, decode_frames=False, **wishes)
     assert name.startswith("rehearsal-")
     assert emulator.calls == []
 

@@ -203,6 +203,15 @@ def test_an_entry_cannot_be_changed():
         ({"type": "file_size_mb<", "value": 10}, Size(500, 500), 10_000_000),
         ({"file_size_mb<": 10}, Size(500, 500), 10_000_000),
         ({"field": "file_size_mb", "operator": "<", "value": 10}, Size(500, 500), 10_000_000),
+        (
+            {
+                "validation_rule": "file_size_mb<",
+                "validation_value": 10,
+                "validation_error": "Must be less than 10 MB.",
+            },
+            Size(500, 500),
+            10_000_000,
+        ),
         ("width/height > 0.4", Size(400, 1000), 1),
         ("width/height<2.5", Size(2500, 1000), 1),
         ("width_pixels>300", Size(300, 500), 1),

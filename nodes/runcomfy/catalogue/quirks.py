@@ -22,6 +22,7 @@ TYPES = {
     **dict.fromkeys(("object", "dict"), "object"),
 }
 NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+RULE_WORD = re.compile(r"[a-z_/]*\s*(<=|>=|<|>)?")
 COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
 
 
@@ -122,7 +123,8 @@ def media_of_format(schema: Mapping[str, Any]) -> Media | None:
 def validation_rule(rule: object) -> str:
     """A limit in one form, such as `file_size_mb<10`, from a text or from an object with a name and a number."""
     if isinstance(rule, dict):
-        words = [value for value in rule.values() if isinstance(value, str)]
+        # Beside the rule there may be a sentence for whoever breaks it.
+        words = [value for value in rule.values() if isinstance(value, str) and RULE_WORD.fullmatch(value.strip())]
         numbers = [value for value in rule.values() if is_number(value)]
         names = [key for key in rule if any(sign in key for sign in "<>")]
         words = sorted([*names, *words], key=lambda word: not re.match(r"[a-z]", word))
