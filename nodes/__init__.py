@@ -1,5 +1,6 @@
-"""The registry: two node ids, two classes."""
+"""The registry: three node ids, three classes."""
 
+from .any_model import RunComfyImageToVideo
 from .image_to_video import Sora2ProImageToVideo
 from .page import routes
 from .status import Sora2ProStatus
@@ -7,11 +8,13 @@ from .status import Sora2ProStatus
 NODE_CLASS_MAPPINGS = {
     "Sora2ProImageToVideo": Sora2ProImageToVideo,
     "Sora2ProStatus": Sora2ProStatus,
+    "RunComfyImageToVideo": RunComfyImageToVideo,
 }
 
 NODE_DISPLAY_NAME_MAPPINGS = {
     "Sora2ProImageToVideo": "Sora 2 Pro Image to Video (RunComfy)",
     "Sora2ProStatus": "Sora 2 Pro Status (RunComfy)",
+    "RunComfyImageToVideo": "Image to Video, any model (RunComfy)",
 }
 
 routes.register()

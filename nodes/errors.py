@@ -135,7 +135,7 @@ class MissingTokenError(ConfigurationError):
     remedy = (
         "Create a token on runcomfy.com (Profile, API Token) and add it in ComfyUI's Settings under RunComfy, or set the "
         "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse', an advanced "
-        "input of Sora2ProImageToVideo."
+        "input of the node."
     )
 
 
@@ -148,7 +148,7 @@ class MissingDependencyError(ConfigurationError):
 
 
 class SpendLimitError(ConfigurationError):
-    """The purchase would go over the daily limit, RUNCOMFY_MAX_USD_PER_DAY."""
+    """The purchase would go over RUNCOMFY_MAX_USD_PER_DAY or RUNCOMFY_MAX_USD_PER_CLIP."""
 
 
 class NotEnoughRoomError(ConfigurationError):
@@ -212,9 +212,9 @@ class ModelUnavailableError(APIError):
     """RunComfy does not offer the model, or no longer does."""
 
     remedy = (
-        "OpenAI withdrew Sora 2 on 24 September 2026, and RunComfy may have removed it from its catalogue. If RunComfy offers "
-        "a successor with the same inputs, set its id in Settings under RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID; 'rehearse' "
-        "works without the model."
+        "Choose a current model in the node RunComfyImageToVideo. OpenAI withdrew Sora 2 on 24 September 2026; if RunComfy "
+        "offers a successor with the same inputs, its id can also be set in Settings under RunComfy or in "
+        "RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
     )
 
 

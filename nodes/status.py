@@ -17,8 +17,8 @@ class Sora2ProStatus:
 
     CATEGORY = host.CATEGORY
     DESCRIPTION = (
-        "Checks a Sora 2 Pro request, collects its clip or cancels it, even after a crash or days later. It never buys anything. "
-        "Leave 'request_id' blank for the newest job."
+        "Checks a request of any model, collects its clip or cancels it, even after a crash or days later. It never buys "
+        "anything. Leave 'request_id' blank for the newest job."
     )
     FUNCTION = "act"
     RETURN_TYPES = ("STRING", "IMAGE", "AUDIO", "FLOAT", "VIDEO", "STRING", "STRING")

@@ -58,7 +58,7 @@ class EncodedImage:
         return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
 
 
-def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
+def check_batch(image: torch.Tensor, *, max_clips: int, name: str = "image") -> int:
     """Return the number of pictures in a ComfyUI IMAGE [B, H, W, C].
 
     Raises:
@@ -66,50 +66,50 @@ def check_batch(image: torch.Tensor, *, max_clips: int) -> int:
     """
     if not isinstance(image, torch.Tensor):
         raise InvalidInputError(
-            f"The input 'image' is not a ComfyUI IMAGE: it is a {type(image).__name__}.", remedy=_FEED
+            f"The input '{name}' is not a ComfyUI IMAGE: it is a {type(image).__name__}.", remedy=_FEED
         )
     if image.is_nested or image.layout != torch.strided or image.is_meta:
         raise InvalidInputError(
-            "The input 'image' is not a ComfyUI IMAGE: it is a tensor without pixels in a grid "
+            f"The input '{name}' is not a ComfyUI IMAGE: it is a tensor without pixels in a grid "
             f"({image.layout}, on the device {image.device}).",
             remedy=_FEED,
         )
     shape = tuple(image.shape)
     if len(shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
         raise InvalidInputError(
-            f"The input 'image' is not a ComfyUI IMAGE [batch, height, width, channels]: its shape is {list(shape)}.",
+            f"The input '{name}' is not a ComfyUI IMAGE [batch, height, width, channels]: its shape is {list(shape)}.",
             remedy=_FEED,
         )
     if 0 in shape:
         raise InvalidInputError(
-            f"The input 'image' holds no pixels (its shape is {list(shape)}).",
+            f"The input '{name}' holds no pixels (its shape is {list(shape)}).",
             remedy="Look at the node that feeds it: it gave an empty picture.",
         )
     if shape[3] not in _CHANNELS:
         raise InvalidInputError(
-            f"The input 'image' has {shape[3]} channels; 1 (grey), 3 (RGB) and 4 (RGB with alpha) can be used.",
+            f"The input '{name}' has {shape[3]} channels; 1 (grey), 3 (RGB) and 4 (RGB with alpha) can be used.",
             remedy="Convert it to RGB first.",
         )
     if not image.is_floating_point():
         raise InvalidInputError(
-            f"The input 'image' holds {image.dtype} instead of numbers between 0 and 1.",
+            f"The input '{name}' holds {image.dtype} instead of numbers between 0 and 1.",
             remedy="Divide the values by their maximum first, as ComfyUI's own nodes do.",
         )
-    if not _is_finite(image):
+    if not _is_finite(image, name):
         raise InvalidInputError(
-            "The input 'image' holds values that are not numbers (NaN or infinity).",
+            f"The input '{name}' holds values that are not numbers (NaN or infinity).",
             remedy="Look at the node that feeds it: a black preview is a common sign of a failed VAE decode.",
         )
     if shape[0] > max_clips:
         raise InvalidInputError(
-            f"The input 'image' holds {shape[0]} pictures, each a clip (and, unless you rehearse, a charge) of its own, and "
+            f"The input '{name}' holds {shape[0]} pictures, each a clip (and, unless you rehearse, a charge) of its own, and "
             f"'max_clips' is {max_clips}.",
             remedy="Raise 'max_clips' to have one clip of each, or pick one picture from the batch.",
         )
     return int(shape[0])
 
 
-def _is_finite(image: torch.Tensor) -> bool:
+def _is_finite(image: torch.Tensor, name: str) -> bool:
     """Return whether every value of a batch is a number.
 
     Raises:
@@ -122,7 +122,7 @@ def _is_finite(image: torch.Tensor) -> bool:
         )
     except (RuntimeError, TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"The values of the input 'image' cannot be read ({image.dtype} on the device {image.device}).",
+            f"The values of the input '{name}' cannot be read ({image.dtype} on the device {image.device}).",
             remedy="Convert it to float32 on the CPU first.",
         ) from error
 

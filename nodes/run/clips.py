@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import host
 from ..errors import NOTHING_SENT, RunComfyError, VideoDecodeError
-from ..runcomfy import Engine, Job, Run, charge_sentence, describe_outcome, with_job
+from ..runcomfy import ClipRequest, Engine, Job, Run, charge_sentence, describe_outcome, with_job
 from ..runcomfy.progress import Decoding, Finished, FromJournal
 from .batch import batch_error
 from .current import DECODING, current_engine
@@ -74,7 +74,7 @@ async def generate(order: Order) -> list[Clip]:
         engine = current_engine()
         checked_order = checked(order, engine.settings)
         works = await attend([_task(engine, checked_order, picture) for picture in pictures_of(checked_order)])
-        return _results(works)
+        return results(works)
 
 
 async def act(action: str, reference: str) -> Answer:
@@ -101,7 +101,7 @@ async def act(action: str, reference: str) -> Answer:
         chosen = parse_action(action)
         ref, request_id = parse_reference(chosen, reference)
         (work,) = await attend([task])
-        return _results([work])[0]
+        return results([work])[0]
 
 
 def _task(engine: Engine, order: Order, picture: torch.Tensor | None) -> Task[Clip]:
@@ -112,17 +112,44 @@ def _task(engine: Engine, order: Order, picture: torch.Tensor | None) -> Task[Cl
 
 def _bought(engine: Engine, order: Order, picture: torch.Tensor | None, run: Run) -> Clip:
     request = request_for(order, picture, engine.settings)
-    purchase = engine.generate(request, run, preflight=lambda: _check_before_spending(engine))
-    clip = _clip_of(purchase.job, order.frames, run)
+    return bought(engine, request, order.frames, run, preflight=lambda: _check_before_spending(engine))
+
+
+def bought(
+    engine: Engine,
+    request: ClipRequest,
+    frames: FrameChoice,
+    run: Run,
+    *,
+    preflight: Callable[[], None],
+    notes: Sequence[str] = (),
+) -> Clip:
+    """The clip of a request as what the graph gets.
+
+    Args:
+        engine: Buys it, unless it was bought before.
+        request: What was asked for.
+        frames: Which frames of it.
+        run: Ends and watches it.
+        preflight: Checks to make before money.
+        notes: Sentences for the card; they may quote RunComfy.
+    """
+    purchase = engine.generate(request, run, preflight=preflight)
+    clip = _clip_of(purchase.job, frames, run)
     charge = charge_sentence(purchase.job) if purchase.is_new else describe(FromJournal(clip.request_id), 0.0)
-    run.report(Finished(clip.request_id, " ".join((*clip.notes, charge))))
+    summary = " ".join((*clip.notes, charge))
+    run.report(Finished(clip.request_id, summary, " ".join((*notes, summary)) if notes else ""))
     return clip
 
 
 def _rehearsed(engine: Engine, order: Order, picture: torch.Tensor | None, run: Run) -> Clip:
-    path, request_id = rehearse(order, picture, engine.settings, run)
+    return rehearsed(*rehearse(order, picture, engine.settings, run), order.frames, run)
+
+
+def rehearsed(path: Path, request_id: str, frames: FrameChoice, run: Run) -> Clip:
+    """A stand-in as what the graph gets."""
     try:
-        clip = decode_clip(path, request_id, order.frames, run)
+        clip = decode_clip(path, request_id, frames, run)
     except VideoDecodeError as error:
         remedy = f"Delete {path} and run the node again."
         raise error.told(money=NOTHING_SENT, remedy=remedy) from error.__cause__
@@ -207,7 +234,7 @@ def _is_readable(path: Path) -> bool:
         return False
 
 
-def _results(works: Sequence[Work[Result]]) -> list[Result]:
+def results(works: Sequence[Work[Result]]) -> list[Result]:
     """What all works brought, or the error that stands for those that failed."""
     errors = {number: work.error for number, work in enumerate(works, start=1) if work.error is not None}
     if not errors:

@@ -78,7 +78,7 @@ def checked(order: Order, settings: Settings) -> Order:
     check_prompt(order.prompt, settings.model)
     image_url = order.image_url.strip()
     _check_one_picture(order.image, image_url)
-    _check_counts(order)
+    check_counts(order.max_clips, order.frames)
     clip_count = 1 if order.image is None else check_batch(order.image, max_clips=order.max_clips)
     inputs = dict(order.inputs)
     size = settings.model.input_for(Role.SIZE)
@@ -102,11 +102,16 @@ def _check_one_picture(image: torch.Tensor | None, image_url: str) -> None:
         check_image_url(image_url)
 
 
-def _check_counts(order: Order) -> None:
+def check_counts(max_clips: object, frames: FrameChoice) -> None:
+    """Refuse a count that is none.
+
+    Raises:
+        InvalidInputError: It is not a whole number, or too small.
+    """
     for name, value, minimum in (
-        ("max_clips", order.max_clips, 1),
-        ("select_every_nth", order.frames.select_every_nth, 1),
-        ("frame_load_cap", order.frames.frame_load_cap, 0),
+        ("max_clips", max_clips, 1),
+        ("select_every_nth", frames.select_every_nth, 1),
+        ("frame_load_cap", frames.frame_load_cap, 0),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
             raise InvalidInputError(f"'{name}' is {value!r}.", remedy=f"Use a whole number from {minimum} up.")
@@ -114,14 +119,17 @@ def _check_counts(order: Order) -> None:
 
 def _frames_bytes(order: Order, settings: Settings) -> int:
     """Memory for the frames of one clip, as far as it can be known before the clip is there."""
+    model = settings.model
+    return expected_bytes(model.frame_size(order.inputs), model.length_s(order.inputs), model.assumed_fps, order.frames)
+
+
+def expected_bytes(size: Size, length_s: float, fps: float, frames: FrameChoice) -> int:
+    """Memory for the frames of a clip of so many seconds."""
     from ..media.memory import frames_bytes  # noqa: PLC0415 - as in `checked`
 
-    size = settings.model.frame_size(order.inputs)
-    frame_count = math.ceil(
-        settings.model.length_s(order.inputs) * settings.model.assumed_fps / order.frames.select_every_nth
-    )
-    if order.frames.frame_load_cap:
-        frame_count = min(frame_count, order.frames.frame_load_cap)
+    frame_count = math.ceil(length_s * fps / frames.select_every_nth)
+    if frames.frame_load_cap:
+        frame_count = min(frame_count, frames.frame_load_cap)
     return frames_bytes(size.width, size.height, frame_count)
 
 
@@ -153,8 +161,12 @@ def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> Picture
     return Picture(value=encoded.data_uri(), identity=encoded.pixels_sha256)
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, clip_bytes: int = 0) -> None:
     """Make sure that a clip can be written to a folder, whatever RunComfy calls its request.
+
+    Args:
+        folder: Is made where it is not there.
+        clip_bytes: How large the file may be, where that is known; a few seconds always have room.
 
     Raises:
         ConfigurationError: It cannot be written; nothing was sent.
@@ -171,7 +183,7 @@ def check_folder(folder: Path) -> None:
             f"Clips cannot be written to {folder} ({error.strerror or error}).",
             remedy=f"Make room or change the folder's permissions, or point RUNCOMFY_OUTPUT_DIR to {another}.",
         ) from error
-    if free_bytes < MIN_FREE_DISK_BYTES:
+    if free_bytes < max(MIN_FREE_DISK_BYTES, clip_bytes):
         raise NotEnoughRoomError(
             f"Only {free_bytes / 1e6:.0f} MB are free on the disk of {folder}.",
             remedy="Make room, or point RUNCOMFY_OUTPUT_DIR to another disk.",

@@ -5,6 +5,12 @@ building an `Engine` does.
 """
 
 from . import progress
+from .catalogue.limits import Limit, broken_limits, picture_limits
+from .catalogue.offer import Offer, differences
+from .catalogue.request import CatalogueRequest
+from .catalogue.shipped import shipped_catalogue
+from .catalogue.translate import MediaUse, Translation, translate
+from .catalogue.wishes import MODEL_DEFAULT, Wishes
 from .credentials import (
     TOKEN_VARIABLES,
     Token,
@@ -22,6 +28,7 @@ from .jobs import (
     MAX_SEED,
     REHEARSAL,
     Action,
+    ClipRequest,
     GenerationRequest,
     Job,
     JobRef,
@@ -50,11 +57,14 @@ from .settings import (
 __all__ = [
     "AUTO_SIZE",
     "MAX_SEED",
+    "MODEL_DEFAULT",
     "REHEARSAL",
     "SETTINGS",
     "SORA_2_PRO",
     "TOKEN_VARIABLES",
     "Action",
+    "CatalogueRequest",
+    "ClipRequest",
     "Engine",
     "GenerationRequest",
     "Input",
@@ -62,7 +72,10 @@ __all__ = [
     "JobQuery",
     "JobRef",
     "JobState",
+    "Limit",
+    "MediaUse",
     "ModelSpec",
+    "Offer",
     "Outcome",
     "Page",
     "Picture",
@@ -80,17 +93,22 @@ __all__ = [
     "Surroundings",
     "Token",
     "Totals",
+    "Translation",
+    "Wishes",
+    "broken_limits",
     "charge_sentence",
     "check_image_url",
     "check_prompt",
     "checked_settings",
     "describe_inputs",
     "describe_outcome",
+    "differences",
     "find_token",
     "forget_token",
     "give_name",
     "load_settings",
     "parse_request_id",
+    "picture_limits",
     "progress",
     "read_settings_file",
     "remove_stale",
@@ -99,8 +117,10 @@ __all__ = [
     "save_token",
     "saved_token_files",
     "saved_token_path",
+    "shipped_catalogue",
     "shown",
     "shown_lines",
+    "translate",
     "with_job",
     "write_settings_file",
 ]

@@ -107,7 +107,7 @@ class Actions:
                 remedy=ELSEWHERE,
             )
         job = self._checked_here(self._lookup.uncertain(ref))
-        self._lookup.result_of_our_model(request_id)
+        self._lookup.check_model(request_id, job)
         with self._alone_with(job) as current:
             if not current.allows(Action.ADOPT):
                 condition = "released" if current.is_released else current.state.value

@@ -24,12 +24,13 @@ from ..errors import (
 from .api.client import Client, Connect, RequestHandle
 from .api.retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
 from .collecting import Collector
-from .jobs import GenerationRequest, Job, JobState, Purchase
+from .jobs import ClipRequest, Job, JobState, Purchase
 from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, Retrying, Run, Slots, Submitting, WaitingForSlot
 from .sentences import uncertain, with_job
 from .store.journal import Journal, RequestTakenError
 from .store.locks import JobLock
+from .store.spending import check_clip_limit
 
 FOLLOW_INTERVAL_S = 0.25
 RECORD_ATTEMPTS = 5
@@ -47,6 +48,7 @@ class Buyer:
         connect: Opens a conversation with the API; raises `MissingTokenError`.
         slots: Those of the account in use, one for each paid request that is running.
         max_usd_per_day: The spend cap as of now, or None.
+        max_usd_per_clip: The same for a single clip.
         policy: The figures of the backoff.
         sleep: Waits between attempts to write a record.
         jitter: A random number from 0 to 1.
@@ -61,6 +63,7 @@ class Buyer:
         connect: Connect,
         slots: Callable[[], Slots],
         max_usd_per_day: Callable[[], float | None],
+        max_usd_per_clip: Callable[[], float | None],
         policy: RetryPolicy,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -71,11 +74,12 @@ class Buyer:
         self._connect = connect
         self._slots = slots
         self._max_usd_per_day = max_usd_per_day
+        self._max_usd_per_clip = max_usd_per_clip
         self._policy = policy
         self._sleep = sleep
         self._jitter = jitter
 
-    def buy(self, request: GenerationRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
+    def buy(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now.
 
         Args:
@@ -99,7 +103,7 @@ class Buyer:
 
     def _run_alone(
         self,
-        request: GenerationRequest,
+        request: ClipRequest,
         run: Run,
         preflight: Callable[[], None],
     ) -> Purchase:
@@ -116,7 +120,7 @@ class Buyer:
             with self._connect(stop=run.stop) as client:
                 return Purchase(self._buy_and_collect(client, request, run), is_new=True)
 
-    def _locked(self, request: GenerationRequest, locks: ExitStack, run: Run) -> Job | None:
+    def _locked(self, request: ClipRequest, locks: ExitStack, run: Run) -> Job | None:
         """The job of a request, if there is one, once nobody else works on it or on another spelling of its prompt.
 
         An older journal may have it under the fingerprint of another spelling, and whoever collects it holds the lock of that.
@@ -130,7 +134,7 @@ class Buyer:
                 return job
             fingerprint = job.fingerprint
 
-    def _buy_and_collect(self, client: Client, request: GenerationRequest, run: Run) -> Job:
+    def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run) -> Job:
         try:
             slots = self._slots()
             with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
@@ -160,9 +164,10 @@ class Buyer:
                 return None
             raise
 
-    def _buy(self, client: Client, request: GenerationRequest, run: Run) -> Job:
+    def _buy(self, client: Client, request: ClipRequest, run: Run) -> Job:
         """Submit once."""
-        expected_usd = self._pricing.expected_usd(client, request.model, request.inputs)
+        expected_usd = self._pricing.expected_usd_of(client, request)
+        check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip())
         job = self._journal.claim(request)
         attempt = 0
         while True:
@@ -185,7 +190,7 @@ class Buyer:
             else:
                 return self._record_submitted(job, handle)
 
-    def _submit(self, client: Client, request: GenerationRequest, job: Job) -> RequestHandle:
+    def _submit(self, client: Client, request: ClipRequest, job: Job) -> RequestHandle:
         try:
             return client.submit(request)
         except RunComfyError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingTokenError, RunComfyError
 from .credentials import Token, account_of
-from .jobs import Action, GenerationRequest, Job, JobRef, Purchase, Totals
+from .jobs import Action, ClipRequest, Job, JobRef, Purchase, Totals
 from .models import ModelSpec, Scalar
 from .progress import Run, Slots
 from .sentences import Outcome
@@ -24,6 +24,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .api.client import Client
     from .api.retry import RetryPolicy
+    from .catalogue.offer import Offer
     from .progress import StopSignal
 
 RETRY_BASE_S = 1.0
@@ -101,7 +102,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, buying, collecting, lookup, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
+        from . import actions, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal  # noqa: PLC0415 - as above
 
@@ -150,8 +151,15 @@ class Engine:
             connect=self.connect,
             slots=self._slots,
             max_usd_per_day=lambda: self._now().max_usd_per_day,
+            max_usd_per_clip=lambda: self._now().max_usd_per_clip,
             policy=policy,
             sleep=around.sleep,
+        )
+        self._offers = offers.Offers(
+            folder=settings.state_dir / "models",
+            connect=self.connect,
+            api_base=settings.api_base_url,
+            clock=around.clock,
         )
         self._lookup = lookup.Lookup(journal=self._journal, connect=self.connect, model_id=settings.model.model_id)
         self._actions = actions.Actions(
@@ -162,9 +170,7 @@ class Engine:
         """The folder and the address; no token."""
         return f"Engine(state_dir={str(self.settings.state_dir)!r}, api_base_url={self.settings.api_base_url!r})"
 
-    def generate(
-        self, request: GenerationRequest, run: Run, *, preflight: Callable[[], None] = lambda: None
-    ) -> Purchase:
+    def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
         return self._buyer.buy(request, run, preflight=preflight)
 
@@ -192,6 +198,14 @@ class Engine:
         if not prices or len(prices) < len(known):
             return PriceRange(None, None)
         return PriceRange(min(prices), max(prices))
+
+    def offer(self, model_id: str, stop: StopSignal) -> Offer:
+        """How RunComfy describes a model; raises `InvalidInputError` where nobody can say."""
+        return self._offers.find(model_id, stop)
+
+    def offer_offline(self, model_id: str) -> Offer:
+        """The same as far as this machine knows it."""
+        return self._offers.find_offline(model_id)
 
     def check_can_record(self) -> None:
         """Prove before money that a purchase can be recorded; raises `JournalUnavailableError`."""

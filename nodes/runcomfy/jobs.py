@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..errors import UNCHANGED, InvalidInputError
 from .picture_urls import check_image_url
@@ -172,9 +172,52 @@ class Picture:
         return cls(value=url, identity=url)
 
 
+class ClipRequest(Protocol):
+    """One clip the user asked for, of whatever model: all that the order of spending needs to know of it."""
+
+    @property
+    def prompt(self) -> str:
+        """What happens in the clip."""
+
+    @property
+    def take(self) -> int:
+        """The seed of the node."""
+
+    @property
+    def model_id(self) -> str:
+        """RunComfy's id of the model."""
+
+    @property
+    def stored_inputs(self) -> Mapping[str, Any]:
+        """What the journal keeps of the inputs: all but prompt and pictures."""
+
+    @property
+    def kind(self) -> str:
+        """What clips of one price have in common, as canonical JSON."""
+
+    @property
+    def list_usd(self) -> float | None:
+        """The highest price known for such a clip, in US dollars; None where nobody knows any."""
+
+    def expected_usd(self, catalogue_usd: Callable[[str, float], float | None]) -> float | None:
+        """What the clip is expected to cost; `catalogue_usd` asks RunComfy for a model and a length in seconds."""
+
+    def validated(self) -> ClipRequest:
+        """This request; raises `InvalidInputError` if RunComfy cannot be expected to take it."""
+
+    def body(self) -> Mapping[str, Any]:
+        """The JSON object to submit."""
+
+    def canonical_fingerprint(self) -> str:
+        """Under which a new job is claimed."""
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """Under which the clip may be known already, the one that was typed first."""
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One clip the user asked for.
+    """One clip of a model that is a `ModelSpec`.
 
     Attributes:
         inputs: What the model's inputs are set to, by the names the model gives them.
@@ -188,6 +231,30 @@ class GenerationRequest:
     pictures: tuple[Picture, ...]
     take: int
 
+    @property
+    def model_id(self) -> str:
+        """RunComfy's id of the model."""
+        return self.model.model_id
+
+    @property
+    def stored_inputs(self) -> Mapping[str, Scalar]:
+        """What the journal keeps of the inputs."""
+        return self.inputs
+
+    @property
+    def kind(self) -> str:
+        """What clips of one price have in common."""
+        return self.model.kind(self.inputs)
+
+    @property
+    def list_usd(self) -> float:
+        """The highest price known for such a clip."""
+        return self.model.list_usd(self.inputs)
+
+    def expected_usd(self, catalogue_usd: Callable[[str, float], float | None]) -> float | None:
+        """What the catalogue says of a clip of this length."""
+        return catalogue_usd(self.model_id, self.model.length_s(self.inputs))
+
     def validated(self) -> GenerationRequest:
         """This request, if RunComfy can be expected to take it.
 
@@ -196,8 +263,7 @@ class GenerationRequest:
         """
         check_prompt(self.prompt, self.model)
         self.model.check(self.inputs)
-        if isinstance(self.take, bool) or not isinstance(self.take, int) or not 0 <= self.take <= MAX_SEED:
-            raise InvalidInputError(f"{self.take!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
+        check_take(self.take)
         return self
 
     def body(self) -> dict[str, Scalar]:
@@ -211,22 +277,42 @@ class GenerationRequest:
 
     def canonical_fingerprint(self) -> str:
         """The fingerprint of the prompt in its canonical spelling, under which a new job is claimed."""
-        return self._fingerprint(_spelled(self.prompt, "\n", "NFC"))
+        return self._fingerprint(canonical_spelling(self.prompt))
 
     def fingerprints(self) -> tuple[str, ...]:
-        """The fingerprints of all spellings of the prompt that look the same, the one that was typed first.
-
-        Line breaks are CRLF or LF by the system the text was typed on (or CR, on old ones), and letters with marks are one
-        character or two (NFC or NFD, https://unicode.org/reports/tr15/): none of that makes another clip.
-        """
-        spellings = [_spelled(self.prompt, line_break, form) for line_break in LINE_BREAKS for form in ("NFC", "NFD")]
-        return tuple(dict.fromkeys(self._fingerprint(prompt) for prompt in (self.prompt, *spellings)))
+        """The fingerprints of all spellings of the prompt that look the same, the one that was typed first."""
+        return tuple(dict.fromkeys(map(self._fingerprint, spellings(self.prompt))))
 
     def _fingerprint(self, prompt: str) -> str:
         values = [self.inputs[one.name] for one in self.model.inputs]
         pictures = [picture.identity for picture in self.pictures]
         identity = [self.model.model_id, prompt, *values, *pictures, self.take]
         return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
+
+
+def check_take(take: object) -> None:
+    """Refuse what is not a seed.
+
+    Raises:
+        InvalidInputError: It is not a whole number, or out of range.
+    """
+    if isinstance(take, bool) or not isinstance(take, int) or not 0 <= take <= MAX_SEED:
+        raise InvalidInputError(f"{take!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
+
+
+def canonical_spelling(prompt: str) -> str:
+    """The spelling of a prompt under which a new job is claimed."""
+    return _spelled(prompt, "\n", "NFC")
+
+
+def spellings(prompt: str) -> tuple[str, ...]:
+    """All spellings of a prompt that look the same, the one that was typed first.
+
+    Line breaks are CRLF or LF by the system the text was typed on (or CR, on old ones), and letters with marks are one
+    character or two (NFC or NFD, https://unicode.org/reports/tr15/): none of that makes another clip.
+    """
+    others = [_spelled(prompt, line_break, form) for line_break in LINE_BREAKS for form in ("NFC", "NFD")]
+    return tuple(dict.fromkeys((prompt, *others)))
 
 
 def _spelled(prompt: str, line_break: str, form: Literal["NFC", "NFD"]) -> str:

@@ -17,7 +17,7 @@ class Lookup:
     Args:
         journal: The record.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
-        model_id: The model that requests not in the journal must belong to.
+        model_id: What a request belongs to whose model RunComfy does not name.
     """
 
     def __init__(self, *, journal: Journal, connect: Connect, model_id: str) -> None:
@@ -56,12 +56,12 @@ class Lookup:
         """The same; a request the journal does not know gets a row, once RunComfy has confirmed that it exists.
 
         Raises:
-            InvalidInputError: There is no such job, or the request is for another model.
+            InvalidInputError: There is no such job.
             NotFoundError: RunComfy does not know the request.
         """
         if ref.request_id is None or self.find(ref) is not None:
             return self.known(ref)
-        result = self.result_of_our_model(ref.request_id)
+        result = self.result(ref.request_id)
         return self._journal.import_request(ref.request_id, result.model_id or self._model_id)
 
     def uncertain(self, ref: JobRef) -> Job:
@@ -114,19 +114,18 @@ class Lookup:
                 remedy = "Compare the id with the one under Generations on runcomfy.com."
                 raise error.told(money=UNCHANGED, remedy=remedy, request_id=request_id) from error.__cause__
 
-    def result_of_our_model(self, request_id: str) -> GenerationResult:
-        """The same, of a request that has to belong to our model.
+    def check_model(self, request_id: str, job: Job) -> None:
+        """Make sure that a request is one that a job can have made.
 
         Raises:
-            InvalidInputError: It belongs to another.
+            InvalidInputError: It belongs to another model.
             NotFoundError: RunComfy does not know the request.
             RunComfyError: RunComfy could not be asked.
         """
         result = self.result(request_id)
-        if result.model_id not in (None, self._model_id):
+        if result.model_id not in (None, job.model_id):
             raise InvalidInputError(
-                f"The request {request_id} belongs to the model {result.model_id}, not to {self._model_id}.",
+                f"The request {request_id} belongs to the model {result.model_id}, not to {job.model_id}.",
                 money=UNCHANGED,
                 remedy=ELSEWHERE,
             )
-        return result

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from ..errors import InvalidInputError
 
 MAX_URL_CHARS = 8192
-NOT_PLAIN = f"'image_url' is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces."
+NOT_PLAIN = f"is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces."
 
 # This machine: https://www.rfc-editor.org/rfc/rfc6761#section-6.3. Home and company networks:
 # https://www.rfc-editor.org/rfc/rfc6762 (local, and appendix G), https://www.rfc-editor.org/rfc/rfc8375 (home.arpa),
@@ -205,52 +205,56 @@ def page_at(host: str, path: str, query: str) -> Page | None:
     return None
 
 
-def check_image_url(url: str) -> None:
+def check_image_url(url: str, name: str = "image_url") -> None:
     """Refuse an address that RunComfy could never download a picture from.
 
     The message never repeats the address: it may hold a signature.
+
+    Args:
+        url: The address.
+        name: The input that holds it, for the message.
 
     Raises:
         InvalidInputError: Not https, with credentials, malformed, on this machine or a private network, or of a web page.
     """
     if url[:5].lower() == "data:":
         raise InvalidInputError(
-            "'image_url' must begin with https://. This is a data URI: not an address, but the picture itself.",
+            f"'{name}' must begin with https://. This is a data URI: not an address, but the picture itself.",
             remedy="Save the picture, load it with Load Image and connect 'image' instead.",
         )
     if len(url) > MAX_URL_CHARS or any(c <= " " or c == "\x7f" for c in url):
-        raise _unusable_url(NOT_PLAIN)
+        raise _unusable_url(name, NOT_PLAIN)
     try:
         parts = urlsplit(url)
         host, port = plain_host(parts.hostname or ""), parts.port
     except ValueError:
-        raise _unusable_url("'image_url' is not a usable address.") from None
+        raise _unusable_url(name, "is not a usable address.") from None
     if parts.scheme != "https":
-        raise _unusable_url("'image_url' must begin with https://.")
+        raise _unusable_url(name, "must begin with https://.")
     if "@" in parts.netloc:
-        raise _unusable_url("'image_url' has a user name or password in it, which would be sent along.")
+        raise _unusable_url(name, "has a user name or password in it, which would be sent along.")
     if is_private(host):
-        raise _unusable_url("'image_url' points to this machine or a private network.")
+        raise _unusable_url(name, "points to this machine or a private network.")
     if not url.isascii():
-        raise _unusable_url(NOT_PLAIN)
+        raise _unusable_url(name, NOT_PLAIN)
     # In brackets stands an IPv6 address. A backslash is a slash for browsers and a part of the host for other programs.
     is_in_brackets = parts.netloc.startswith("[")
     if not is_well_formed(host) or is_in_brackets != (":" in host) or set(parts.netloc) & set("%\\") or port == 0:
-        raise _unusable_url("'image_url' is not a usable address: its host or port is malformed.")
-    _check_is_picture(host, parts)
+        raise _unusable_url(name, "is not a usable address: its host or port is malformed.")
+    _check_is_picture(host, parts, name)
 
 
-def _check_is_picture(host: str, parts: SplitResult) -> None:
+def _check_is_picture(host: str, parts: SplitResult, name: str) -> None:
     if RESERVED_NAMES.fullmatch(host):
-        raise _unusable_url("The host of 'image_url' has a reserved name, which no server on the internet has.")
+        raise _unusable_url(name, "has a host with a reserved name, which no server on the internet has.")
     if page := page_at(host, parts.path, parts.query):
         raise InvalidInputError(
-            f"'image_url' leads to {page.name}, not to a picture.",
+            f"'{name}' leads to {page.name}, not to a picture.",
             remedy=f"{page.way_out} Or connect 'image' instead.",
         )
 
 
-def _unusable_url(what: str) -> InvalidInputError:
+def _unusable_url(name: str, what: str) -> InvalidInputError:
     return InvalidInputError(
-        what, remedy="Give a public https address that opens without a login, or connect 'image' instead."
+        f"'{name}' {what}", remedy="Give a public https address that opens without a login, or connect 'image' instead."
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from ..errors import RunComfyError
 from .api.answers import CatalogueEntry
 from .api.client import Client
+from .jobs import ClipRequest
 from .models import ModelSpec, Scalar
 from .store.history import History
 from .store.spending import LEAST_USD
@@ -43,6 +44,13 @@ class Pricing:
         if last_usd is not None:
             return last_usd
         return expected_usd(self._entry(client, model.model_id), model.length_s(inputs))
+
+    def expected_usd_of(self, client: Client, request: ClipRequest) -> float | None:
+        """The same for a request."""
+        last_usd = self._history.last_cost_usd(request.model_id, request.kind)
+        if last_usd is not None:
+            return last_usd
+        return request.expected_usd(lambda model_id, length_s: expected_usd(self._entry(client, model_id), length_s))
 
     def _entry(self, client: Client, model_id: str) -> CatalogueEntry | None:
         """The catalogue's word on a model. While one run asks, the others wait for a moment and then go on without it."""

@@ -190,7 +190,13 @@ def charge_sentence(job: Job) -> str:
 
 def describe_inputs(inputs: Mapping[str, Scalar]) -> list[str]:
     """Each input in words, such as `1280x720` and `4 s`."""
-    return [f"{value} s" if name in LENGTH_FIELDS else str(value) for name, value in inputs.items()]
+    return [_describe_input(name, value) for name, value in inputs.items()]
+
+
+def _describe_input(name: str, value: Scalar) -> str:
+    if isinstance(value, bool):
+        return f"{name} {'on' if value else 'off'}"
+    return f"{value} s" if name in LENGTH_FIELDS else str(value)
 
 
 def describe(job: Job) -> str:

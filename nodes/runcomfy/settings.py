@@ -43,6 +43,8 @@ class Settings:
         timeout_s: How long a request may render, counted from the moment it left the queue.
         max_parallel: Paid requests running at once.
         max_usd_per_day: The spend cap of a calendar day, or None.
+        max_usd_per_clip: The most that one clip may cost, or None.
+        schema_strict: Whether a request that the model's schema forbids is refused.
     """
 
     state_dir: Path
@@ -53,6 +55,8 @@ class Settings:
     timeout_s: float = 1800.0
     max_parallel: int = 4
     max_usd_per_day: float | None = None
+    max_usd_per_clip: float | None = None
+    schema_strict: bool = True
 
     @property
     def account_base_url(self) -> str:
@@ -233,6 +237,14 @@ def _parallel(value: Any) -> int:  # noqa: ANN401 - JSON
     return int(number)
 
 
+def _switch(value: Any) -> bool:  # noqa: ANN401 - JSON
+    switches = {"0": False, "false": False, "1": True, "true": True}
+    try:
+        return switches[str(value).strip().casefold()]
+    except KeyError:
+        raise ValueError("it must be 1 (on) or 0 (off)") from None
+
+
 def _sizes(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
     try:
         sizes = tuple(map(Size.parse, _choices(value, str)))
@@ -305,5 +317,12 @@ SETTINGS = (
         "RUNCOMFY_MAX_USD_PER_DAY",
         label="The daily spending limit",
     ),
+    Setting(
+        "max_usd_per_clip",
+        lambda value: _number(value, 0, 1_000_000, "US dollars"),
+        "RUNCOMFY_MAX_USD_PER_CLIP",
+        label="The spending limit for a clip",
+    ),
+    Setting("schema_strict", _switch, "RUNCOMFY_SCHEMA_STRICT"),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -1,6 +1,7 @@
 """`make bench`."""
 
-from benchmarks import engine, media
+from benchmarks import catalogue, engine, media
 
 media.main()
 engine.main()
+catalogue.main()

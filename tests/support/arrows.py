@@ -8,6 +8,7 @@ from dataclasses import dataclass
 ROWS = (
     ("",),
     ("nodes",),
+    ("nodes.any_model",),
     ("nodes.image_to_video", "nodes.status", "nodes.page"),
     ("nodes.run",),
     ("nodes.host", "nodes.runcomfy", "nodes.media"),
@@ -21,8 +22,8 @@ ENGINE = "nodes.runcomfy"
 INSIDE = (
     ("engine",),
     ("buying", "actions"),
-    ("lookup", "collecting"),
-    ("waiting", "pricing"),
+    ("lookup", "collecting", "offers"),
+    ("waiting", "pricing", "catalogue"),
     ("sentences",),
     ("api", "store"),
     ("settings", "credentials"),

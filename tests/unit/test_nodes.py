@@ -142,7 +142,7 @@ class TestBatch:
             else types.SimpleNamespace(error=None, result=outcome)
             for outcome in outcomes
         ]
-        return clips._results(runs)
+        return clips.results(runs)
 
     def test_all_went_well(self):
         assert self.results("one", "two") == ["one", "two"]

@@ -44,7 +44,12 @@ def test_everything_that_works_is_in_it_and_nothing_else(archive):
     wanted = {name for name in tracked() if name.startswith(parts)}
     wanted |= {"pyproject.toml", "requirements.txt", "README.md", "CHANGELOG.md", "LICENSE"}
     assert set(archive) == wanted
-    assert {"nodes/image_to_video.py", "web/sora2pro.js", "example_workflows/image-to-video.jpg"} <= set(archive)
+    assert {
+        "nodes/runcomfy/catalogue/models.json",
+        "nodes/image_to_video.py",
+        "web/sora2pro.js",
+        "example_workflows/image-to-video.jpg",
+    } <= set(archive)
 
 
 def test_every_module_that_is_imported_is_in_it(archive):
@@ -139,7 +144,7 @@ def test_the_requirements_come_from_the_file_that_a_clone_installs_and_never_nam
     assert METADATA["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()]
     assert {re.split(r"[<>=~\[]", line)[0] for line in lines if line} == {
-        *("requests", "urllib3", "pillow", "numpy", "opencv-python", "av", "psutil")
+        *("requests", "urllib3", "pillow", "numpy", "opencv-python", "av", "psutil", "jsonschema")
     }
 
 

@@ -69,6 +69,7 @@ class World:
             connect=self.connect,
             slots=lambda: self.slots,
             max_usd_per_day=lambda: self.cap_usd,
+            max_usd_per_clip=lambda: None,
             policy=RetryPolicy(),
             sleep=self.waits.append,
             jitter=lambda: 1.0,
@@ -77,7 +78,7 @@ class World:
     def connect(self, **_ends):
         return contextlib.nullcontext(self)
 
-    def expected_usd(self, *_kind):
+    def expected_usd_of(self, *_question):
         return 1.2
 
     def wait(self, seconds):

@@ -9,6 +9,7 @@ import { Server } from "./server.js";
 import { settings } from "./settings.js";
 
 export const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
+export const ANY_MODEL = "RunComfyImageToVideo";
 export const STATUS = "Sora2ProStatus";
 export const EVENT = "sora2pro.progress";
 const TAB = "sora2pro.jobs";
@@ -47,11 +48,9 @@ export function extension(app, api) {
     /** @param {any} node */
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
-      if (kind === IMAGE_TO_VIDEO || kind === STATUS) cards.attach(node);
-      if (kind === IMAGE_TO_VIDEO) {
-        keepSeed(node);
-        prices.attach(node);
-      }
+      if ([IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind)) cards.attach(node);
+      if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) keepSeed(node);
+      if (kind === IMAGE_TO_VIDEO) prices.attach(node);
     },
 
     afterConfigureGraph() {

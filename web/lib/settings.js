@@ -28,6 +28,11 @@ const FIELDS = [
     attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
   },
   {
+    label: "Spending limit per clip (USD)", name: "max_usd_per_clip", isNumber: true,
+    tooltip: "A clip that costs more, or whose price is not known, is refused before anything is sent. Empty: no limit.",
+    attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
+  },
+  {
     label: "Parallel paid requests", name: "max_parallel", isNumber: true,
     tooltip: "How many paid requests may run at RunComfy at once.",
     attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },

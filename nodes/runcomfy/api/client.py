@@ -12,8 +12,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Protocol, final
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -54,8 +54,7 @@ from .refusals import Subject, names_error
 
 if TYPE_CHECKING:
     from ..credentials import Token
-    from ..jobs import GenerationRequest
-    from ..models import Scalar
+    from ..jobs import ClipRequest
 
 USER_AGENT = "sora2pro-runcomfy-comfyui"
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -137,7 +136,7 @@ class Client:
         """Close the connections."""
         self._session.close()
 
-    def submit(self, request: GenerationRequest) -> RequestHandle:
+    def submit(self, request: ClipRequest) -> RequestHandle:
         """Submit a request. This is the one call that costs money.
 
         It goes out on a connection of its own: a kept one may have been closed by the server, which would look as if the
@@ -147,7 +146,7 @@ class Client:
             APIError: RunComfy answered with an error; see `retry.submission_verdict` for what that means.
             APIConnectionError: No answer; `sent` tells whether the request may have arrived.
         """
-        url = f"{self._base_url}/v1/models/{request.model.model_id}"
+        url = self._model_url(request.model_id)
         with contextlib.closing(self._new_session()) as session:
             answer = self._exchange(
                 session,
@@ -189,10 +188,13 @@ class Client:
         return parse_cancel(checked_json(answer, Subject.REQUEST))
 
     def catalogue_entry(self, model_id: str) -> CatalogueEntry:
-        """The catalogue's word on a model; bounded to a few seconds. Raises as `submit`."""
-        url = f"{self._base_url}/v1/models/{model_id}"
-        answer = self._exchange(self._session, "GET", url, read_s=self._timeouts.quick_s)
-        return parse_catalogue(checked_json(answer, Subject.MODEL))
+        """The price of a model by the catalogue; bounded to a few seconds. Raises as `submit`."""
+        return parse_catalogue(self.model_document(model_id))
+
+    def model_document(self, model_id: str) -> dict[str, Any]:
+        """All that the catalogue says of a model, as it says it; bounded to a few seconds. Raises as `submit`."""
+        answer = self._exchange(self._session, "GET", self._model_url(model_id), read_s=self._timeouts.quick_s)
+        return checked_json(answer, Subject.MODEL)
 
     def balance_usd(self) -> float:
         """The account's balance in US dollars; a check of the token that costs nothing. Raises as `submit`."""
@@ -208,6 +210,10 @@ class Client:
 
     def _read_s(self, *, is_quick: bool) -> float:
         return self._timeouts.quick_s if is_quick else self._timeouts.read_s
+
+    def _model_url(self, model_id: str) -> str:
+        """Some ids have spaces and capitals; their slashes divide the path."""
+        return f"{self._base_url}/v1/models/{quote(model_id)}"
 
     def _request_url(self, handle: RequestHandle, call: str) -> str:
         return f"{self._base_url}/v1/requests/{handle.request_id}/{call}"
@@ -226,7 +232,7 @@ class Client:
         url: str,
         *,
         read_s: float,
-        body: Mapping[str, Scalar] | None = None,
+        body: Mapping[str, Any] | None = None,
         grace_s: float | None = None,
     ) -> Answer:
         session.trust_env = not is_loopback(urlsplit(url).hostname or "")
@@ -245,7 +251,7 @@ class Client:
             raise
 
     def _ask(
-        self, session: requests.Session, method: str, url: str, read_s: float, body: Mapping[str, Scalar] | None
+        self, session: requests.Session, method: str, url: str, read_s: float, body: Mapping[str, Any] | None
     ) -> Answer:
         give_up_at = self._clock() + self._limit_s(read_s)
         with (

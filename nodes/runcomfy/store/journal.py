@@ -14,12 +14,12 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
 from ..clip_urls import canonical_base
-from ..jobs import ELSEWHERE, POSSIBLE, Action, GenerationRequest, Job, JobState, is_legal
+from ..jobs import ELSEWHERE, POSSIBLE, Action, ClipRequest, Job, JobState, is_legal
 from ..settings import PRODUCTION_API
 from .database import Database
 from .locks import JobLock
 from .rows import JobLostError, insert, insert_again, job_of, known_state, select_one, update
-from .spending import day_of, over_limit, spent
+from .spending import DEAREST_USD, day_of, over_limit, spent
 
 HOLDS_FINGERPRINT = "is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1)"
 
@@ -111,7 +111,7 @@ class Journal:
             query = "SELECT * FROM jobs WHERE state = ? AND is_released = 0 ORDER BY id DESC"
             return [job_of(row) for row in connection.execute(query, (state.value,))]
 
-    def claim(self, request: GenerationRequest) -> Job:
+    def claim(self, request: ClipRequest) -> Job:
         """The job of these inputs: the one there is, or a new one in state `prepared`."""
         now = self._clock()
         with self.database.writing() as connection:
@@ -121,11 +121,11 @@ class Journal:
             values = {
                 "fingerprint": request.canonical_fingerprint(),
                 "state": JobState.PREPARED.value,
-                "model_id": request.model.model_id,
+                "model_id": request.model_id,
                 "prompt": request.prompt,
-                "inputs": json.dumps(dict(request.inputs)),
-                "kind": request.model.kind(request.inputs),
-                "list_usd": request.model.list_usd(request.inputs),
+                "inputs": json.dumps(dict(request.stored_inputs)),
+                "kind": request.kind,
+                "list_usd": DEAREST_USD if request.list_usd is None else request.list_usd,
                 "seconds": 0,
                 "seed": str(request.take),
                 "created_at": now,

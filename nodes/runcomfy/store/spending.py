@@ -11,6 +11,8 @@ from ...errors import SpendLimitError
 
 # No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
 LEAST_USD = 0.001
+# The dearest clip known, 30 seconds of Seedance 2.5 at 1080p: it counts for a clip whose price nobody knows.
+DEAREST_USD = 26.4
 
 # A request that may have been charged counts with the best figure there is: the cost, the price expected, the list price.
 #
@@ -98,3 +100,29 @@ def over_limit(price_usd: float, today: Spent, max_usd_per_day: float) -> SpendL
         remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until tomorrow; 'rehearse' "
         "is free.",
     )
+
+
+def check_clip_limit(expected_usd: float | None, list_usd: float | None, max_usd_per_clip: float | None) -> None:
+    """Refuse a clip that costs more than the user allows for one, or whose price nobody knows.
+
+    Args:
+        expected_usd: What it is expected to cost.
+        list_usd: The highest price known for it; it counts where nothing is expected.
+        max_usd_per_clip: What the user allows, or None.
+
+    Raises:
+        SpendLimitError: It is not to be bought.
+    """
+    if max_usd_per_clip is None:
+        return
+    price_usd = list_usd if expected_usd is None else expected_usd
+    remedy = "Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_CLIP); 'rehearse' is free."
+    if price_usd is None:
+        raise SpendLimitError(
+            f"Nobody knows the price of this clip, and a limit of ${max_usd_per_clip:.2f} a clip is set.",
+            remedy=f"Choose another model. {remedy}",
+        )
+    if price_usd > max_usd_per_clip + 1e-9:
+        raise SpendLimitError(
+            f"This clip (about ${price_usd:.2f}) would pass the limit of ${max_usd_per_clip:.2f} a clip.", remedy=remedy
+        )

@@ -1,0 +1,297 @@
+"""`RunComfyImageToVideo`: a picture and a prompt become a clip of any image-to-video model on RunComfy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from . import host
+from .image_to_video import Sora2ProImageToVideo
+from .run.any_model import AnyOrder, generate
+from .run.inputs import MAX_CLIPS, FrameChoice
+from .runcomfy import MODEL_DEFAULT, Wishes, shipped_catalogue
+
+if TYPE_CHECKING:
+    import torch
+
+DEFAULT_MODEL = "kling/kling-3.0/standard/image-to-video"
+DEFAULT_SECONDS = 5
+MAX_SECONDS = 60
+MAX_SEED = 2**31 - 1
+
+
+class RunComfyImageToVideo:
+    """The node. Everything it does is in `run.any_model.generate`."""
+
+    CATEGORY = "RunComfy"
+    DESCRIPTION = (
+        "Animates a picture with any image-to-video model on RunComfy, and gives frames, sound, fps, a VIDEO and the request id. "
+        "Each new clip costs money. What the model cannot do is refused before anything is sent. The same inputs and seed are "
+        "never paid for twice: after a crash, a restart or Stop, just run the graph again. Turn on 'rehearse' to try a graph for "
+        "free."
+    )
+    FUNCTION = "generate"
+    RETURN_TYPES = Sora2ProImageToVideo.RETURN_TYPES
+    RETURN_NAMES = Sora2ProImageToVideo.RETURN_NAMES
+    OUTPUT_IS_LIST = Sora2ProImageToVideo.OUTPUT_IS_LIST
+    # ComfyUI keeps what the node shows, and sends it again for a run that it serves from its cache.
+    HAS_INTERMEDIATE_OUTPUT = True
+    OUTPUT_TOOLTIPS = Sora2ProImageToVideo.OUTPUT_TOOLTIPS
+    SEARCH_ALIASES: ClassVar = [
+        "runcomfy",
+        "image to video",
+        "i2v",
+        "first last frame",
+        "kling",
+        "seedance",
+        "wan",
+        "ltx",
+        "pixverse",
+        "minimax",
+        "flux",
+    ]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
+        """The inputs, in the order saved workflows hold them: append, never insert or rename."""
+        catalogue = shipped_catalogue()
+        return {
+            "required": {
+                "model": (
+                    list(catalogue.ids) or [DEFAULT_MODEL],
+                    {
+                        "default": DEFAULT_MODEL,
+                        "tooltip": "The model, by RunComfy's id. Another one goes into 'custom_model_id'.",
+                    },
+                ),
+                "prompt": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "",
+                        "placeholder": "What happens in the clip: subject, motion, camera, light, sound",
+                        "tooltip": "What happens in the clip. Most models need one.",
+                    },
+                ),
+                "duration": (
+                    "INT",
+                    {
+                        "default": DEFAULT_SECONDS,
+                        "min": 0,
+                        "max": MAX_SECONDS,
+                        "tooltip": "Length of the clip in seconds; 0 is the model's default. Never rounded: a length the model "
+                        "lacks is refused with those it has.",
+                    },
+                ),
+                "resolution": (
+                    [MODEL_DEFAULT, *catalogue.resolutions()],
+                    {
+                        "default": MODEL_DEFAULT,
+                        "tooltip": "Resolution of the clip. One the model lacks is refused with those it has; some models have "
+                        "it in their id.",
+                    },
+                ),
+                "aspect_ratio": (
+                    [MODEL_DEFAULT, "auto", *catalogue.aspect_ratios()],
+                    {
+                        "default": MODEL_DEFAULT,
+                        "tooltip": "Width to height of the clip. 'auto' follows the picture.",
+                    },
+                ),
+                "audio": (
+                    [MODEL_DEFAULT, "on", "off"],
+                    {
+                        "default": MODEL_DEFAULT,
+                        "tooltip": "Sound of the clip. With some models it costs more and is on by default.",
+                    },
+                ),
+            },
+            "optional": {
+                "image": (
+                    "IMAGE",
+                    {
+                        "tooltip": "The first picture, sent in its own shape. A batch gives one clip, and one charge, for each "
+                        "picture: see 'max_clips'."
+                    },
+                ),
+                "end_image": (
+                    "IMAGE",
+                    {
+                        "tooltip": "The last picture, for models that take one. A single one goes to every clip of a batch."
+                    },
+                ),
+                "image_url": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "placeholder": "https://…",
+                        "tooltip": "Instead of 'image': the public https address of a hosted picture. It is saved with the "
+                        "workflow, so do not use a private link.",
+                    },
+                ),
+                "end_image_url": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "placeholder": "https://…",
+                        "tooltip": "Instead of 'end_image': the public https address of a hosted picture.",
+                    },
+                ),
+                "negative_prompt": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "tooltip": "What must not happen in the clip, for models that take it.",
+                    },
+                ),
+                "seed": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": MAX_SEED,
+                        "control_after_generate": "fixed",
+                        "advanced": True,
+                        "tooltip": "Which take. Same inputs and same seed: the same clip, never paid for again. Another seed "
+                        "buys another take. It is sent where the model has a seed and this is not 0.",
+                    },
+                ),
+                "custom_model_id": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "placeholder": "maker/model/image-to-video",
+                        "tooltip": "Instead of 'model': any other id on RunComfy, exactly as it is written there. Its "
+                        "description is read from RunComfy first.",
+                    },
+                ),
+                "extra_json": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "",
+                        "advanced": True,
+                        "placeholder": '{"cfg_scale": 0.7}',
+                        "tooltip": "A JSON object of further fields of the model. A field that another input sets already is an "
+                        "error.",
+                    },
+                ),
+                "max_clips": (
+                    "INT",
+                    {
+                        "default": 1,
+                        "min": 1,
+                        "max": MAX_CLIPS,
+                        "advanced": True,
+                        "tooltip": "A guard: a batch of more pictures than this is refused before anything is bought.",
+                    },
+                ),
+                "decode_frames": (
+                    "BOOLEAN",
+                    {
+                        "default": True,
+                        "advanced": True,
+                        "tooltip": "Off: no frames are made, which saves gigabytes of memory; 'video' and 'audio' are "
+                        "delivered all the same.",
+                    },
+                ),
+                "select_every_nth": (
+                    "INT",
+                    {
+                        "default": 1,
+                        "min": 1,
+                        "max": 1000,
+                        "advanced": True,
+                        "tooltip": "Keep only every nth frame; 'fps' is lowered to match, so speed and sound stay right.",
+                    },
+                ),
+                "frame_load_cap": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 100_000,
+                        "advanced": True,
+                        "tooltip": "Keep at most so many frames, and the sound of their time. 0: all.",
+                    },
+                ),
+                "rehearse": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "advanced": True,
+                        "tooltip": "On: a free stand-in clip of about the same size, length and frame rate is made on this "
+                        "machine. Nothing is sent, no token is needed.",
+                    },
+                ),
+            },
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(  # noqa: N802 - ComfyUI's name
+        cls,
+        model: str | None = None,  # noqa: ARG003 - ComfyUI reads the names
+        resolution: str | None = None,  # noqa: ARG003 - as above
+        aspect_ratio: str | None = None,  # noqa: ARG003 - as above
+    ) -> bool:
+        """Whatever a workflow of an older or newer catalogue holds: ComfyUI leaves out its own check of the inputs named here.
+
+        A value that the model lacks is refused when the node runs, with those it has, and before any money.
+        """
+        return True
+
+    async def generate(  # noqa: PLR0913, PLR0917 - ComfyUI passes every input by its name
+        self,
+        model: str = DEFAULT_MODEL,
+        prompt: str = "",
+        duration: int = DEFAULT_SECONDS,
+        resolution: str = MODEL_DEFAULT,
+        aspect_ratio: str = MODEL_DEFAULT,
+        audio: str = MODEL_DEFAULT,
+        image: torch.Tensor | None = None,
+        end_image: torch.Tensor | None = None,
+        image_url: str = "",
+        end_image_url: str = "",
+        negative_prompt: str = "",
+        seed: int = 0,
+        custom_model_id: str = "",
+        extra_json: str = "",
+        max_clips: int = 1,
+        decode_frames: bool = True,
+        select_every_nth: int = 1,
+        frame_load_cap: int = 0,
+        rehearse: bool = False,
+    ) -> dict[str, Any]:
+        """Get the clips; see `INPUT_TYPES` for the arguments and `RETURN_NAMES` for what comes back, each as a list.
+
+        Raises:
+            RunComfyError: The message says what happened, what it means for the money, and what to do.
+        """
+        clips = await generate(
+            AnyOrder(
+                model=model,
+                custom_model_id=custom_model_id,
+                wishes=Wishes(
+                    prompt=prompt,
+                    duration=duration,
+                    resolution=resolution,
+                    aspect_ratio=aspect_ratio,
+                    audio=audio,
+                    image_url=image_url,
+                    end_image_url=end_image_url,
+                    negative_prompt=negative_prompt,
+                    seed=seed,
+                    extra_json=extra_json,
+                ),
+                image=image,
+                end_image=end_image,
+                max_clips=max_clips,
+                frames=FrameChoice(decode_frames, select_every_nth, frame_load_cap),
+                rehearse=rehearse,
+            )
+        )
+        outputs = ([getattr(clip, name) for clip in clips] for name in self.RETURN_NAMES)
+        return {"ui": host.preview([clip.path for clip in clips]), "result": tuple(outputs)}

@@ -1,0 +1,218 @@
+"""One run of `RunComfyImageToVideo`: the wishes become the request of one model, for each picture of the batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidInputError
+from ..packages import packages_named
+from ..runcomfy import (
+    CatalogueRequest,
+    Engine,
+    MediaUse,
+    Offer,
+    Picture,
+    Run,
+    Size,
+    Translation,
+    Wishes,
+    differences,
+    picture_limits,
+    shipped_catalogue,
+    translate,
+)
+from .clips import Clip, bought, rehearsed, results
+from .current import current_engine
+from .display import endings_shown
+from .inputs import MAX_CLIPS, FrameChoice, check_counts, check_folder, expected_bytes
+from .pictures import encoded, size_within
+from .rehearsals import Scene, stand_in
+from .threads import Task, attend
+
+if TYPE_CHECKING:
+    import torch
+
+REHEARSED_S = 5.0  # where the model decides the length
+FILE_BYTES_PER_PIXEL = 0.05  # of a video file: about twice what the models make
+logger = logging.getLogger("runcomfy.sora2pro.any_model")
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOrder:
+    """The inputs of `RunComfyImageToVideo`, as the node got them; `wishes` without the connected pictures."""
+
+    model: str
+    custom_model_id: str
+    wishes: Wishes
+    image: torch.Tensor | None
+    end_image: torch.Tensor | None
+    max_clips: int
+    frames: FrameChoice
+    rehearse: bool
+
+    @property
+    def model_id(self) -> str:
+        """The id that was typed, else the one that was chosen."""
+        return self.custom_model_id.strip() or self.model.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done for each picture, checked before money.
+
+    Attributes:
+        order: What was asked for.
+        offer: The model, and where its description is from.
+        translation: The request of each clip, without its pictures.
+        clip_count: How many clips.
+    """
+
+    order: AnyOrder
+    offer: Offer
+    translation: Translation
+    clip_count: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the card."""
+        price = self.translation.price
+        expected = "" if price.usd is None else f"Expected price: {price}."
+        return tuple(filter(None, (self.offer.note, *self.translation.notes, expected)))
+
+    def picture(self, use: MediaUse, number: int) -> torch.Tensor | None:
+        """The connected picture [H, W, C] of one clip; a single one belongs to all clips."""
+        batch = {"image": self.order.image, "end_image": self.order.end_image}[use.widget]
+        if batch is None or use.address is not None:
+            return None
+        return batch[number if len(batch) > 1 else 0]
+
+
+async def generate(order: AnyOrder) -> list[Clip]:
+    """One clip for each picture of an order.
+
+    Raises:
+        RunComfyError: The message says what happened, what it means for the money, and what to do.
+        BaseException: ComfyUI's interruption.
+    """
+    with endings_shown():
+        engine = current_engine()
+        (plan,) = results(await attend([lambda run: planned(engine, order, run)]))
+        return results(await attend([_task(engine, plan, number) for number in range(plan.clip_count)]))
+
+
+def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
+    """Everything that can be said of an order before money.
+
+    Raises:
+        RunComfyError: It cannot be carried out; nothing was sent.
+    """
+    clip_count = _clip_count(order)
+    model_id = order.model_id
+    offer = engine.offer_offline(model_id) if order.rehearse else engine.offer(model_id, run.stop)
+    wishes = replace(
+        order.wishes,
+        has_image=order.image is not None,
+        has_end_image=order.end_image is not None,
+        picture=None if order.image is None else _size_of(order.image),
+    )
+    with packages_named():
+        translation = translate(
+            offer.entry,
+            wishes,
+            catalogue=shipped_catalogue(),
+            is_strict=engine.settings.schema_strict and offer.is_described,
+        )
+    changed = differences(offer.entry, shipped_catalogue().find(model_id), set(translation.body))
+    if changed:
+        logger.info("RunComfy describes %s of %s in another way than this pack does.", ", ".join(changed), model_id)
+    plan = Plan(order, offer, translation, clip_count)
+    for use in translation.media:
+        picture = plan.picture(use, 0)
+        if picture is not None:
+            size_within(_size_of(picture), picture_limits(offer.entry, use.field), use.widget)
+    _check_memory(plan)
+    for note in plan.notes:
+        logger.info("%s: %s", model_id, note)
+    return plan
+
+
+def _clip_count(order: AnyOrder) -> int:
+    with packages_named():
+        from ..media.picture import check_batch  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs
+
+    check_counts(order.max_clips, order.frames)
+    clip_count = 1 if order.image is None else check_batch(order.image, max_clips=order.max_clips)
+    if order.end_image is not None:
+        end_count = check_batch(order.end_image, max_clips=MAX_CLIPS, name="end_image")
+        if end_count not in (1, clip_count):
+            raise InvalidInputError(
+                f"'end_image' holds {end_count} pictures, and {clip_count} clip{'s are' if clip_count > 1 else ' is'} to be "
+                "made.",
+                remedy="Connect one last picture for all clips, or one for each.",
+            )
+    return clip_count
+
+
+def _check_memory(plan: Plan) -> None:
+    from ..media.memory import check_room  # noqa: PLC0415 - as in `_clip_count`
+
+    one, frames = plan.translation, plan.order.frames
+    length_s = _rehearsed_s(one) if plan.order.rehearse else one.longest_s
+    if frames.decode_frames:
+        check_room(plan.clip_count * expected_bytes(one.size, length_s, one.fps, frames))
+
+
+def _task(engine: Engine, plan: Plan, number: int) -> Task[Clip]:
+    if plan.order.rehearse:
+        return lambda run: _rehearsed(engine, plan, number, run)
+    return lambda run: bought(
+        engine,
+        _request(plan, number),
+        plan.order.frames,
+        run,
+        preflight=_preflight(engine, plan),
+        notes=plan.notes,
+    )
+
+
+def _request(plan: Plan, number: int) -> CatalogueRequest:
+    pictures = tuple(_sent(plan, use, number) for use in plan.translation.media)
+    return CatalogueRequest(plan.offer.entry, plan.translation, pictures, take=plan.order.wishes.seed)
+
+
+def _sent(plan: Plan, use: MediaUse, number: int) -> Picture:
+    picture = plan.picture(use, number)
+    if picture is None:
+        return Picture.from_url(use.address or "")
+    return encoded(picture, picture_limits(plan.offer.entry, use.field), use.widget)
+
+
+def _preflight(engine: Engine, plan: Plan) -> Callable[[], None]:
+    def check() -> None:
+        if plan.offer.refusal is not None:
+            raise plan.offer.refusal
+        one = plan.translation
+        pixels = one.size.width * one.size.height * one.longest_s * one.fps
+        engine.check_can_record()
+        check_folder(engine.settings.output_dir, round(plan.clip_count * pixels * FILE_BYTES_PER_PIXEL))
+
+    return check
+
+
+def _rehearsed(engine: Engine, plan: Plan, number: int, run: Run) -> Clip:
+    one = plan.translation
+    scene = Scene(size=one.size, fit="crop", seconds=max(1, round(_rehearsed_s(one))), fps=max(1, round(one.fps)))
+    first = next((picture for use in one.media if (picture := plan.picture(use, number)) is not None), None)
+    return rehearsed(*stand_in(scene, first, engine.settings.output_dir, run), plan.order.frames, run)
+
+
+def _rehearsed_s(one: Translation) -> float:
+    return min(REHEARSED_S, one.longest_s) if one.length_s is None else one.length_s
+
+
+def _size_of(picture: torch.Tensor) -> Size:
+    """Of a picture [H, W, C] or a batch [B, H, W, C]."""
+    return Size(int(picture.shape[-2]), int(picture.shape[-3]))

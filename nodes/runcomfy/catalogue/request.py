@@ -1,0 +1,100 @@
+"""A clip of any model as the order of spending sees it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..jobs import Picture, canonical_spelling, check_take, spellings
+from .identity import fingerprint
+from .roles import Roles, find_roles
+from .schema import ModelEntry, Role, canonical
+from .translate import Translation
+
+# The price of a clip is taken to depend on everything else.
+FREE_ROLES = frozenset({Role.PROMPT, Role.NEGATIVE_PROMPT, Role.SEED, Role.ASPECT_RATIO})
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRequest:
+    """One clip that the user asked for, of a model of the catalogue.
+
+    Attributes:
+        entry: The model, by the description that the request was made from.
+        translation: The request without its pictures.
+        pictures: One for each of `translation.media`, in that order.
+        take: The seed of the node: which clip of equal inputs.
+    """
+
+    entry: ModelEntry
+    translation: Translation
+    pictures: tuple[Picture, ...]
+    take: int
+
+    @property
+    def model_id(self) -> str:
+        """RunComfy's id of the model."""
+        return self.entry.model_id
+
+    @property
+    def prompt(self) -> str:
+        """What is sent as the prompt; empty where none is."""
+        name = self._prompt_field
+        return "" if name is None else str(self.translation.body.get(name, ""))
+
+    @property
+    def stored_inputs(self) -> Mapping[str, Any]:
+        """Exactly what is sent, but prompt and pictures."""
+        return {name: value for name, value in self.translation.body.items() if name != self._prompt_field}
+
+    @property
+    def kind(self) -> str:
+        """What clips of one price have in common."""
+        roles = self._roles
+        return canonical(
+            {name: value for name, value in self.stored_inputs.items() if roles.role_of(name) not in FREE_ROLES}
+        )
+
+    @property
+    def list_usd(self) -> float | None:
+        """The estimate, that of the longest clip where the length is open."""
+        return self.translation.price.usd
+
+    def expected_usd(self, _catalogue_usd: Callable[[str, float], float | None]) -> float | None:
+        """The same: the description has been asked for already."""
+        return self.translation.price.usd
+
+    def validated(self) -> CatalogueRequest:
+        """This request: the translation has checked all of it but the take."""
+        check_take(self.take)
+        return self
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object to submit."""
+        pairs = zip(self.translation.media, self.pictures, strict=True)
+        return {**self.translation.body, **{use.field.name: use.wrap(picture.value) for use, picture in pairs}}
+
+    def canonical_fingerprint(self) -> str:
+        """Under which a new job is claimed."""
+        return self._fingerprint(canonical_spelling(self.prompt))
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """Under which the clip may be known already, the one that was typed first."""
+        return tuple(dict.fromkeys(map(self._fingerprint, spellings(self.prompt))))
+
+    @property
+    def _roles(self) -> Roles:
+        return find_roles(self.entry)
+
+    @property
+    def _prompt_field(self) -> str | None:
+        one = self._roles.field_for(Role.PROMPT)
+        return None if one is None else one.name
+
+    def _fingerprint(self, prompt: str) -> str:
+        name, body = self._prompt_field, self.translation.body
+        spelled = {**body, name: prompt} if name is not None and name in body else body
+        pairs = zip(self.translation.media, self.pictures, strict=True)
+        media = {use.field.name: (picture.identity,) for use, picture in pairs}
+        return fingerprint(model_id=self.model_id, body=spelled, media=media, take=self.take)

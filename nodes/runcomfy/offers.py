@@ -1,0 +1,174 @@
+"""How RunComfy describes a model now, else as it last did, else as this pack knows it.
+
+Nothing here spends, and nothing that was bought needs it: collecting, adopting and cancelling go by the request id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidInputError, ModelUnavailableError, RunComfyError
+from .api.client import Connect
+from .catalogue.offer import Offer, check_model_id
+from .catalogue.schema import ModelEntry, parse_entry
+from .catalogue.shipped import check_offer, shipped_catalogue, unknown_model
+from .files import read_text, write_private
+from .foreign_text import shown
+from .progress import StopSignal
+
+KEPT_KEYS = (
+    "model_id",
+    "display_name",
+    "kind",
+    "categories",
+    "base_price_usd",
+    "price_unit",
+    "pricing_note",
+    "input_schema",
+)
+FAILURE_FRESH_S = 60.0
+# What a model is taken for that only a rehearsal asks for and that nobody has described yet.
+UNDESCRIBED = {
+    "kind": "model",
+    "categories": ["image-to-video"],
+    "input_schema": {
+        "properties": {
+            "prompt": {"type": "string"},
+            "negative_prompt": {"type": "string"},
+            "image": {"type": "string", "format": "image_uri"},
+            "end_image": {"type": "string", "format": "image_uri"},
+            "duration": {"type": "integer", "minimum": 1, "maximum": 60, "default": 5},
+            "resolution": {"type": "string"},
+            "aspect_ratio": {"type": "string"},
+            "generate_audio": {"type": "boolean"},
+            "seed": {"type": "integer", "minimum": 0},
+        }
+    },
+}
+logger = logging.getLogger("runcomfy.sora2pro.offers")
+
+
+class Offers:
+    """Descriptions of models; each is asked for once.
+
+    Args:
+        folder: Where the descriptions are kept.
+        connect: Opens a conversation with the API; raises `MissingTokenError`.
+        api_base: The address of the API: each has its own models.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, *, folder: Path, connect: Connect, api_base: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder = folder
+        self._connect = connect
+        self._api_base = api_base
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._live: dict[str, Offer] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
+
+    def __repr__(self) -> str:
+        """The folder; no token."""
+        return f"Offers(folder={str(self._folder)!r})"
+
+    def find(self, model_id: str, stop: StopSignal) -> Offer:
+        """The description of a model, asked for at RunComfy where it is not known yet.
+
+        Raises:
+            InvalidInputError: There is no such model, or nobody knows how it is described.
+        """
+        check_model_id(model_id)
+        with self._lock:
+            live = self._live.get(model_id)
+            if live is not None:
+                return live
+            failed_until, trouble = self._failed.get(model_id, (0.0, ""))
+            if self._clock() < failed_until:
+                return self._known(model_id, trouble)
+            try:
+                offer = self._ask(model_id, stop)
+            except ModelUnavailableError:
+                refusal = unknown_model(model_id, shipped_catalogue())
+                known = self._last_known(model_id)
+                if known is None or not known.fields:
+                    raise refusal from None
+                return Offer(known, refusal=refusal)
+            except RunComfyError as error:
+                self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
+                return self._known(model_id, error.what)
+            if offer.refusal is None:
+                self._live[model_id] = offer
+            return offer
+
+    def find_offline(self, model_id: str) -> Offer:
+        """The description of a model as far as this machine knows it; that of a model like any other where it does not."""
+        check_model_id(model_id)
+        known = self._last_known(model_id)
+        if known is not None and known.fields:
+            return Offer(known)
+        note = "RunComfy has not been asked about this model yet, so its own limits are not checked."
+        return Offer(parse_entry({"model_id": model_id, **UNDESCRIBED}), note=note, is_described=False)
+
+    def _ask(self, model_id: str, stop: StopSignal) -> Offer:
+        with self._connect(stop=stop) as client:
+            document = client.model_document(model_id)
+        shipped = shipped_catalogue().find(model_id)
+        entry = parse_entry(document, shipped)
+        try:
+            check_offer(entry, model_id, shipped_catalogue())
+        except InvalidInputError as refusal:
+            return Offer(entry if entry.model_id == model_id else self._last_known(model_id) or entry, refusal=refusal)
+        self._keep(model_id, entry, document)
+        return Offer(entry)
+
+    def _known(self, model_id: str, trouble: str) -> Offer:
+        """The last description that is at hand.
+
+        Raises:
+            InvalidInputError: There is none.
+        """
+        entry = self._last_known(model_id)
+        if entry is None:
+            raise InvalidInputError(
+                f"This pack does not know the model '{shown(model_id)}', and RunComfy's description of it cannot be read: "
+                f"{trouble}",
+                remedy="Choose a model from the list of the node, or try again later.",
+            )
+        if entry.is_retired:
+            raise unknown_model(model_id, shipped_catalogue())
+        logger.info("RunComfy's description of %s cannot be read: %s", model_id, trouble)
+        return Offer(
+            entry, note="RunComfy's description of the model could not be read, so the last known one was used."
+        )
+
+    def _last_known(self, model_id: str) -> ModelEntry | None:
+        return self._kept(model_id) or shipped_catalogue().find(model_id)
+
+    def _path(self, model_id: str) -> Path:
+        digest = hashlib.sha256(f"{self._api_base} {model_id}".encode()).hexdigest()
+        return self._folder / f"{digest[:32]}.json"
+
+    def _keep(self, model_id: str, entry: ModelEntry, document: dict[str, Any]) -> None:
+        kept = {key: document[key] for key in KEPT_KEYS if key in document}
+        try:
+            write_private(self._path(model_id), json.dumps({"schema_hash": entry.schema_hash, "model": kept}))
+        except OSError as error:
+            logger.info("The description of %s cannot be kept: %s", shown(model_id), error)
+
+    def _kept(self, model_id: str) -> ModelEntry | None:
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError, InvalidInputError):
+            kept = json.loads(read_text(self._path(model_id)))
+            entry = parse_entry(kept["model"], shipped_catalogue().find(model_id))
+            if entry.model_id == model_id and entry.schema_hash == kept["schema_hash"]:
+                return entry
+        return None
