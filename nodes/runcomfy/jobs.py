@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .models import ModelSpec, Scalar
 
 MAX_SEED = 2**64 - 1
+# No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
+LEAST_USD = 0.001
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
 LINE_BREAKS = ("\n", "\r\n", "\r")
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
