@@ -20,11 +20,13 @@ from sora2pro.nodes.errors import (
     InvalidRequestError,
     MissingTokenError,
     ModelUnavailableError,
+    NotEnoughRoomError,
     RunComfyError,
     SpendLimitError,
     Stopped,
     SubmissionUncertainError,
 )
+from sora2pro.nodes.media import memory
 from sora2pro.nodes.run import current
 from sora2pro.nodes.runcomfy import (
     CatalogueRequest,
@@ -152,6 +154,7 @@ REFUSED = {
     "a last picture it lacks": ({"end_image": picture()}, "takes no last picture"),
     "no picture": ({"image": None}, "There is no picture"),
     "no prompt": ({"prompt": "  "}, "prompt is empty"),
+    "a prompt nobody sees": ({"prompt": "\u200b\u2060"}, "All characters of 'prompt' are invisible"),
     "two pictures for one": ({"image_url": "https://example.com/fox.png"}, "Both 'image' and 'image_url'"),
     "a resolution of the id": (
         {"model": "bytedance/seedance-2.5/image-to-video/480p", "resolution": "720p"},
@@ -350,6 +353,15 @@ def test_an_id_nobody_has_described_is_rehearsed_all_the_same(emulator):
     (name,) = run(custom_model_id="maker/new-model/image-to-video", rehearse=True, decode_frames=False, duration=1)
     assert name.startswith("rehearsal-")
     assert emulator.calls == []
+
+
+def test_frames_that_do_not_fit_into_memory_are_refused_before_money(emulator, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2 * memory.GIB)
+    wishes = {"model": "kling/kling-3.0/4k/image-to-video", "duration": 15}
+    assert "of memory" in refused(NotEnoughRoomError, frame_load_cap=0, **wishes)
+    assert emulator.charges == 0
+    run(decode_frames=False, frame_load_cap=0, **wishes)
+    assert emulator.charges == 1
 
 
 def test_every_refusal_is_one_of_ours(emulator):
