@@ -79,7 +79,7 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """Sentences for the card."""
         price = self.translation.price
-        expected = "" if price.usd is None else f"Expected price: {price}."
+        expected = "" if not price.usd else f"Expected price: {price}."
         return tuple(filter(None, (self.offer.note, *self.translation.notes, expected)))
 
     def picture(self, use: MediaUse, number: int) -> torch.Tensor | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .models import ModelSpec, Scalar
 
 MAX_SEED = 2**64 - 1
+# No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
+LEAST_USD = 0.001
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
 LINE_BREAKS = ("\n", "\r\n", "\r")
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
@@ -334,7 +336,7 @@ def check_prompt(prompt: str, model: ModelSpec) -> None:
         raise InvalidInputError(
             "The prompt holds a broken character (a lone surrogate), which cannot be sent.", remedy="Type it again."
         ) from None
-    if not any(map(_is_visible, prompt)):
+    if not has_visible(prompt):
         what = "The prompt is empty." + (" All its characters are invisible." if prompt.strip() else "")
         raise InvalidInputError(what, remedy="Describe what should happen in the clip.")
     if len(prompt) > model.max_prompt_chars:
@@ -342,6 +344,11 @@ def check_prompt(prompt: str, model: ModelSpec) -> None:
             f"The prompt has {len(prompt):,} characters; the model takes {model.max_prompt_chars:,} at most.",
             remedy="Shorten it.",
         )
+
+
+def has_visible(text: str) -> bool:
+    """Whether a text shows anything."""
+    return any(map(_is_visible, text))
 
 
 def _is_visible(character: str) -> bool:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidInputError, ModelUnavailableError, RunComfyError
+from ..errors import APIConnectionError, ConfigurationError, InvalidInputError, ModelUnavailableError, RunComfyError
 from .api.client import Connect
 from .catalogue.offer import Offer, check_model_id
 from .catalogue.schema import ModelEntry, parse_entry
@@ -103,8 +103,14 @@ class Offers:
                 if known is None or not known.fields:
                     raise refusal from None
                 return Offer(known, refusal=refusal)
+            except ConfigurationError:
+                # Without a token, say: what was bought is served all the same, and buying says what is missing.
+                if self._last_known(model_id) is None:
+                    raise
+                return self._known(model_id, "it was not asked for")
             except RunComfyError as error:
-                self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
+                if isinstance(error, APIConnectionError):
+                    self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
                 return self._known(model_id, error.what)
             if offer.refusal is None:
                 self._live[model_id] = offer

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from ..errors import RunComfyError
 from .api.answers import CatalogueEntry
 from .api.client import Client
-from .jobs import ClipRequest
+from .jobs import LEAST_USD, ClipRequest
 from .models import ModelSpec, Scalar
 from .store.history import History
-from .store.spending import LEAST_USD
 
 FRESH_S = 3600.0
 FAILURE_FRESH_S = 60.0

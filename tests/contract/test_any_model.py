@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import time
 
 import numpy as np
 import pytest
@@ -16,13 +17,27 @@ from sora2pro.nodes.errors import (
     GenerationFailedError,
     InvalidInputError,
     InvalidRequestError,
+    MissingTokenError,
     ModelUnavailableError,
+    NotEnoughRoomError,
     RunComfyError,
     SpendLimitError,
+    Stopped,
     SubmissionUncertainError,
 )
+from sora2pro.nodes.media import memory
 from sora2pro.nodes.run import current
-from sora2pro.nodes.runcomfy import JobQuery, StopSignal
+from sora2pro.nodes.runcomfy import (
+    CatalogueRequest,
+    JobQuery,
+    Picture,
+    Run,
+    StopSignal,
+    Wishes,
+    progress,
+    shipped_catalogue,
+    translate,
+)
 from support.node_runs import run_status
 
 PLAIN = "pixverse/pixverse-v6/image-to-video"
@@ -139,6 +154,7 @@ REFUSED = {
     "a last picture it lacks": ({"end_image": picture()}, "takes no last picture"),
     "no picture": ({"image": None}, "There is no picture"),
     "no prompt": ({"prompt": "  "}, "prompt is empty"),
+    "a prompt nobody sees": ({"prompt": "\u200b\u2060"}, "All characters of 'prompt' are invisible"),
     "two pictures for one": ({"image_url": "https://example.com/fox.png"}, "Both 'image' and 'image_url'"),
     "a resolution of the id": (
         {"model": "bytedance/seedance-2.5/image-to-video/480p", "resolution": "720p"},
@@ -339,7 +355,64 @@ def test_an_id_nobody_has_described_is_rehearsed_all_the_same(emulator):
     assert emulator.calls == []
 
 
+def test_frames_that_do_not_fit_into_memory_are_refused_before_money(emulator, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2 * memory.GIB)
+    wishes = {"model": "kling/kling-3.0/4k/image-to-video", "duration": 15}
+    assert "of memory" in refused(NotEnoughRoomError, frame_load_cap=0, **wishes)
+    assert emulator.charges == 0
+    run(decode_frames=False, frame_load_cap=0, **wishes)
+    assert emulator.charges == 1
+
+
 def test_every_refusal_is_one_of_ours(emulator):
     for inputs in ({"image": "no picture"}, {"image": torch.zeros((0, 8, 8, 3))}, {"max_clips": 0}):
         refused(RunComfyError, **inputs)
     assert emulator.charges == 0
+
+
+def test_a_silent_catalogue_is_waited_for_once_and_not_for_long(started):
+    emulator = started(quirks={PLAIN: QUIRKS["catalogue-silent"]})
+    began = time.monotonic()
+    run()
+    run(seed=1)
+    assert time.monotonic() - began < 15
+    assert (emulator.charges, len(emulator.seen(Call.CATALOGUE))) == (2, 1)
+
+
+def test_without_a_token_the_user_is_told_so_and_one_that_is_set_afterwards_works_at_once(started, monkeypatch):
+    emulator = started({"RUNCOMFY_API_TOKEN": None})
+    for inputs in ({}, {"custom_model_id": "quirks/odd/image-to-video"}):
+        refused(MissingTokenError, **inputs)
+    monkeypatch.setenv("RUNCOMFY_API_TOKEN", emulator.token)
+    run()
+    assert (emulator.charges, len(emulator.seen(Call.CATALOGUE))) == (1, 1)
+
+
+def test_a_price_of_nothing_does_not_switch_the_caps_off(started):
+    emulator = started({"RUNCOMFY_MAX_USD_PER_DAY": "5"}, quirks={PLAIN: QUIRKS["price-zero"]})
+    assert "a day" in refused(SpendLimitError)
+    assert emulator.charges == 0
+
+
+def test_stop_while_it_is_queued_cancels_it_at_runcomfy(emulator):
+    emulator.hold()
+    engine, stop = current.current_engine(), StopSignal()
+    wishes = Wishes(prompt="A fox runs.", image_url="https://example.com/fox.png")
+    offer = engine.offer(PLAIN, stop)
+    translation = translate(offer.entry, wishes, catalogue=shipped_catalogue())
+    request = CatalogueRequest(offer.entry, translation, (Picture.from_url(wishes.image_url),), 0)
+
+    def press(state):
+        if isinstance(state, progress.Queued):
+            stop.set(cancels_remotely=True)
+
+    with pytest.raises(Stopped, match="cancelled"):
+        engine.generate(request, Run(stop, press))
+    assert emulator.charges == 0
+
+
+def test_a_name_in_capitals_and_spaces_reaches_runcomfy_as_it_is_written(started):
+    model = SCHEMA_QUIRKS["odd-id"]
+    emulator = started(models=(*EVERY_MODEL, model))
+    run(custom_model_id=f" {model.model_id} ")
+    assert {seen.path for seen in emulator.seen(Call.SUBMIT)} == {"/v1/models/quirks/Odd%20Id%201.5/4K/image-to-video"}

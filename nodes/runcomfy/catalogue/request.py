@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..jobs import Picture, canonical_spelling, check_take, spellings
+from ..jobs import LEAST_USD, Picture, canonical_spelling, check_take, spellings
 from .identity import fingerprint
 from .roles import Roles, find_roles
 from .schema import ModelEntry, Role, canonical
@@ -59,11 +59,12 @@ class CatalogueRequest:
     @property
     def list_usd(self) -> float | None:
         """The estimate, that of the longest clip where the length is open."""
-        return self.translation.price.usd
+        usd = self.translation.price.usd
+        return None if usd is None or usd < LEAST_USD else usd
 
     def expected_usd(self, _catalogue_usd: Callable[[str, float], float | None]) -> float | None:
         """The same: the description has been asked for already."""
-        return self.translation.price.usd
+        return self.list_usd
 
     def validated(self) -> CatalogueRequest:
         """This request: the translation has checked all of it but the take."""

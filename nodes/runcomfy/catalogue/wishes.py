@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
+from ..jobs import has_visible
 from ..models import Scalar, Size
 from .estimate import resolution_in_id
 from .roles import Roles
@@ -108,6 +109,8 @@ def _words(question: Question, one: Field | None, text: str, widget: str) -> Sca
         raise InvalidInputError(
             f"'{widget}' holds a broken character that cannot be sent.", remedy="Type it again."
         ) from None
+    if not has_visible(text):
+        raise InvalidInputError(f"All characters of '{widget}' are invisible.", remedy="Clear it, or type words.")
     return text
 
 

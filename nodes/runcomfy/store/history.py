@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 from ..clip_urls import canonical_base
-from ..jobs import Job, Totals
+from ..jobs import LEAST_USD, Job, Totals
 from ..settings import PRODUCTION_API
 from .database import Database
 from .rows import job_of
-from .spending import ALL_TIME, LEAST_USD, day_of, spent
+from .spending import ALL_TIME, day_of, spent
 
 SAMPLES = 20
 

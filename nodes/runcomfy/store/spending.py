@@ -8,9 +8,8 @@ import sqlite3
 from dataclasses import dataclass
 
 from ...errors import SpendLimitError
+from ..jobs import LEAST_USD
 
-# No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
-LEAST_USD = 0.001
 # The dearest clip known, 30 seconds of Seedance 2.5 at 1080p: it counts for a clip whose price nobody knows.
 DEAREST_USD = 26.4
 
