@@ -84,7 +84,7 @@ TABLE = [
     ("an address at home", {"image": None, "image_url": "https://192.168.1.2/x"}, "private network", "public https"),
     ("an address that is none", {"image": None, "image_url": "https://[::1"}, "not a usable address", "public https"),
     ("auto size without pixels", {"image": None, "image_url": HOSTED, "size": "auto"}, "'auto' needs", "Choose a size"),
-    ("a fit that is none", {"fit": "zoom"}, "'zoom' is no way to fit", "crop, pad, blur pad, stretch"),
+    ("a fit that is none", {"fit": "zoom"}, "'zoom' is not a way to fit", "crop, pad, blur pad, stretch"),
     ("no pictures in the batch", {"image": picture(0, 8, 8, 3)}, "holds no pixels", "gave an empty picture"),
     ("a picture without height", {"image": picture(1, 0, 8, 3)}, "holds no pixels", "gave an empty picture"),
     ("a picture without width", {"image": picture(1, 8, 0, 3)}, "holds no pixels", "gave an empty picture"),
