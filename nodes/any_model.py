@@ -54,6 +54,7 @@ class RunComfyImageToVideo:
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
         """The inputs, in the order saved workflows hold them: append, never insert or rename."""
         catalogue = shipped_catalogue()
+        of_frames = Sora2ProImageToVideo.INPUT_TYPES()["optional"]
         return {
             "required": {
                 "model": (
@@ -189,35 +190,7 @@ class RunComfyImageToVideo:
                         "tooltip": "A guard: a batch of more pictures than this is refused before anything is bought.",
                     },
                 ),
-                "decode_frames": (
-                    "BOOLEAN",
-                    {
-                        "default": True,
-                        "advanced": True,
-                        "tooltip": "Off: no frames are made, which saves gigabytes of memory; 'video' and 'audio' are "
-                        "delivered all the same.",
-                    },
-                ),
-                "select_every_nth": (
-                    "INT",
-                    {
-                        "default": 1,
-                        "min": 1,
-                        "max": 1000,
-                        "advanced": True,
-                        "tooltip": "Keep only every nth frame; 'fps' is lowered to match, so speed and sound stay right.",
-                    },
-                ),
-                "frame_load_cap": (
-                    "INT",
-                    {
-                        "default": 0,
-                        "min": 0,
-                        "max": 100_000,
-                        "advanced": True,
-                        "tooltip": "Keep at most so many frames, and the sound of their time. 0: all.",
-                    },
-                ),
+                **{name: of_frames[name] for name in ("decode_frames", "select_every_nth", "frame_load_cap")},
                 "rehearse": (
                     "BOOLEAN",
                     {

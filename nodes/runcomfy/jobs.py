@@ -199,7 +199,7 @@ class ClipRequest(Protocol):
 
     @property
     def list_usd(self) -> float | None:
-        """The highest price known for such a clip, in US dollars; None where nobody knows any."""
+        """The highest price known for such a clip, in US dollars; None where none is known."""
 
     def expected_usd(self, catalogue_usd: Callable[[str, float], float | None]) -> float | None:
         """What the clip is expected to cost; `catalogue_usd` asks RunComfy for a model and a length in seconds."""

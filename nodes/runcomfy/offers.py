@@ -85,7 +85,7 @@ class Offers:
         """The description of a model, asked for at RunComfy where it is not known yet.
 
         Raises:
-            InvalidInputError: There is no such model, or nobody knows how it is described.
+            InvalidInputError: There is no such model, or its description is not known.
         """
         check_model_id(model_id)
         with self._lock:
@@ -104,7 +104,7 @@ class Offers:
                     raise refusal from None
                 return Offer(known, refusal=refusal)
             except ConfigurationError:
-                # Without a token, say: what was bought is served all the same, and buying says what is missing.
+                # Without a token, say: what was bought is still served, and buying says what is missing.
                 if self._last_known(model_id) is None:
                     raise
                 return self._known(model_id, "it was not asked for")

@@ -18,7 +18,7 @@ class Offer:
         entry: The description.
         note: A sentence for the report where the description is not RunComfy's of now; else empty.
         is_described: Whether anybody has described the model; else it is taken for one like any other.
-        refusal: Why nothing new may be bought of it; what was bought before is served all the same.
+        refusal: Why nothing new may be bought of it; what was bought before is still served.
     """
 
     entry: ModelEntry

@@ -89,7 +89,7 @@ class Exceptions:
         roles: Pairs of a role and a field's name, where the names of the fields do not tell.
         is_total: Whether base price x length is known to be the whole price of a clip.
         sound_factor: By how much sound raises the price.
-        has_sound: Whether a model without a switch gives sound; None where nobody knows.
+        has_sound: Whether a model without a switch gives sound; None where it is not known.
         fps: Frames a second of its clips, where the schema does not say.
         limits: Pairs of a picture's field and its limits, which the schema says in prose only.
     """

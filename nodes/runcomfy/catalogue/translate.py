@@ -67,7 +67,7 @@ class Translation:
         longest_s: The most seconds the clip can have.
         size: The frames, estimated for memory and disk.
         fps: Frames a second, estimated.
-        has_sound: Whether the clip has sound; None where nobody knows.
+        has_sound: Whether the clip has sound; None where it is not known.
         price: What it is expected to cost.
         notes: Sentences for the report.
     """

@@ -102,7 +102,7 @@ def over_limit(price_usd: float, today: Spent, max_usd_per_day: float) -> SpendL
 
 
 def check_clip_limit(expected_usd: float | None, list_usd: float | None, max_usd_per_clip: float | None) -> None:
-    """Refuse a clip that costs more than the user allows for one, or whose price nobody knows.
+    """Refuse a clip that costs more than the user allows for one, or whose price is not known.
 
     Args:
         expected_usd: What it is expected to cost.
@@ -118,10 +118,11 @@ def check_clip_limit(expected_usd: float | None, list_usd: float | None, max_usd
     remedy = "Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_CLIP); 'rehearse' is free."
     if price_usd is None:
         raise SpendLimitError(
-            f"Nobody knows the price of this clip, and a limit of ${max_usd_per_clip:.2f} a clip is set.",
+            f"The price of this clip is not known, and a limit of ${max_usd_per_clip:.2f} per clip is set.",
             remedy=f"Choose another model. {remedy}",
         )
     if price_usd > max_usd_per_clip + 1e-9:
         raise SpendLimitError(
-            f"This clip (about ${price_usd:.2f}) would pass the limit of ${max_usd_per_clip:.2f} a clip.", remedy=remedy
+            f"This clip (about ${price_usd:.2f}) would go over the limit of ${max_usd_per_clip:.2f} per clip.",
+            remedy=remedy,
         )
