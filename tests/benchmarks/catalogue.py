@@ -7,9 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from models_for_tests import CATALOGUE, wishes_for
 from sora2pro.nodes.runcomfy.catalogue.shipped import FILE, parse_catalogue_file
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
+from support.model_values import CATALOGUE, wishes_for
 
 RUNS = 30
 

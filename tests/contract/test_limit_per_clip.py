@@ -7,7 +7,7 @@ from support.engine_fixture import request_of
 
 def test_a_clip_above_the_limit_is_refused_and_one_at_the_limit_is_bought(emulator, rig_on):
     rig = rig_on(emulator, max_usd_per_clip=4 * 0.3)
-    with pytest.raises(SpendLimitError, match=r"\$2.40.*limit of \$1.20 a clip.*RUNCOMFY_MAX_USD_PER_CLIP"):
+    with pytest.raises(SpendLimitError, match=r"\$2.40.*limit of \$1.20 per clip.*RUNCOMFY_MAX_USD_PER_CLIP"):
         rig.run(request_of(seconds=8))
     assert (emulator.charges, rig.journal.newest()) == (0, None)
     rig.run(request_of(seconds=4))

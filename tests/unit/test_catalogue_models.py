@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from catalogue.build import rows_from_facts, with_live_answer, with_rows_kept
-from models_for_tests import CATALOGUE, document_with, entry_with
 from pack import ROOT
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue import shipped
@@ -13,6 +12,7 @@ from sora2pro.nodes.runcomfy.catalogue.identity import fingerprint
 from sora2pro.nodes.runcomfy.catalogue.roles import find_roles
 from sora2pro.nodes.runcomfy.catalogue.schema import parse_entry
 from sora2pro.nodes.runcomfy.catalogue.shipped import check_offer, unknown_model
+from support.model_values import CATALOGUE, document_with, entry_with
 
 ROWS = json.loads(shipped.FILE.read_text("utf-8"))["models"]
 BESIDE = ROOT.parent / "shared" / "catalogue" / "models.json"

@@ -6,12 +6,12 @@ import json
 import jsonschema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from models_for_tests import CATALOGUE, document_with
 from sora2pro.nodes.errors import NOTHING_SENT, InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue.roles import find_roles
 from sora2pro.nodes.runcomfy.catalogue.schema import Role, parse_entry
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
 from sora2pro.nodes.runcomfy.catalogue.wishes import MODEL_DEFAULT, Wishes
+from support.model_values import CATALOGUE, document_with
 
 PICTURE = "https://example.com/picture.png"
 LENGTHS = [5, 6, 10]

@@ -1,12 +1,12 @@
 """Which request of a model is the same request, what it costs, and what is sent. The hashes are out in the world."""
 
 import pytest
-from models_for_tests import CATALOGUE, entry_with, wishes_for
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue.offer import differences
 from sora2pro.nodes.runcomfy.catalogue.request import CatalogueRequest
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
 from sora2pro.nodes.runcomfy.jobs import Picture
+from support.model_values import CATALOGUE, entry_with, wishes_for
 
 PIXVERSE = CATALOGUE.find("pixverse/pixverse-v6/image-to-video")
 PICTURE = Picture(value="data:image/png;base64,AAAA", identity="0" * 64)

@@ -5,7 +5,6 @@ import logging
 
 import jsonschema
 import pytest
-from models_for_tests import CATALOGUE, document_with, entry_with
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue.limits import broken_limits, picture_limits
 from sora2pro.nodes.runcomfy.catalogue.quirks import Media
@@ -13,6 +12,7 @@ from sora2pro.nodes.runcomfy.catalogue.roles import find_roles
 from sora2pro.nodes.runcomfy.catalogue.schema import Role, parse_entry
 from sora2pro.nodes.runcomfy.catalogue.shipped import parse_catalogue_file
 from sora2pro.nodes.runcomfy.models import Size
+from support.model_values import CATALOGUE, document_with, entry_with
 
 MODEL = json.dumps(document_with({"image": {"format": "image_uri"}}))
 

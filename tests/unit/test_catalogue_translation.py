@@ -4,12 +4,12 @@ import json
 
 import jsonschema
 import pytest
-from models_for_tests import CATALOGUE, document_with, entry_with, wishes_for
 from sora2pro.nodes.errors import NOTHING_SENT, InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue.schema import Role, parse_entry
 from sora2pro.nodes.runcomfy.catalogue.shipped import FILE
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
 from sora2pro.nodes.runcomfy.models import Size
+from support.model_values import CATALOGUE, document_with, entry_with, wishes_for
 
 LIVE = document_with({})
 PICTURE = "https://example.com/picture.png"
