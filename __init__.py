@@ -1,4 +1,4 @@
-"""Sora 2 Pro image-to-video for ComfyUI, through the RunComfy Model API."""
+"""Image-to-video for ComfyUI, through the RunComfy Model API."""
 
 from .nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 

@@ -169,7 +169,7 @@ class Sora2ProImageToVideo:
         """
         try:
             if prompt is not None:
-                check_prompt(prompt, SORA_2_PRO)
+                check_prompt(prompt, max_chars=SORA_2_PRO.max_prompt_chars)
         except InvalidInputError as error:
             return str(error)
         return True

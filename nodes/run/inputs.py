@@ -75,7 +75,7 @@ def checked(order: Order, settings: Settings) -> Order:
         from ..media import memory  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts
         from ..media.picture import check_batch, nearest_size  # noqa: PLC0415 - as above
 
-    check_prompt(order.prompt, settings.model)
+    check_prompt(order.prompt, max_chars=settings.model.max_prompt_chars)
     image_url = order.image_url.strip()
     _check_one_picture(order.image, image_url)
     check_counts(order.max_clips, order.frames)

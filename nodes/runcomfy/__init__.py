@@ -36,12 +36,12 @@ from .jobs import (
     Picture,
     Purchase,
     Totals,
-    check_prompt,
     parse_request_id,
 )
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
 from .progress import Run, Slots, StopSignal
+from .prompts import check_prompt
 from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job
 from .settings import (
     SETTINGS,

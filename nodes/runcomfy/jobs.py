@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import UNCHANGED, InvalidInputError
 from .picture_urls import check_image_url
+from .prompts import canonical_spelling, check_prompt, spellings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +23,7 @@ MAX_SEED = 2**64 - 1
 # No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
 LEAST_USD = 0.001
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
-LINE_BREAKS = ("\n", "\r\n", "\r")
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
-# Letters and symbols that are drawn as nothing: the Hangul fillers, Braille without a dot, the note head without ink, and the
-# hieroglyphs that keep a place free. Sources: Default_Ignorable_Code_Point in
-# https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt, and the charts of the last four.
-BLANK_SIGNS = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442")
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy
 
 
@@ -263,7 +258,7 @@ class GenerationRequest:
         Raises:
             InvalidInputError: A value is outside of what the model accepts.
         """
-        check_prompt(self.prompt, self.model)
+        check_prompt(self.prompt, max_chars=self.model.max_prompt_chars)
         self.model.check(self.inputs)
         check_take(self.take)
         return self
@@ -300,65 +295,6 @@ def check_take(take: object) -> None:
     """
     if isinstance(take, bool) or not isinstance(take, int) or not 0 <= take <= MAX_SEED:
         raise InvalidInputError(f"{take!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
-
-
-def canonical_spelling(prompt: str) -> str:
-    """The spelling of a prompt under which a new job is claimed."""
-    return _spelled(prompt, "\n", "NFC")
-
-
-def spellings(prompt: str) -> tuple[str, ...]:
-    """All spellings of a prompt that look the same, the one that was typed first.
-
-    Line breaks are CRLF or LF by the system the text was typed on (or CR, on old ones), and letters with marks are one
-    character or two (NFC or NFD, https://unicode.org/reports/tr15/): none of that makes another clip.
-    """
-    others = [_spelled(prompt, line_break, form) for line_break in LINE_BREAKS for form in ("NFC", "NFD")]
-    return tuple(dict.fromkeys((prompt, *others)))
-
-
-def _spelled(prompt: str, line_break: str, form: Literal["NFC", "NFD"]) -> str:
-    return unicodedata.normalize(form, prompt.replace("\r\n", "\n").replace("\r", "\n")).replace("\n", line_break)
-
-
-def check_prompt(prompt: str, model: ModelSpec) -> None:
-    """Refuse a prompt that says nothing or is too long.
-
-    Invisible characters among visible ones are sent as they were typed: emoji and several scripts need them, and a clip that
-    was bought with them must be found again. That includes NUL, which JSON carries as an escape (RFC 8259, section 7).
-
-    Raises:
-        InvalidInputError: Nothing to be seen, too long, or not text that can be sent.
-    """
-    try:
-        prompt.encode()
-    except UnicodeEncodeError:
-        raise InvalidInputError(
-            "The prompt holds a broken character (a lone surrogate), which cannot be sent.", remedy="Type it again."
-        ) from None
-    if not has_visible(prompt):
-        what = "The prompt is empty." + (" All its characters are invisible." if prompt.strip() else "")
-        raise InvalidInputError(what, remedy="Describe what should happen in the clip.")
-    if len(prompt) > model.max_prompt_chars:
-        raise InvalidInputError(
-            f"The prompt has {len(prompt):,} characters; the model takes {model.max_prompt_chars:,} at most.",
-            remedy="Shorten it.",
-        )
-
-
-def has_visible(text: str) -> bool:
-    """Whether a text shows anything."""
-    return any(map(_is_visible, text))
-
-
-def _is_visible(character: str) -> bool:
-    """Whether a character shows something by itself.
-
-    Controls, formats, private and unassigned code points (categories C*) and separators (Z*) do not, nor do marks (M*), which
-    variation selectors are too: they only change the character before them. The categories are those of
-    https://www.unicode.org/reports/tr44/#General_Category_Values.
-    """
-    return unicodedata.category(character)[0] not in "CZM" and character not in BLANK_SIGNS
 
 
 @dataclass(frozen=True, slots=True)

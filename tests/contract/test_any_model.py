@@ -254,7 +254,9 @@ def test_the_caps_count_the_estimate_and_an_unknown_price_is_no_price(started):
     assert emulator.charges == 0
     emulator = started({"RUNCOMFY_MAX_USD_PER_DAY": "0.7"})
     run(model="kling/kling-3.0/standard/image-to-video", duration=5)
-    assert "daily limit" in refused(SpendLimitError, model="kling/kling-3.0/standard/image-to-video", duration=5, seed=2)
+    assert "daily limit" in refused(
+        SpendLimitError, model="kling/kling-3.0/standard/image-to-video", duration=5, seed=2
+    )
     assert emulator.charges == 1
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..jobs import LEAST_USD, Picture, canonical_spelling, check_take, spellings
+from ..jobs import LEAST_USD, Picture, check_take
+from ..prompts import canonical_spelling, spellings
 from .identity import fingerprint
 from .roles import Roles, find_roles
 from .schema import ModelEntry, Role, canonical

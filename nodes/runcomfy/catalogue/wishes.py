@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
-from ..jobs import has_visible
 from ..models import Scalar, Size
+from ..prompts import has_visible
 from .estimate import resolution_in_id
 from .roles import Roles
 from .schema import Field, ModelEntry, Role
