@@ -78,7 +78,7 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from pack import load_pack
 load_pack()
-from node_runs import run_node
+from support.node_runs import run_node
 from sora2pro.nodes.media import rehearsal
 
 def die(pixels, part, **_options):

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
 import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from comfyui.install import ROOT, InstallError, ensure_installed
 from comfyui.server import ComfyUIError
@@ -24,6 +26,7 @@ from PIL import Image, ImageOps
 
 LANDSCAPE = Path(__file__).with_name("landscape.jpg")
 CACHE = ROOT / ".cache" / "demo"
+PORT = CACHE / "port"  # a clip belongs to the address it was bought at, so the second demo listens where the first did
 OUTPUT = ROOT / "demo-output"
 TIMELINE = Timeline.by_clock(queued_s=4, rendering_s=12)
 AHEAD_IN_QUEUE = 3
@@ -42,11 +45,13 @@ def main() -> None:
         emulator = stack.enter_context(
             Emulator(
                 timeline=TIMELINE,
+                port=_kept_port(),
                 ahead_in_queue=AHEAD_IN_QUEUE,
                 state_path=CACHE / "emulator.json",
                 clips_dir=CACHE / "emulator-clips",
             )
         )
+        PORT.write_text(str(urlsplit(emulator.url).port))
         interval = {"RUNCOMFY_POLL_INTERVAL_S": POLL_INTERVAL_S}
         exhibits = Exhibits(OUTPUT)
         charges_before = emulator.charges
@@ -66,6 +71,16 @@ def main() -> None:
             )
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
+
+
+def _kept_port() -> int:
+    """That of the demo before; 0, for any, where there was none or another program has it now."""
+    with suppress(OSError, ValueError), socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port = int(PORT.read_text())
+        free.bind(("127.0.0.1", port))
+        return port
+    return 0
 
 
 def _opened(image: Path) -> Image.Image:

@@ -141,13 +141,6 @@ def test_a_picture_that_a_gradient_belongs_to_is_taken():
     assert np.array_equal(fit(picture, (32, 16), "crop"), fit(picture.detach(), (32, 16), "crop"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card here")
-def test_a_picture_on_the_graphics_card_is_taken():
-    picture = pattern(16, 8)
-    assert check_batch(picture[None].cuda(), max_clips=1) == 1
-    assert np.array_equal(fit(picture.cuda(), (32, 16), "crop"), fit(picture, (32, 16), "crop"))
-
-
 @pytest.mark.parametrize(("sizes", "hashes"), LOCKED.items())
 def test_the_pixels_that_bought_clips_are_found_by_stay_the_same(sizes, hashes):
     source, target = sizes
