@@ -30,7 +30,7 @@ QUIET_SETTINGS = {
     "Comfy.Minimap.Visible": False,
     "Comfy.Graph.CanvasInfo": False,
 }
-BUILD = """([id, prompt, widgets]) => {
+BUILD = """([id, kind, widgets]) => {
   const graph = window.app.graph, make = (kind, at) => {
     const node = window.LiteGraph.createNode(kind); node.pos = at; graph.add(node); return node;
   };
@@ -38,10 +38,10 @@ BUILD = """([id, prompt, widgets]) => {
     for (const [name, value] of Object.entries(values)) node.widgets.find((one) => one.name === name).value = value;
   };
   window.app.graph.clear();
-  const load = make('LoadImage', [40, 60]), clip = make('Sora2ProImageToVideo', [360, 60]);
+  const load = make('LoadImage', [40, 60]), clip = make(kind, [360, 60]);
   const show = make('PreviewImage', [800, 60]);
   set(load, {image: 'picture.png'});
-  set(clip, {prompt, size: '1280x720', frame_load_cap: 1, ...widgets});
+  set(clip, {frame_load_cap: 1, ...widgets});
   load.connect(0, clip, clip.inputs.findIndex((input) => input.name === 'image'));
   clip.connect(0, show, 0);
   return JSON.parse(JSON.stringify({...window.app.graph.serialize(), id}));
@@ -113,13 +113,21 @@ class Desk:
     def build(self, prompt: str, **widgets: Any) -> str:
         """Opens a new workflow of a picture, a generation and a preview; returns its id."""
         workflow_id = str(uuid.uuid4())
-        self.load(self.page.evaluate(BUILD, [workflow_id, prompt, widgets]))
+        chosen = {"prompt": prompt, "size": "1280x720"} | widgets
+        self.load(self.page.evaluate(BUILD, [workflow_id, "Sora2ProImageToVideo", chosen]))
         return workflow_id
+
+    def build_any_model(self, prompt: str, **widgets: Any) -> None:
+        """The same with the node for any model."""
+        chosen = {"prompt": prompt} | widgets
+        self.load(self.page.evaluate(BUILD, [str(uuid.uuid4()), "RunComfyImageToVideo", chosen]))
 
     def load(self, workflow: dict[str, Any]) -> None:
         """Opens a workflow."""
         self.page.evaluate("(workflow) => window.app.loadGraphData(workflow)", workflow)
-        self.page.wait_for_function("window.app.graph.nodes.some((node) => node.comfyClass?.startsWith('Sora2Pro'))")
+        self.page.wait_for_function(
+            "window.app.graph.nodes.some((node) => /^(Sora2Pro|RunComfy)/.test(node.comfyClass))"
+        )
         self.page.evaluate("() => { window.app.canvas.ds.scale = 0.9; window.app.canvas.ds.offset = [80, 60]; }")
         self.page.evaluate("() => window.app.canvas.setDirty(true, true)")
 
