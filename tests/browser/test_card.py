@@ -236,6 +236,44 @@ def test_a_rehearsal_plays_on_the_node_also_after_a_reload(desk):
     assert desk.site.emulator.charges == charges
 
 
+@on(("latest", "litegraph"))
+def test_an_answer_of_the_history_that_comes_late_does_not_hide_the_clip(desk):
+    desk.build("Of a slow history.", rehearse=True)
+    desk.run()
+    desk.wait_for_phase("done")
+    # A page that has just loaded knows the clip by ComfyUI's history alone.
+    desk.reload()
+    desk.wait_for_phase("done")
+    desk.clip()
+    desk.page.evaluate(
+        f"""async () => {{
+            const {{api, graph}} = window.app;
+            const node = {CLIP_NODE};
+            const [known] = (await (await api.fetchApi("/sora2pro/nodes")).json()).nodes.slice(-1);
+            const outputs = (await (await api.fetchApi("/history/" + known.prompt_id)).json())[known.prompt_id].outputs;
+            let answer;
+            const fetchApi = api.fetchApi.bind(api);
+            const isAsked = new Promise((asked) => {{
+                api.fetchApi = (route, ...rest) => {{
+                    if (!route.startsWith("/history/")) return fetchApi(route, ...rest);
+                    asked();
+                    return new Promise((end) => (answer = () => end(new Response("{{}}"))));
+                }};
+            }});
+            node.widgets.find((one) => one.name === "sora2pro").element.querySelector("video").removeAttribute("src");
+            const detail = {{...known, prompt_id: "later", run: known.run + 1}};
+            api.dispatchEvent(new CustomEvent("sora2pro.progress", {{detail}}));
+            await isAsked;
+            node.onExecuted(structuredClone(outputs[node.id]));
+            await new Promise(requestAnimationFrame);
+            answer();
+            api.fetchApi = fetchApi;
+        }}"""
+    )
+    desk.page.wait_for_timeout(500)
+    assert desk.clip()["duration"] == 4
+
+
 @on(("latest", "vue"))
 def test_stale_and_foreign_events_change_nothing(desk):
     workflow_id = desk.build("Of events.")

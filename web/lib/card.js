@@ -20,6 +20,8 @@ export class Card {
     this._state = null;
     this._index = 0;
     this._request = "";
+    // Grows with every change of what is shown: an answer that comes later than the next question is not shown.
+    this._showing = 0;
     /** @type {any[]} */
     this._views = [];
 
@@ -86,6 +88,7 @@ export class Card {
   /** @param {string} text @param {boolean} isAlert */
   _say(text, isAlert) {
     this._request = "";
+    this._showing += 1;
     this._video.pause();
     this._video.hidden = true;
     this._note.hidden = false;
@@ -122,8 +125,9 @@ export class Card {
     const request = `${this._state?.prompt_id} ${this._index} ${clip.request_id}`;
     if (request === this._request) return;
     this._request = request;
+    const showing = (this._showing += 1);
     const source = await this._source(clip);
-    if (request !== this._request) return;
+    if (showing !== this._showing) return;
     if (!source) {
       this._say(clip.text, false);
       return;
