@@ -274,6 +274,37 @@ def test_an_answer_of_the_history_that_comes_late_does_not_hide_the_clip(desk):
     assert desk.clip()["duration"] == 4
 
 
+@on(("bundled", "litegraph"), ("latest", "vue"))
+def test_a_ready_clip_is_told_and_a_hidden_page_calls_the_user_back_for_a_new_one_alone(desk):
+    desk.page.evaluate(
+        """() => {
+            window.told = [];
+            window.Notification = class extends EventTarget {
+                static permission = "granted";
+                constructor(title, options) { super(); window.told.push(`${title}. ${options.body}`); }
+            };
+            Object.defineProperty(document, "hidden", {get: () => true});
+            return window.app.extensionManager.setting.set("RunComfy.Sora2Pro.Notify", true);
+        }"""
+    )
+    desk.build("Of a long wait.")
+    request = desk.buy()
+    desk.wait_for_card("Queued at RunComfy")
+    desk.site.emulator.release(request.request_id)
+    desk.page.get_by_text("The clip is ready", exact=True).wait_for()
+    desk.snap("told")
+    told = desk.page.evaluate("() => window.told")
+    assert told == ["RunComfy: The clip is ready. RunComfy charged $1.20 for it."]
+
+    # Another number of frames, or ComfyUI would not run the node at all.
+    desk.build("Of a long wait.", frame_load_cap=2)
+    desk.page.get_by_text("The clip is ready", exact=True).wait_for(state="hidden")
+    desk.run()
+    desk.page.get_by_text("The clip is ready", exact=True).wait_for()
+    assert desk.page.evaluate("() => window.told") == told
+    desk.page.evaluate("() => window.app.extensionManager.setting.set('RunComfy.Sora2Pro.Notify', false)")
+
+
 @on(("latest", "vue"))
 def test_stale_and_foreign_events_change_nothing(desk):
     workflow_id = desk.build("Of events.")

@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import { priceLabel } from "../../web/lib/money.js";
+import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, merged, remark, spending } from "../../web/lib/rows.js";
 import { keepSeed } from "../../web/lib/seed.js";
@@ -32,6 +33,30 @@ test("an event of an earlier prompt that arrives late is refused, and so is one 
   assert.equal(states.take(state({ run: 2000, step: 1, prompt_id: "p2" })), false);
   assert.equal(states.take(state({ run: 2000, step: 2, prompt_id: "p2" })), true);
   assert.equal(states.of("w")[0].prompt_id, "p2");
+});
+
+test("the end of a run is told, and neither work in progress nor the user's own Stop is", () => {
+  const clip = { kind: "finished", text: "RunComfy charged $1.20 for it.", fraction: 1, request_id: "r1" };
+  assert.deepEqual(noticeOf(state({ phase: "done", clips: [clip] })), {
+    severity: "success", summary: "The clip is ready", detail: "RunComfy charged $1.20 for it.",
+  });
+  assert.equal(noticeOf(state({ phase: "done", clips: [clip, clip, clip] })).summary, "3 clips are ready");
+  const failed = noticeOf(state({ phase: "failed", message: "RunComfy reports that generation failed." }));
+  assert.deepEqual([failed.severity, failed.detail], ["error", "RunComfy reports that generation failed."]);
+  assert.match(noticeOf(state({ phase: "failed", message: "x".repeat(5000) })).detail, /^x{300}… The whole message is on the node\.$/);
+  for (const phase of ["working", "stopped"]) assert.equal(noticeOf(state({ phase, clips: [clip] })), null);
+});
+
+test("only a run that RunComfy worked for calls the user back, and only once", () => {
+  const waits = new Waits();
+  const at = (kind, phase = "working", changes = {}) => waits.take(state({ phase, clips: [{ kind }], ...changes }));
+  at("from_journal");
+  assert.equal(at("finished", "done"), false);
+  at("preparing");
+  at("rendering");
+  assert.equal(at("finished", "done", { prompt_id: "another" }), false);
+  assert.equal(at("finished", "done"), true);
+  assert.equal(at("finished", "done"), false);
 });
 
 test("states of other workflows, of scripts and of nobody never reach a node", () => {

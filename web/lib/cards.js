@@ -29,9 +29,14 @@ export class Cards {
     this.refresh();
   }
 
-  /** @param {any} state What an event brought. */
+  /**
+   * @param {any} state What an event brought.
+   * @returns {boolean} Whether it is news.
+   */
   take(state) {
-    if (this._states.take(state)) this.refresh();
+    const isNews = this._states.take(state);
+    if (isNews) this.refresh();
+    return isNews;
   }
 
   /** Show on every node of the open workflow what is known of it, at the next frame. */

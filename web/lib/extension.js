@@ -2,6 +2,7 @@
 /** The extension as one value: what ComfyUI calls, and when. */
 
 import { Cards } from "./cards.js";
+import { Notices } from "./notices.js";
 import { JobsPanel } from "./panel.js";
 import { Prices } from "./prices.js";
 import { keepSeed } from "./seed.js";
@@ -21,6 +22,7 @@ const TAB = "sora2pro.jobs";
 export function extension(app, api) {
   const server = new Server(api);
   const cards = new Cards(app, api, server);
+  const notices = new Notices(app);
   const prices = new Prices(app, server);
 
   return {
@@ -40,7 +42,9 @@ export function extension(app, api) {
     async setup() {
       addStyles();
       app.extensionManager.registerSidebarTab(tab(app, api, server));
-      api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => cards.take(event.detail));
+      api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
+        if (cards.take(event.detail)) notices.take(event.detail);
+      });
       api.addEventListener("reconnected", () => cards.load());
       await cards.load();
     },

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The entries in ComfyUI's settings dialog. ComfyUI keeps its own settings where anyone who reaches the port can read them, so
- * nothing is kept there: every entry draws itself and speaks to the pack's routes.
+ * nothing of money or account is kept there: those entries draw themselves and speak to the pack's routes.
  */
 
 import { h, setText, confirmButton } from "./dom.js";
@@ -47,6 +47,17 @@ const FIELDS = [
 const TOKEN_TOOLTIP = "Create one on runcomfy.com (Profile, API Token). It is stored on the server, in a file that only the account running ComfyUI "
   + "can read, and never shown again.";
 
+export const NOTIFY = "RunComfy.Sora2Pro.Notify";
+
+/** @type {Record<string, any>} */
+const NOTIFY_ROW = {
+  id: "Notify", name: "Notify me when a clip is ready or has failed", type: "boolean", defaultValue: false,
+  tooltip: "A system notification with a sound, only while ComfyUI's page is hidden, and never for a clip that was already bought.",
+  onChange: (/** @type {boolean} */ isOn) => {
+    if (isOn && globalThis.Notification?.permission === "default") Notification.requestPermission();
+  },
+};
+
 /** @param {import("./server.js").Server} server */
 export function settings(server) {
   const rows = [
@@ -54,14 +65,15 @@ export function settings(server) {
     ...FIELDS.map((field) => ({
       id: camel(field.name), name: field.label, tooltip: field.tooltip, type: () => valueRow(server, field),
     })),
+    NOTIFY_ROW,
   ];
   return rows.map((row, index) => ({
+    defaultValue: "",
     ...row,
     id: `RunComfy.Sora2Pro.${row.id}`,
     category: ["RunComfy", "Sora 2 Pro", row.id],
     // The highest comes first.
     sortOrder: rows.length - index,
-    defaultValue: "",
   }));
 }
 
