@@ -28,6 +28,7 @@ OF_ANOTHER_WORKFLOW = """([id, ids]) => {
   }
   return JSON.parse(JSON.stringify({...graph.serialize(), id}));
 }"""
+PROPERTIES = "Toggle properties panel"
 CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
 
 
@@ -132,6 +133,24 @@ def test_the_clips_of_a_batch_are_paged_through_each_with_its_own_id(desk):
     desk.snap("batch")
     desk.card.get_by_role("button", name="Next clip").click()
     desk.wait_for_card("1 / 2")
+
+
+@on(*THE_OTHERS, *ONE_OF_EACH)
+def test_the_properties_panel_neither_lists_the_card_nor_changes_its_width(desk):
+    desk.build("Beside the properties.")
+    desk.wait_for_card("Your clip will play here")
+    width = desk.card.bounding_box()["width"]
+    desk.page.evaluate(f"() => window.app.canvas.selectNode({CLIP_NODE}, false)")
+    desk.page.get_by_role("button", name=PROPERTIES).click()
+    desk.page.get_by_role("tab", name="Parameters").click()
+    desk.page.wait_for_timeout(500)
+    desk.snap("properties")
+    listed = desk.page.get_by_text("sora2pro", exact=True).locator("visible=true").count()
+    desk.page.evaluate("() => window.app.canvas.deselectAllNodes()")
+    desk.page.get_by_role("button", name=PROPERTIES).or_(desk.page.get_by_role("button", name="Close")).first.click()
+    desk.page.wait_for_timeout(500)
+    assert listed == 0
+    assert desk.card.bounding_box()["width"] == pytest.approx(width, abs=2)
 
 
 @on(*ONE_OF_EACH)

@@ -54,6 +54,8 @@ export class Cards {
     const widget = node.addDOMWidget(WIDGET, WIDGET, card.element, {
       serialize: false,
       hideOnZoom: false,
+      // The properties panel would list it without a name, and give it the panel's own width for good.
+      hideInPanel: true,
       getMinHeight: () => CARD_HEIGHT,
       getValue: () => "",
       setValue: () => {},
