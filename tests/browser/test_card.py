@@ -153,6 +153,26 @@ def test_the_properties_panel_neither_lists_the_card_nor_changes_its_width(desk)
     assert desk.card.bounding_box()["width"] == pytest.approx(width, abs=2)
 
 
+@on(*EVERYWHERE)
+def test_a_second_run_on_the_same_page_looks_like_the_first(desk):
+    desk.build(f"Twice on {desk.name}.", rehearse=True)
+    desk.run()
+    desk.wait_for_phase("done")
+    desk.site.wait_until_idle()
+    size = desk.node_size()
+    desk.page.evaluate(f"() => {{ {CLIP_NODE}.widgets.find((w) => w.name === 'rehearse').value = false; }}")
+    request = desk.buy()
+    desk.wait_for_card("Queued at RunComfy")
+    desk.page.wait_for_timeout(500)
+    desk.snap("second-run")
+    said = desk.page.get_by_text("Queued at RunComfy, position 1").locator("visible=true").count()
+    during = desk.node_size()
+    desk.site.emulator.release(request.request_id)
+    desk.wait_for_phase("done")
+    assert said == 1
+    assert during == size == desk.node_size()
+
+
 @on(*ONE_OF_EACH)
 def test_inside_of_a_subgraph_the_state_follows_the_node(desk):
     desk.build(f"Within a subgraph on {desk.name}.")

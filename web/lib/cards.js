@@ -77,7 +77,7 @@ function takeOverPreviews(node, card) {
   // Nodes 2.0 looks at this, LiteGraph makes its preview while it draws the background.
   node.hideOutputImages = true;
   node.onDrawBackground = () => {};
-  addHiddenWidget(node, PROGRESS_TEXT);
+  hideProgressText(node);
   const onExecuted = node.onExecuted;
   node.onExecuted = function (/** @type {any} */ output) {
     const { images, animated, ...rest } = output ?? {};
@@ -89,4 +89,10 @@ function takeOverPreviews(node, card) {
     }
     return onExecuted?.call(this, rest);
   };
+}
+
+/** @param {any} node */
+function hideProgressText(node) {
+  // The front end removes the widget at the end of a run; without another one it would show its own in the next run.
+  addHiddenWidget(node, PROGRESS_TEXT).onRemove = () => queueMicrotask(() => hideProgressText(node));
 }
