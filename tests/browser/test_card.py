@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from browser.desk import Desk
 from browser.places import EVERYWHERE, ONE_OF_EACH, THE_OTHERS, on
 from emulator import Call, Fault, State
 
@@ -171,6 +172,43 @@ def test_a_second_run_on_the_same_page_looks_like_the_first(desk):
     desk.wait_for_phase("done")
     assert said == 1
     assert during == size == desk.node_size()
+
+
+@on(*ONE_OF_EACH)
+def test_a_second_tab_learns_how_a_run_goes_on_without_a_reload(desk):
+    desk.build(f"In two tabs on {desk.name}.")
+    request = desk.buy()
+    desk.wait_for_card("Queued at RunComfy")
+    other = Desk(desk.site, desk.context, desk.renderer)
+    other.open()
+    other.load(desk.serialized())
+    other.wait_for_card("Queued at RunComfy")
+    desk.site.emulator.release(request.request_id)
+    other.wait_for_phase("done")
+    assert other.clip()["duration"] == 4
+    other.snap("second-tab")
+    other.page.close()
+    assert other.complaints == []
+
+
+@on(*ONE_OF_EACH)
+def test_a_run_that_a_restart_of_comfyui_ended_is_said_to_be_over_and_another_run_is_free(desk):
+    desk.build(f"Through a restart on {desk.name}.")
+    request = desk.buy()
+    known, charges = len(desk.site.emulator.requests), desk.site.emulator.charges
+    desk.wait_for_card("Queued at RunComfy")
+    desk.site.comfyui.restart()
+    desk.wait_for_card("ComfyUI was restarted")
+    desk.wait_for_card("at no new charge")
+    assert request.request_id in desk.card.inner_text()
+    desk.snap("restarted")
+    desk.run()
+    desk.wait_for_card("Queued at RunComfy")
+    desk.site.emulator.release(request.request_id)
+    desk.wait_for_phase("done")
+    assert len(desk.site.emulator.requests) == known
+    assert desk.site.emulator.charges == charges + 1
+    desk.forgive()
 
 
 @on(*ONE_OF_EACH)

@@ -51,6 +51,24 @@ test("states come oldest first, so that the newer of two uses of a subgraph is s
   assert.equal(isOlder(state({ run: 1, step: 9 }), state({ run: 2, step: 1 })), true);
 });
 
+test("after a restart of ComfyUI a run it does not know is over, and the request goes on; what is known or began later stays", () => {
+  const states = new States();
+  const clip = (id) => ({ kind: "queued", text: "Queued", fraction: 0, request_id: id });
+  states.take(state({ node: "1", clips: [clip("r1")] }));
+  states.take(state({ node: "2", clips: [clip(null)] }));
+  states.take(state({ node: "3", clips: [clip("r3")] }));
+  states.take(state({ node: "4", phase: "done", clips: [clip("r4")] }));
+  const before = states.working();
+  states.take(state({ node: "2", run: 2000, prompt_id: "p2" }));
+  states.endLost(before, [state({ node: "3" }), null]);
+  const [one, three, four, two] = states.of("w").sort((a, b) => a.run - b.run);
+  assert.deepEqual([one, two, three, four].map((each) => each.phase), ["stopped", "working", "working", "done"]);
+  assert.match(one.message, /^ComfyUI was restarted\. The request goes on at RunComfy: .* at no new charge\.$/);
+  assert.equal(one.clips[0].request_id, "r1");
+  states.endLost([two], []);
+  assert.match(states.of("w").at(-1).message, /already accepted is not bought a second time\.$/);
+});
+
 test("a node is found through the subgraphs it is in, and a node that is gone is nobody", () => {
   const graph = (nodes) => ({ getNodeById: (id) => nodes[id] ?? null });
   const deepest = { id: 3 };

@@ -7,6 +7,7 @@ import { States, nodeAt } from "./states.js";
 
 const WIDGET = "sora2pro";
 const CARD_HEIGHT = 272;
+const SILENCE_MS = 4000;
 // ComfyUI writes its progress text into a widget of this name, and adds one only where there is none.
 const PROGRESS_TEXT = "$$node-text-preview";
 
@@ -20,18 +21,42 @@ export class Cards {
     /** @type {WeakMap<object, Card>} */
     this._cards = new WeakMap();
     this._isDue = false;
+    this._timer = 0;
+    // The server sends progress only to the page that pressed Run, and its queue's length to all.
+    api.addEventListener("status", () => this._ask());
   }
 
-  /** Ask the server for the states of all nodes: the page is new, or was away. */
+  /** Ask the server for the states of all nodes: the page is new, or was away, and the server may have been restarted. */
   async load() {
-    const document = await this._server.get("/nodes").catch(() => ({ nodes: [] }));
-    for (const state of document.nodes) this._states.take(state);
+    const before = this._states.working();
+    const known = await this._ask();
+    if (known) this._states.endLost(before, known);
     this.refresh();
   }
 
-  /** @param {any} state What an event brought. */
+  /** @returns {Promise<any[] | null>} What the server knows; null if it did not answer. */
+  async _ask() {
+    const document = await this._server.get("/nodes").catch(() => null);
+    for (const state of document?.nodes ?? []) this.take(state);
+    this._askAfterSilence();
+    return document?.nodes ?? null;
+  }
+
+  /** While a run is under way and nothing is heard of it, this may not be the page that pressed Run. */
+  _askAfterSilence() {
+    clearTimeout(this._timer);
+    if (this._states.working().length) this._timer = window.setTimeout(() => this._ask(), SILENCE_MS);
+  }
+
+  /**
+   * @param {any} state What an event brought.
+   * @returns {boolean} Whether it is news.
+   */
   take(state) {
-    if (this._states.take(state)) this.refresh();
+    const isNews = this._states.take(state);
+    if (isNews) this.refresh();
+    if (isNews) this._askAfterSilence();
+    return isNews;
   }
 
   /** Show on every node of the open workflow what is known of it, at the next frame. */
