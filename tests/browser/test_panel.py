@@ -127,6 +127,23 @@ def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(d
     assert emulator.charges == charges + 2
 
 
+@on(*ONE_OF_EACH)
+def test_keys_pressed_in_the_panel_leave_the_nodes_alone(desk):
+    desk.build("To be kept.")
+    panel = desk.open_panel()
+    leave(desk, f"Also to be kept on {desk.name}.")
+    node = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
+    desk.page.evaluate(f"() => window.app.canvas.selectNode({node}, false)")
+    place = desk.page.evaluate(f"() => [...{node}.pos]")
+    panel.locator("button").last.focus()
+    for key in ("Delete", "Backspace", "ArrowDown", "ArrowLeft"):
+        desk.page.keyboard.press(key)
+    desk.page.wait_for_timeout(300)
+    assert desk.page.evaluate(f"() => [...({node}?.pos ?? [])]") == place
+    desk.stop()
+    desk.wait_for_phase("stopped")
+
+
 @on(("latest", "vue"))
 def test_two_tabs_collect_the_same_job_once(desk):
     desk.open_panel()

@@ -1,7 +1,7 @@
 // @ts-check
 /** What a node shows of its run: a clip, a state in words, the request id. Its size does not depend on what it shows. */
 
-import { copyButton, h, setText } from "./dom.js";
+import { copyButton, h, keepKeys, setText } from "./dom.js";
 import { fileOf } from "./rows.js";
 
 /** @typedef {import("./states.js").State} State */
@@ -9,7 +9,6 @@ import { fileOf } from "./rows.js";
 
 const IDLE = "Your clip will play here. Earlier clips are in the Sora 2 Pro tab of the sidebar.";
 const REHEARSAL = "rehearsal-";
-const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
 
 export class Card {
   /** @param {import("./server.js").Server} server @param {any} api */
@@ -42,10 +41,7 @@ export class Card {
       h("div.s2p-foot.s2p-ids", {}, this._id, this._copy),
     );
     this._copy.hidden = true;
-    // ComfyUI deletes the selected node on Delete, and moves it with the arrows, wherever the focus is.
-    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (KEPT_KEYS.has(event.key) && !event.ctrlKey && !event.metaKey) event.stopPropagation();
-    });
+    keepKeys(this.element);
   }
 
   /** @param {State} state */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The jobs panel: every job of the journal, what was spent, and what can be done. It cannot spend. */
 
-import { h, setText } from "./dom.js";
+import { h, keepKeys, setText } from "./dom.js";
 import { rowElement } from "./row.js";
 import { merged, spending } from "./rows.js";
 import { addStatusNode } from "./canvas.js";
@@ -57,6 +57,7 @@ export class JobsPanel {
       this._list, this._empty, this._more,
     );
     this._cap.hidden = true;
+    keepKeys(this.element);
   }
 
   open() {
