@@ -212,6 +212,29 @@ def test_a_run_that_a_restart_of_comfyui_ended_is_said_to_be_over_and_another_ru
 
 
 @on(*ONE_OF_EACH)
+def test_the_id_on_a_failed_batch_is_that_of_the_clip_that_failed_and_the_others_play(desk):
+    emulator, known = desk.site.emulator, len(desk.site.emulator.requests)
+    desk.build(f"One of two fails on {desk.name}.", max_clips=2)
+    desk.page.evaluate(ANOTHER_PICTURE)
+    desk.run()
+    emulator.wait_until(lambda: len(emulator.requests) == known + 2)
+    desk.wait_for_card("Clip 2: Queued")
+    shown = desk.card.locator("code").inner_text()
+    bad = next(one.request_id for one in emulator.requests[known:] if one.request_id != shown)
+    emulator.release(shown)
+    emulator.release(bad, State.FAILED, "The moderation system rejected the picture.")
+    desk.wait_for_phase("failed")
+    desk.close_dialogs()
+    assert desk.card.locator("code").inner_text() == bad
+    assert desk.card.locator("progress").evaluate("(bar) => bar.value") == 0
+    desk.snap("batch-failed")
+    desk.card.get_by_role("button", name="Next clip").click()
+    assert desk.clip()["duration"] == 4
+    assert desk.card.locator("code").inner_text() == shown
+    desk.snap("batch-failed-other-clip")
+
+
+@on(*ONE_OF_EACH)
 def test_inside_of_a_subgraph_the_state_follows_the_node(desk):
     desk.build(f"Within a subgraph on {desk.name}.")
     desk.page.evaluate(f"() => {{ window.outer = window.app.graph.convertToSubgraph(new Set([{CLIP_NODE}])).node; }}")

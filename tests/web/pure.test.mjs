@@ -8,7 +8,7 @@ import { ago, chip, facts, fileOf, merged, remark, spending } from "../../web/li
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, UNREACHABLE, sentence } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
-import { States, isOlder, nodeAt } from "../../web/lib/states.js";
+import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
 
 const state = (changes = {}) => ({
   node: "5", prompt_id: "p1", workflow_id: "w", run: 1000, step: 1, at: 1, phase: "working", clips: [], message: "", ...changes,
@@ -49,6 +49,17 @@ test("states come oldest first, so that the newer of two uses of a subgraph is s
   states.take(state({ node: "5:3", run: 1000 }));
   assert.deepEqual(states.of("w").map((one) => one.node), ["5:3", "6:3"]);
   assert.equal(isOlder(state({ run: 1, step: 9 }), state({ run: 2, step: 1 })), true);
+});
+
+test("a run that did not go well shows its message and then the clips that arrived, and names the clip that failed", () => {
+  const clips = [["finished", "r1"], ["queued", "r2"], ["finished", "r3"]].map(([kind, id]) => ({ kind, text: "", fraction: 1, request_id: id }));
+  const failed = state({ phase: "failed", clips, message: "Clip 2 of 3: refused. The request id is r2." });
+  assert.deepEqual(pagesOf(failed).map((clip) => clip?.request_id ?? null), [null, "r1", "r3"]);
+  assert.equal(clipMeant(failed).request_id, "r2");
+  assert.equal(clipMeant(state({ clips })).request_id, "r1");
+  assert.equal(clipMeant(state()), undefined);
+  assert.deepEqual(pagesOf(state({ clips })), [null]);
+  assert.equal(pagesOf(state({ phase: "done", clips })).length, 3);
 });
 
 test("after a restart of ComfyUI a run it does not know is over, and the request goes on; what is known or began later stays", () => {

@@ -37,6 +37,27 @@ export function isOlder(a, b) {
   return a.run !== b.run ? a.run < b.run : a.step < b.step;
 }
 
+/**
+ * What a card shows one by one: the clips of a run, after its message (null) where it has not gone well.
+ *
+ * @param {State} state
+ * @returns {(Clip | null)[]}
+ */
+export function pagesOf(state) {
+  if (state.phase === "done") return state.clips;
+  return state.phase === "working" ? [null] : [null, ...state.clips.filter((clip) => clip.kind === "finished")];
+}
+
+/**
+ * The clip that the message of a run is about: a sentence about one of several names its request.
+ *
+ * @param {State} state
+ * @returns {Clip | undefined}
+ */
+export function clipMeant(state) {
+  return state.clips.find((clip) => clip.request_id && state.message.includes(clip.request_id)) ?? state.clips[0];
+}
+
 export class States {
   constructor() {
     /** @type {Map<string, Map<string, State>>} */
