@@ -22,6 +22,7 @@ from ..runcomfy import (
     Job,
     JobQuery,
     JobRef,
+    JobState,
     Outcome,
     Role,
     Run,
@@ -37,10 +38,20 @@ from .documents import Document, UnknownJobError, job_document, totals_document
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is to be said of a job beside its state: what is being done, and what went wrong last."""
+    """What is to be said of a job beside its state.
+
+    Attributes:
+        activity: What is being done for it right now.
+        trouble: What went wrong last.
+        answer: What RunComfy said when it was asked again, where that is nothing new.
+    """
 
     activity: str = ""
     trouble: str = ""
+    answer: str = ""
+
+
+_ENDED = {JobState.FAILED: "failed", JobState.CANCELLED: "was cancelled"}
 
 
 class Collecting:
@@ -48,7 +59,7 @@ class Collecting:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._works: dict[int, Work[Outcome]] = {}
+        self._works: dict[int, tuple[JobState, Work[Outcome]]] = {}
 
     def start(self, job: Job, engine: Engine) -> None:
         """Collect a clip, unless that is being done already."""
@@ -57,28 +68,30 @@ class Collecting:
             return engine.act(Action.COLLECT, job.ref, run)
 
         with self._lock:
-            work = self._works.get(job.id)
+            _, work = self._works.get(job.id, (None, None))
             if work is None or work.is_finished:
-                self._works[job.id] = Work(task)
+                self._works[job.id] = job.state, Work(task)
 
     def forget(self, job_id: int) -> None:
         """Leave behind how the last collection of a job ended."""
         with self._lock:
-            work = self._works.get(job_id)
+            _, work = self._works.get(job_id, (None, None))
             if work is not None and work.is_finished:
                 del self._works[job_id]
 
     def news(self, job_id: int) -> News:
         """What is to be said of a job."""
         with self._lock:
-            work = self._works.get(job_id)
+            before, work = self._works.get(job_id, (None, None))
         if work is None:
             return News()
         if not work.is_finished:
-            return News(activity=work.line())
+            # A collection prepares no picture: until RunComfy answers, it is asking.
+            return News(activity="Asking RunComfy" if isinstance(work.state, progress.Preparing) else work.line())
         # That it failed or was cancelled at RunComfy is in the journal, and said there.
         if work.error is None or isinstance(work.error, GenerationFailedError | GenerationCancelledError):
-            return News()
+            ended = None if work.error is None or before is None else _ENDED.get(before)
+            return News(answer="" if ended is None else f"RunComfy was asked again and still says that it {ended}.")
         known = isinstance(work.error, RunComfyError)
         return News(
             trouble=str(work.error) if known else f"It failed unexpectedly ({type(work.error).__name__}); see the log."
@@ -210,6 +223,7 @@ class Panel:
             clip_version=_version(job) if has_clip else "",
             activity=news.activity,
             trouble=news.trouble,
+            answer=news.answer,
         )
 
     def _job(self, name: str) -> Job:

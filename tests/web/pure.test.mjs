@@ -17,7 +17,7 @@ const state = (changes = {}) => ({
 const job = (changes = {}) => ({
   id: 7, name: "job-7", state: "downloaded", prompt: "A fox runs.", inputs: ["1280x720", "4 s"], seed: "0", request_id: "r1",
   created_at: 0, expected_usd: 1.2, cost_usd: 1.2, charge: "RunComfy charged $1.20 for it.", is_released: false, reason: "",
-  has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", ...changes,
+  has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", answer: "", ...changes,
 });
 
 test("every module but the entry file can be imported without a page, because it does nothing on import", async () => {
@@ -137,6 +137,7 @@ test("what is being done comes before what went wrong, and that before what is k
   assert.equal(remark(job({ activity: "Downloading", trouble: "It broke." })).text, "Downloading");
   assert.equal(remark(job({ trouble: "It broke.", state: "failed", reason: "No." })).text, "It broke.");
   assert.match(remark(job({ state: "failed", reason: "Blocked." })).text, /^Blocked\. RunComfy charged/);
+  assert.match(remark(job({ state: "failed", answer: "It still failed.", reason: "Blocked." })).text, /^It still failed\. Blocked\. RunComfy/);
   assert.match(remark(job({ state: "uncertain", reason: "It broke off." })).text, /adopt its request id/);
   assert.match(remark(job({ state: "uncertain", is_released: true })).text, /^Released: /);
 });

@@ -199,12 +199,15 @@ export class JobsPanel {
       const body = requestId === undefined ? {} : { request_id: requestId };
       const answer = await this._server.change("POST", `/jobs/${job.id}/${action}`, body);
       this._jobs = this._jobs.map((one) => (one.id === job.id ? answer.job : one));
+      // What was typed has been used: its row may be drawn anew.
+      this._rows.get(job.id)?.element.querySelector("input:focus")?.blur();
       this._draw();
       if (answer.report) this._toast("info", answer.report);
     } catch (error) {
       this._toast("error", /** @type {Error} */ (error).message);
     }
-    this._again(POLL_MS / 8);
+    // The answer above is not in the list that the tag is of.
+    this._again(POLL_MS / 8, true);
   }
 
   /** @param {Job} job */
