@@ -86,7 +86,7 @@ def job_document(
         "model_id": job.model_id,
         "inputs": describe_inputs(job.inputs),
         # A seed has up to 64 bits, more than a number of JavaScript holds.
-        "seed": str(job.take),
+        "seed": "" if job.is_imported else str(job.take),
         "request_id": job.request_id,
         "created_at": job.created_at,
         # What is not charged has no price, whatever was expected.

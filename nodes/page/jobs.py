@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, RunComfyError
+from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, InvalidInputError, RunComfyError
 from ..run.inputs import parse_action
 from ..run.threads import Work
 from ..runcomfy import (
@@ -31,6 +31,7 @@ from ..runcomfy import (
     describe_outcome,
     parse_request_id,
     progress,
+    shown,
     shown_lines,
 )
 from .documents import Document, UnknownJobError, job_document, totals_document
@@ -115,13 +116,28 @@ class Panel:
         self._engine = engine
         self._collecting = collecting
 
-    def jobs(self, search: str, *, limit: int, before_id: int | None) -> Document:
-        """A page of jobs, newest first, and the totals."""
+    def jobs(
+        self, search: str, *, limit: int, before_id: int | None, states: Sequence[str] = (), model_id: str = ""
+    ) -> Document:
+        """A page of jobs, newest first, the totals, and the models to choose from.
+
+        Raises:
+            InvalidInputError: There is no such state.
+        """
         engine = self._engine()
-        page = engine.jobs(JobQuery(search[:MAX_SEARCH_CHARS], max(1, min(limit, MAX_PAGE)), before_id))
+        page = engine.jobs(
+            JobQuery(
+                search[:MAX_SEARCH_CHARS],
+                max(1, min(limit, MAX_PAGE)),
+                before_id,
+                tuple(parse_state(state) for state in states),
+                model_id,
+            )
+        )
         return {
             "jobs": [self._document(job) for job in page.jobs],
             "has_more": page.has_more,
+            "models": list(page.models),
             "totals": totals_document(page.totals, engine.settings.max_usd_per_day),
         }
 
@@ -234,6 +250,18 @@ class Panel:
         if job is None:
             raise UnknownJobError("There is no such job in the journal.", money=UNCHANGED, remedy=LOOK_AGAIN)
         return job
+
+
+def parse_state(name: str) -> JobState:
+    """A state by its name.
+
+    Raises:
+        InvalidInputError: There is none.
+    """
+    try:
+        return JobState(name)
+    except ValueError:
+        raise InvalidInputError(f"'{shown(name)}' is not a state of a job.", money=UNCHANGED) from None
 
 
 def _values(one: Input, text: str) -> tuple[Scalar, ...]:
