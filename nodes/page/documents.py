@@ -66,7 +66,7 @@ def actions_of(job: Job, *, has_clip: bool) -> list[str]:
 
 
 def job_document(
-    job: Job, *, has_clip: bool, clip_version: str = "", activity: str = "", trouble: str = ""
+    job: Job, *, has_clip: bool, clip_version: str = "", activity: str = "", trouble: str = "", answer: str = ""
 ) -> Document:
     """A row of the panel. The address of the clip is not in it: it is signed.
 
@@ -76,6 +76,7 @@ def job_document(
         clip_version: Tells this file from every other one; see `Panel.clip`.
         activity: What is being done for it right now, in words.
         trouble: Why the last thing that was done for it went wrong.
+        answer: What RunComfy said when it was asked again, where that is nothing new.
     """
     return {
         "id": job.id,
@@ -85,7 +86,7 @@ def job_document(
         "model_id": job.model_id,
         "inputs": describe_inputs(job.inputs),
         # A seed has up to 64 bits, more than a number of JavaScript holds.
-        "seed": str(job.take),
+        "seed": "" if job.is_imported else str(job.take),
         "request_id": job.request_id,
         "created_at": job.created_at,
         # What is not charged has no price, whatever was expected.
@@ -100,6 +101,7 @@ def job_document(
         "actions": actions_of(job, has_clip=has_clip),
         "activity": shown_lines(activity),
         "trouble": shown_lines(trouble),
+        "answer": answer,
     }
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, RunComfyError
+from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, InvalidInputError, RunComfyError
 from ..run.inputs import parse_action
 from ..run.threads import Work
 from ..runcomfy import (
@@ -22,6 +22,7 @@ from ..runcomfy import (
     Job,
     JobQuery,
     JobRef,
+    JobState,
     Outcome,
     Role,
     Run,
@@ -30,6 +31,7 @@ from ..runcomfy import (
     describe_outcome,
     parse_request_id,
     progress,
+    shown,
     shown_lines,
 )
 from .documents import Document, UnknownJobError, job_document, totals_document
@@ -37,10 +39,20 @@ from .documents import Document, UnknownJobError, job_document, totals_document
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is to be said of a job beside its state: what is being done, and what went wrong last."""
+    """What is to be said of a job beside its state.
+
+    Attributes:
+        activity: What is being done for it right now.
+        trouble: What went wrong last.
+        answer: What RunComfy said when it was asked again, where that is nothing new.
+    """
 
     activity: str = ""
     trouble: str = ""
+    answer: str = ""
+
+
+_ENDED = {JobState.FAILED: "failed", JobState.CANCELLED: "was cancelled"}
 
 
 class Collecting:
@@ -48,7 +60,7 @@ class Collecting:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._works: dict[int, Work[Outcome]] = {}
+        self._works: dict[int, tuple[JobState, Work[Outcome]]] = {}
 
     def start(self, job: Job, engine: Engine) -> None:
         """Collect a clip, unless that is being done already."""
@@ -57,28 +69,30 @@ class Collecting:
             return engine.act(Action.COLLECT, job.ref, run)
 
         with self._lock:
-            work = self._works.get(job.id)
+            _, work = self._works.get(job.id, (None, None))
             if work is None or work.is_finished:
-                self._works[job.id] = Work(task)
+                self._works[job.id] = job.state, Work(task)
 
     def forget(self, job_id: int) -> None:
         """Leave behind how the last collection of a job ended."""
         with self._lock:
-            work = self._works.get(job_id)
+            _, work = self._works.get(job_id, (None, None))
             if work is not None and work.is_finished:
                 del self._works[job_id]
 
     def news(self, job_id: int) -> News:
         """What is to be said of a job."""
         with self._lock:
-            work = self._works.get(job_id)
+            before, work = self._works.get(job_id, (None, None))
         if work is None:
             return News()
         if not work.is_finished:
-            return News(activity=work.line())
+            # A collection prepares no picture: until RunComfy answers, it is asking.
+            return News(activity="Asking RunComfy" if isinstance(work.state, progress.Preparing) else work.line())
         # That it failed or was cancelled at RunComfy is in the journal, and said there.
         if work.error is None or isinstance(work.error, GenerationFailedError | GenerationCancelledError):
-            return News()
+            ended = None if work.error is None or before is None else _ENDED.get(before)
+            return News(answer="" if ended is None else f"RunComfy was asked again and still says that it {ended}.")
         known = isinstance(work.error, RunComfyError)
         return News(
             trouble=str(work.error) if known else f"It failed unexpectedly ({type(work.error).__name__}); see the log."
@@ -102,13 +116,28 @@ class Panel:
         self._engine = engine
         self._collecting = collecting
 
-    def jobs(self, search: str, *, limit: int, before_id: int | None) -> Document:
-        """A page of jobs, newest first, and the totals."""
+    def jobs(
+        self, search: str, *, limit: int, before_id: int | None, states: Sequence[str] = (), model_id: str = ""
+    ) -> Document:
+        """A page of jobs, newest first, the totals, and the models to choose from.
+
+        Raises:
+            InvalidInputError: There is no such state.
+        """
         engine = self._engine()
-        page = engine.jobs(JobQuery(search[:MAX_SEARCH_CHARS], max(1, min(limit, MAX_PAGE)), before_id))
+        page = engine.jobs(
+            JobQuery(
+                search[:MAX_SEARCH_CHARS],
+                max(1, min(limit, MAX_PAGE)),
+                before_id,
+                tuple(parse_state(state) for state in states),
+                model_id,
+            )
+        )
         return {
             "jobs": [self._document(job) for job in page.jobs],
             "has_more": page.has_more,
+            "models": list(page.models),
             "totals": totals_document(page.totals, engine.settings.max_usd_per_day),
         }
 
@@ -210,6 +239,7 @@ class Panel:
             clip_version=_version(job) if has_clip else "",
             activity=news.activity,
             trouble=news.trouble,
+            answer=news.answer,
         )
 
     def _job(self, name: str) -> Job:
@@ -220,6 +250,18 @@ class Panel:
         if job is None:
             raise UnknownJobError("There is no such job in the journal.", money=UNCHANGED, remedy=LOOK_AGAIN)
         return job
+
+
+def parse_state(name: str) -> JobState:
+    """A state by its name.
+
+    Raises:
+        InvalidInputError: There is none.
+    """
+    try:
+        return JobState(name)
+    except ValueError:
+        raise InvalidInputError(f"'{shown(name)}' is not a state of a job.", money=UNCHANGED) from None
 
 
 def _values(one: Input, text: str) -> tuple[Scalar, ...]:

@@ -260,8 +260,15 @@ async def _nodes(_request: Request) -> StreamResponse:
 async def _jobs(request: Request) -> StreamResponse:
     query = request.query
     limit, before_id = _whole_number(query.get("limit", ""), PAGE), _whole_number(query.get("before", ""), None)
+    states = [name for name in query.get("states", "").split(",") if name]
     document = await _in_thread(
-        lambda: _panel().jobs(query.get("search", ""), limit=limit or PAGE, before_id=before_id)
+        lambda: _panel().jobs(
+            query.get("search", ""),
+            limit=limit or PAGE,
+            before_id=before_id,
+            states=states,
+            model_id=query.get("model", ""),
+        )
     )
     # The panel asks every other second; what it has already is not sent again.
     tag = f'"{hashlib.sha256(json_of(document).encode()).hexdigest()[:32]}"'

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from browser.desk import Desk
 from browser.places import EVERYWHERE, ONE_OF_EACH, THE_OTHERS, on
 from emulator import Call, Fault, State
 
@@ -28,6 +29,7 @@ OF_ANOTHER_WORKFLOW = """([id, ids]) => {
   }
   return JSON.parse(JSON.stringify({...graph.serialize(), id}));
 }"""
+PROPERTIES = "Toggle properties panel"
 CLIP_NODE = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
 
 
@@ -132,6 +134,104 @@ def test_the_clips_of_a_batch_are_paged_through_each_with_its_own_id(desk):
     desk.snap("batch")
     desk.card.get_by_role("button", name="Next clip").click()
     desk.wait_for_card("1 / 2")
+
+
+@on(*THE_OTHERS, *ONE_OF_EACH)
+def test_the_properties_panel_neither_lists_the_card_nor_changes_its_width(desk):
+    desk.build("Beside the properties.")
+    desk.wait_for_card("Your clip will play here")
+    width = desk.card.bounding_box()["width"]
+    desk.page.evaluate(f"() => window.app.canvas.selectNode({CLIP_NODE}, false)")
+    desk.page.get_by_role("button", name=PROPERTIES).click()
+    desk.page.get_by_role("tab", name="Parameters").click()
+    desk.page.wait_for_timeout(500)
+    desk.snap("properties")
+    listed = desk.page.get_by_text("sora2pro", exact=True).locator("visible=true").count()
+    desk.page.evaluate("() => window.app.canvas.deselectAllNodes()")
+    desk.page.get_by_role("button", name=PROPERTIES).or_(desk.page.get_by_role("button", name="Close")).first.click()
+    desk.page.wait_for_timeout(500)
+    assert listed == 0
+    assert desk.card.bounding_box()["width"] == pytest.approx(width, abs=2)
+
+
+@on(*EVERYWHERE)
+def test_a_second_run_on_the_same_page_looks_like_the_first(desk):
+    desk.build(f"Twice on {desk.name}.", rehearse=True)
+    desk.run()
+    desk.wait_for_phase("done")
+    desk.site.wait_until_idle()
+    size = desk.node_size()
+    desk.page.evaluate(f"() => {{ {CLIP_NODE}.widgets.find((w) => w.name === 'rehearse').value = false; }}")
+    request = desk.buy()
+    desk.wait_for_card("Queued at RunComfy")
+    desk.page.wait_for_timeout(500)
+    desk.snap("second-run")
+    said = desk.page.get_by_text("Queued at RunComfy, position 1").locator("visible=true").count()
+    during = desk.node_size()
+    desk.site.emulator.release(request.request_id)
+    desk.wait_for_phase("done")
+    assert said == 1
+    assert during == size == desk.node_size()
+
+
+@on(*ONE_OF_EACH)
+def test_a_second_tab_learns_how_a_run_goes_on_without_a_reload(desk):
+    desk.build(f"In two tabs on {desk.name}.")
+    request = desk.buy()
+    desk.wait_for_card("Queued at RunComfy")
+    other = Desk(desk.site, desk.context, desk.renderer)
+    other.open()
+    other.load(desk.serialized())
+    other.wait_for_card("Queued at RunComfy")
+    desk.site.emulator.release(request.request_id)
+    other.wait_for_phase("done")
+    assert other.clip()["duration"] == 4
+    other.snap("second-tab")
+    other.page.close()
+    assert other.complaints == []
+
+
+@on(*ONE_OF_EACH)
+def test_a_run_that_a_restart_of_comfyui_ended_is_said_to_be_over_and_another_run_is_free(desk):
+    desk.build(f"Through a restart on {desk.name}.")
+    request = desk.buy()
+    known, charges = len(desk.site.emulator.requests), desk.site.emulator.charges
+    desk.wait_for_card("Queued at RunComfy")
+    desk.site.comfyui.restart()
+    desk.wait_for_card("ComfyUI was restarted")
+    desk.wait_for_card("at no new charge")
+    assert request.request_id in desk.card.inner_text()
+    desk.snap("restarted")
+    desk.run()
+    desk.wait_for_card("Queued at RunComfy")
+    desk.site.emulator.release(request.request_id)
+    desk.wait_for_phase("done")
+    assert len(desk.site.emulator.requests) == known
+    assert desk.site.emulator.charges == charges + 1
+    desk.forgive()
+
+
+@on(*ONE_OF_EACH)
+def test_the_id_on_a_failed_batch_is_that_of_the_clip_that_failed_and_the_others_play(desk):
+    emulator, known = desk.site.emulator, len(desk.site.emulator.requests)
+    desk.build(f"One of two fails on {desk.name}.", max_clips=2)
+    desk.page.evaluate(ANOTHER_PICTURE)
+    desk.run()
+    emulator.wait_until(lambda: len(emulator.requests) == known + 2)
+    desk.wait_for_card("Clip 2: Queued")
+    shown = desk.card.locator("code").inner_text()
+    bad = next(one.request_id for one in emulator.requests[known:] if one.request_id != shown)
+    emulator.release(shown)
+    emulator.release(bad, State.FAILED, "The moderation system rejected the picture.")
+    desk.wait_for_phase("failed")
+    desk.close_dialogs()
+    assert desk.card.locator("code").inner_text() == bad
+    assert desk.card.locator("progress").evaluate("(bar) => bar.value") == 0
+    desk.snap("batch-failed")
+    desk.card.get_by_role("button", name="Next clip").click()
+    assert desk.clip()["duration"] == 4
+    assert desk.card.locator("code").inner_text() == shown
+    desk.snap("batch-failed-other-clip")
 
 
 @on(*ONE_OF_EACH)

@@ -127,6 +127,55 @@ def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(d
     assert emulator.charges == charges + 2
 
 
+@on(*ONE_OF_EACH)
+def test_keys_pressed_in_the_panel_leave_the_nodes_alone(desk):
+    desk.build("To be kept.")
+    panel = desk.open_panel()
+    leave(desk, f"Also to be kept on {desk.name}.")
+    node = "window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')"
+    desk.page.evaluate(f"() => window.app.canvas.selectNode({node}, false)")
+    place = desk.page.evaluate(f"() => [...{node}.pos]")
+    panel.locator("button").last.focus()
+    for key in ("Delete", "Backspace", "ArrowDown", "ArrowLeft"):
+        desk.page.keyboard.press(key)
+    desk.page.wait_for_timeout(300)
+    assert desk.page.evaluate(f"() => [...({node}?.pos ?? [])]") == place
+    desk.stop()
+    desk.wait_for_phase("stopped")
+
+
+@on(*ONE_OF_EACH)
+def test_a_job_that_is_asked_about_again_says_so_and_keeps_its_buttons(desk):
+    desk.open_panel()
+    request = leave(desk, f"To be asked about on {desk.name}.")
+    desk.site.emulator.release(request.request_id, State.FAILED, "The picture was refused.")
+    desk.wait_for_phase("failed")
+    desk.close_dialogs()
+    row = desk.row("To be asked about")
+    for _ in range(2):
+        row.get_by_role("button", name="Check again").click()
+        row.get_by_text("RunComfy was asked again and still says that it failed.").wait_for()
+        row.get_by_role("button", name="Check again").wait_for()
+    desk.snap("panel-asked-again")
+
+
+@on(("latest", "vue"))
+def test_a_row_shows_what_became_of_it_when_its_id_was_sent_with_enter(desk):
+    desk.open_panel()
+    emulator = desk.site.emulator
+    known = len(emulator.requests)
+    emulator.inject(Fault(Call.SUBMIT, "reset", after_accept=True))
+    desk.build("Adopted with Enter.")
+    desk.run()
+    desk.wait_for_phase("failed")
+    desk.close_dialogs()
+    row = desk.row("Adopted with Enter")
+    row.get_by_role("textbox").fill(emulator.requests[known].request_id)
+    row.get_by_role("textbox").press("Enter")
+    row.get_by_role("button", name="Collect").wait_for()
+    assert row.get_by_role("textbox").count() == 0
+
+
 @on(("latest", "vue"))
 def test_two_tabs_collect_the_same_job_once(desk):
     desk.open_panel()

@@ -2,9 +2,11 @@ import datetime as dt
 import itertools
 import time
 import zoneinfo
+from dataclasses import replace
 
 import pytest
 from sora2pro.nodes.errors import SpendLimitError
+from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.store.history import SAMPLES, History
 from sora2pro.nodes.runcomfy.store.journal import Journal
@@ -274,6 +276,45 @@ def test_a_search_finds_a_request_by_a_part_of_its_id_and_a_job_by_its_state(des
     second = desk.bought(take=2)
     assert [job.id for job in desk.history.search(f"request-{first.id}", limit=10)] == [first.id]
     assert [job.id for job in desk.history.search("completed", limit=10)] == [second.id]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("job-1", [1]),
+        ("JOB-2", [2]),
+        ("job-12", []),
+        ("1280x720", [2]),
+        ("1280\N{MULTIPLICATION SIGN}720", [2]),
+        ("seed 77", [2]),
+        ("77", [2]),
+        ("seed 7", []),
+        ("7", [1, 2]),
+        ("seed", []),
+        ("size", []),
+        ("sora-2/pro", [1, 2]),
+    ],
+)
+def test_a_search_finds_what_a_row_shows_of_a_job(desk, text, found):
+    desk.journal.claim(made_request(take=5, size="720x1280"))
+    desk.journal.claim(made_request(take=77, size="1280x720"))
+    assert [job.id for job in desk.history.search(text, limit=10)] == found[::-1]
+
+
+def test_jobs_are_listed_by_state_and_by_model_and_both_go_with_a_search(desk):
+    first, second = desk.accepted(take=1), desk.bought(take=2)
+    other = desk.journal.claim(made_request(take=3, model=replace(SORA_2_PRO, model_id="someone/model")))
+
+    def ids(text="", **choice):
+        return [job.id for job in desk.history.search(text, limit=10, **choice)]
+
+    assert ids(states=[JobState.SUBMITTED]) == [first.id]
+    assert ids(states=[JobState.SUBMITTED, JobState.COMPLETED]) == [second.id, first.id]
+    assert ids(model_id="someone/model") == [other.id]
+    assert ids(model_id="someone", states=[]) == []
+    assert ids("seed 2", states=[JobState.COMPLETED], model_id=SORA_2_PRO.model_id) == [second.id]
+    assert ids("seed 2", states=[JobState.SUBMITTED]) == []
+    assert desk.history.models() == [SORA_2_PRO.model_id, "someone/model"]
 
 
 def test_pages_follow_each_other_without_a_gap_though_jobs_are_added(desk):

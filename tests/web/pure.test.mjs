@@ -9,7 +9,7 @@ import { ago, chip, facts, fileOf, merged, remark, spending } from "../../web/li
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, UNREACHABLE, sentence } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
-import { States, isOlder, nodeAt } from "../../web/lib/states.js";
+import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
 
 const state = (changes = {}) => ({
   node: "5", prompt_id: "p1", workflow_id: "w", run: 1000, step: 1, at: 1, phase: "working", clips: [], message: "", ...changes,
@@ -18,7 +18,7 @@ const state = (changes = {}) => ({
 const job = (changes = {}) => ({
   id: 7, name: "job-7", state: "downloaded", prompt: "A fox runs.", inputs: ["1280x720", "4 s"], seed: "0", request_id: "r1",
   created_at: 0, expected_usd: 1.2, cost_usd: 1.2, charge: "RunComfy charged $1.20 for it.", is_released: false, reason: "",
-  has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", ...changes,
+  has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", answer: "", ...changes,
 });
 
 test("every module but the entry file can be imported without a page, because it does nothing on import", async () => {
@@ -74,6 +74,35 @@ test("states come oldest first, so that the newer of two uses of a subgraph is s
   states.take(state({ node: "5:3", run: 1000 }));
   assert.deepEqual(states.of("w").map((one) => one.node), ["5:3", "6:3"]);
   assert.equal(isOlder(state({ run: 1, step: 9 }), state({ run: 2, step: 1 })), true);
+});
+
+test("a run that did not go well shows its message and then the clips that arrived, and names the clip that failed", () => {
+  const clips = [["finished", "r1"], ["queued", "r2"], ["finished", "r3"]].map(([kind, id]) => ({ kind, text: "", fraction: 1, request_id: id }));
+  const failed = state({ phase: "failed", clips, message: "Clip 2 of 3: refused. The request id is r2." });
+  assert.deepEqual(pagesOf(failed).map((clip) => clip?.request_id ?? null), [null, "r1", "r3"]);
+  assert.equal(clipMeant(failed).request_id, "r2");
+  assert.equal(clipMeant(state({ clips })).request_id, "r1");
+  assert.equal(clipMeant(state()), undefined);
+  assert.deepEqual(pagesOf(state({ clips })), [null]);
+  assert.equal(pagesOf(state({ phase: "done", clips })).length, 3);
+});
+
+test("after a restart of ComfyUI a run it does not know is over, and the request goes on; what is known or began later stays", () => {
+  const states = new States();
+  const clip = (id) => ({ kind: "queued", text: "Queued", fraction: 0, request_id: id });
+  states.take(state({ node: "1", clips: [clip("r1")] }));
+  states.take(state({ node: "2", clips: [clip(null)] }));
+  states.take(state({ node: "3", clips: [clip("r3")] }));
+  states.take(state({ node: "4", phase: "done", clips: [clip("r4")] }));
+  const before = states.working();
+  states.take(state({ node: "2", run: 2000, prompt_id: "p2" }));
+  states.endLost(before, [state({ node: "3" }), null]);
+  const [one, three, four, two] = states.of("w").sort((a, b) => a.run - b.run);
+  assert.deepEqual([one, two, three, four].map((each) => each.phase), ["stopped", "working", "working", "done"]);
+  assert.match(one.message, /^ComfyUI was restarted\. The request goes on at RunComfy: .* at no new charge\.$/);
+  assert.equal(one.clips[0].request_id, "r1");
+  states.endLost([two], []);
+  assert.match(states.of("w").at(-1).message, /already accepted is not bought a second time\.$/);
 });
 
 test("a node is found through the subgraphs it is in, and a node that is gone is nobody", () => {
@@ -133,6 +162,7 @@ test("what is being done comes before what went wrong, and that before what is k
   assert.equal(remark(job({ activity: "Downloading", trouble: "It broke." })).text, "Downloading");
   assert.equal(remark(job({ trouble: "It broke.", state: "failed", reason: "No." })).text, "It broke.");
   assert.match(remark(job({ state: "failed", reason: "Blocked." })).text, /^Blocked\. RunComfy charged/);
+  assert.match(remark(job({ state: "failed", answer: "It still failed.", reason: "Blocked." })).text, /^It still failed\. Blocked\. RunComfy/);
   assert.match(remark(job({ state: "uncertain", reason: "It broke off." })).text, /adopt its request id/);
   assert.match(remark(job({ state: "uncertain", is_released: true })).text, /^Released: /);
 });

@@ -1,15 +1,14 @@
 // @ts-check
 /** What a node shows of its run: a clip, a state in words, the request id. Its size does not depend on what it shows. */
 
-import { copyButton, h, setText } from "./dom.js";
+import { copyButton, h, keepKeys, setText } from "./dom.js";
 import { fileOf } from "./rows.js";
+import { clipMeant, isRehearsal, pagesOf } from "./states.js";
 
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
 
 const IDLE = "Your clip will play here. Earlier clips are in the Sora 2 Pro tab of the sidebar.";
-const REHEARSAL = "rehearsal-";
-const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
 
 export class Card {
   /** @param {import("./server.js").Server} server @param {any} api */
@@ -42,10 +41,7 @@ export class Card {
       h("div.s2p-foot.s2p-ids", {}, this._id, this._copy),
     );
     this._copy.hidden = true;
-    // ComfyUI deletes the selected node on Delete, and moves it with the arrows, wherever the focus is.
-    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (KEPT_KEYS.has(event.key) && !event.ctrlKey && !event.metaKey) event.stopPropagation();
-    });
+    keepKeys(this.element);
   }
 
   /** @param {State} state */
@@ -65,24 +61,26 @@ export class Card {
 
   _draw() {
     const state = /** @type {State} */ (this._state);
-    const clips = state.clips;
-    this._index = Math.min(this._index, Math.max(0, clips.length - 1));
-    const clip = clips[this._index];
-    this.element.dataset.phase = state.phase;
+    const pages = pagesOf(state);
+    this._index = Math.min(this._index, Math.max(0, pages.length - 1));
+    const clip = pages[this._index] ?? null;
     const isEnded = state.phase === "failed" || state.phase === "stopped";
-    const isShown = state.phase === "done" && clip !== undefined;
-    if (isEnded) {
+    this.element.dataset.phase = state.phase;
+    if (clip) {
+      setText(this._line, clip.text);
+    } else if (isEnded) {
       this._say(state.message || "Stopped.", state.phase === "failed");
       setText(this._line, state.phase === "failed" ? "Failed" : "Stopped");
     } else {
-      setText(this._line, isShown ? (clip?.text ?? "") : "");
-      if (!isShown) this._say(texts(clips) || IDLE, false);
+      this._say(texts(state.clips) || IDLE, false);
+      setText(this._line, "");
     }
     this._line.title = this._line.textContent;
-    this._bar.value = state.phase === "done" ? 1 : average(clips);
-    this._showId(clip);
-    this._showPager(isShown ? clips.length : 0);
-    if (isShown) this._play(clip);
+    // A bar that stood where it broke off would look as if it went on.
+    this._bar.value = isEnded ? 0 : state.phase === "done" ? 1 : average(state.clips);
+    this._showId(clip ?? clipMeant(state));
+    this._showPager(pages.length);
+    if (clip) this._play(clip);
   }
 
   /** @param {string} text @param {boolean} isAlert */
@@ -109,7 +107,8 @@ export class Card {
     this._pager.hidden = count < 2;
     if (count < 2) return;
     const step = (/** @type {number} */ by) => () => {
-      this._index = (this._index + by + count) % count;
+      const pages = pagesOf(/** @type {State} */ (this._state)).length;
+      this._index = (this._index + by + pages) % pages;
       this._draw();
     };
     const arrow = (/** @type {string} */ icon, /** @type {string} */ label, /** @type {number} */ by) =>
@@ -141,13 +140,13 @@ export class Card {
 
   /** @param {Clip} clip @returns {Promise<{clip: string, poster: string} | null>} */
   async _source(clip) {
-    if (clip.request_id && !clip.request_id.startsWith(REHEARSAL)) {
+    if (clip.request_id && !isRehearsal(clip)) {
       const job = await this._server.get(`/jobs/${clip.request_id}`).catch(() => null);
       const url = (/** @type {string} */ what) => this._server.url(fileOf(job, what));
       // A request id of digits alone could be taken for the number of another job.
       if (job?.request_id === clip.request_id) return job.has_clip ? { clip: url("clip"), poster: url("thumbnail") } : null;
     }
-    const view = (this._views.length ? this._views : await this._history())[this._index];
+    const view = (this._views.length ? this._views : await this._history())[this._state?.clips.indexOf(clip) ?? 0];
     return view ? { clip: this._api.apiURL(`/view?${new URLSearchParams(view)}`), poster: "" } : null;
   }
 
@@ -160,7 +159,7 @@ export class Card {
 
   _showMissing() {
     if (this._video.hidden) return;
-    const text = this._state?.clips[this._index]?.text ?? "";
+    const text = this._state ? pagesOf(this._state)[this._index]?.text ?? "" : "";
     this._say(`The clip cannot be played: its file is missing, or this browser does not support its codec. ${text}`, false);
   }
 }

@@ -7,6 +7,7 @@ import { States, nodeAt } from "./states.js";
 
 const WIDGET = "sora2pro";
 const CARD_HEIGHT = 272;
+const SILENCE_MS = 4000;
 // ComfyUI writes its progress text into a widget of this name, and adds one only where there is none.
 const PROGRESS_TEXT = "$$node-text-preview";
 
@@ -20,13 +21,31 @@ export class Cards {
     /** @type {WeakMap<object, Card>} */
     this._cards = new WeakMap();
     this._isDue = false;
+    this._timer = 0;
+    // The server sends progress only to the page that pressed Run, and its queue's length to all.
+    api.addEventListener("status", () => this._ask());
   }
 
-  /** Ask the server for the states of all nodes: the page is new, or was away. */
+  /** Ask the server for the states of all nodes: the page is new, or was away, and the server may have been restarted. */
   async load() {
-    const document = await this._server.get("/nodes").catch(() => ({ nodes: [] }));
-    for (const state of document.nodes) this._states.take(state);
+    const before = this._states.working();
+    const known = await this._ask();
+    if (known) this._states.endLost(before, known);
     this.refresh();
+  }
+
+  /** @returns {Promise<any[] | null>} What the server knows; null if it did not answer. */
+  async _ask() {
+    const document = await this._server.get("/nodes").catch(() => null);
+    for (const state of document?.nodes ?? []) this.take(state);
+    this._askAfterSilence();
+    return document?.nodes ?? null;
+  }
+
+  /** While a run is under way and nothing is heard of it, this may not be the page that pressed Run. */
+  _askAfterSilence() {
+    clearTimeout(this._timer);
+    if (this._states.working().length) this._timer = window.setTimeout(() => this._ask(), SILENCE_MS);
   }
 
   /**
@@ -36,6 +55,7 @@ export class Cards {
   take(state) {
     const isNews = this._states.take(state);
     if (isNews) this.refresh();
+    if (isNews) this._askAfterSilence();
     return isNews;
   }
 
@@ -59,6 +79,8 @@ export class Cards {
     const widget = node.addDOMWidget(WIDGET, WIDGET, card.element, {
       serialize: false,
       hideOnZoom: false,
+      // The properties panel would list it without a name, and give it the panel's own width for good.
+      hideInPanel: true,
       getMinHeight: () => CARD_HEIGHT,
       getValue: () => "",
       setValue: () => {},
@@ -80,7 +102,7 @@ function takeOverPreviews(node, card) {
   // Nodes 2.0 looks at this, LiteGraph makes its preview while it draws the background.
   node.hideOutputImages = true;
   node.onDrawBackground = () => {};
-  addHiddenWidget(node, PROGRESS_TEXT);
+  hideProgressText(node);
   const onExecuted = node.onExecuted;
   node.onExecuted = function (/** @type {any} */ output) {
     const { images, animated, ...rest } = output ?? {};
@@ -92,4 +114,10 @@ function takeOverPreviews(node, card) {
     }
     return onExecuted?.call(this, rest);
   };
+}
+
+/** @param {any} node */
+function hideProgressText(node) {
+  // The front end removes the widget at the end of a run; without another one it would show its own in the next run.
+  addHiddenWidget(node, PROGRESS_TEXT).onRemove = () => queueMicrotask(() => hideProgressText(node));
 }

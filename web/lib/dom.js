@@ -90,3 +90,17 @@ export function confirmButton(label, question, act) {
   button.addEventListener("blur", disarm);
   return button;
 }
+
+const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
+
+/**
+ * Keep keys that are pressed in an element from the canvas: ComfyUI deletes the selected node on Delete, and moves it with the
+ * arrows, wherever the focus is.
+ *
+ * @param {HTMLElement} element
+ */
+export function keepKeys(element) {
+  element.addEventListener("keydown", (event) => {
+    if (KEPT_KEYS.has(event.key) && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+}

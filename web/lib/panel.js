@@ -1,7 +1,7 @@
 // @ts-check
 /** The jobs panel: every job of the journal, what was spent, and what can be done. It cannot spend. */
 
-import { h, setText } from "./dom.js";
+import { h, keepKeys, setText } from "./dom.js";
 import { rowElement } from "./row.js";
 import { merged, spending } from "./rows.js";
 import { addStatusNode } from "./canvas.js";
@@ -57,6 +57,7 @@ export class JobsPanel {
       this._list, this._empty, this._more,
     );
     this._cap.hidden = true;
+    keepKeys(this.element);
   }
 
   open() {
@@ -198,12 +199,15 @@ export class JobsPanel {
       const body = requestId === undefined ? {} : { request_id: requestId };
       const answer = await this._server.change("POST", `/jobs/${job.id}/${action}`, body);
       this._jobs = this._jobs.map((one) => (one.id === job.id ? answer.job : one));
+      // What was typed has been used: its row may be drawn anew.
+      this._rows.get(job.id)?.element.querySelector("input:focus")?.blur();
       this._draw();
       if (answer.report) this._toast("info", answer.report);
     } catch (error) {
       this._toast("error", /** @type {Error} */ (error).message);
     }
-    this._again(POLL_MS / 8);
+    // The answer above is not in the list that the tag is of.
+    this._again(POLL_MS / 8, true);
   }
 
   /** @param {Job} job */

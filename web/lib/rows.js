@@ -24,6 +24,7 @@ import { usd } from "./money.js";
  * @property {string[]} actions
  * @property {string} activity
  * @property {string} trouble
+ * @property {string} answer What RunComfy said when it was asked again, where that is nothing new.
  */
 
 /** @typedef {{today_usd: number, all_time_usd: number, job_count: number, max_usd_per_day: number | null}} Totals */
@@ -90,7 +91,9 @@ export function remark(job) {
       tone: "warn",
     };
   }
-  if (["failed", "rejected", "cancelled"].includes(job.state)) return { text: `${job.reason} ${job.charge}`.trim(), tone: "quiet" };
+  if (["failed", "rejected", "cancelled"].includes(job.state)) {
+    return { text: [job.answer, job.reason, job.charge].filter(Boolean).join(" "), tone: "quiet" };
+  }
   return null;
 }
 

@@ -37,6 +37,27 @@ export function isOlder(a, b) {
   return a.run !== b.run ? a.run < b.run : a.step < b.step;
 }
 
+/**
+ * What a card shows one by one: the clips of a run, after its message (null) where it has not gone well.
+ *
+ * @param {State} state
+ * @returns {(Clip | null)[]}
+ */
+export function pagesOf(state) {
+  if (state.phase === "done") return state.clips;
+  return state.phase === "working" ? [null] : [null, ...state.clips.filter((clip) => clip.kind === "finished")];
+}
+
+/**
+ * The clip that the message of a run is about: a sentence about one of several names its request.
+ *
+ * @param {State} state
+ * @returns {Clip | undefined}
+ */
+export function clipMeant(state) {
+  return state.clips.find((clip) => clip.request_id && state.message.includes(clip.request_id)) ?? state.clips[0];
+}
+
 export class States {
   constructor() {
     /** @type {Map<string, Map<string, State>>} */
@@ -58,6 +79,26 @@ export class States {
     return true;
   }
 
+  /** @returns {State[]} Those of runs that are under way, in any workflow. */
+  working() {
+    return [...this._byWorkflow.values()].flatMap((nodes) => [...nodes.values()]).filter((state) => state.phase === "working");
+  }
+
+  /**
+   * End the runs that the server does not know any more, because it was restarted.
+   *
+   * @param {State[]} before What was under way when the server was asked: what began later is not in its answer.
+   * @param {any[]} known The states in its answer.
+   */
+  endLost(before, known) {
+    const isKnown = new Set(known.filter(isState).map(keyOf));
+    for (const state of before) {
+      const nodes = this._byWorkflow.get(/** @type {string} */ (state.workflow_id));
+      if (nodes?.get(state.node) !== state || isKnown.has(keyOf(state))) continue;
+      nodes.set(state.node, { ...state, phase: "stopped", message: lostSentence(state) });
+    }
+  }
+
   /**
    * @param {string} workflowId
    * @returns {State[]} Oldest first.
@@ -65,6 +106,24 @@ export class States {
   of(workflowId) {
     return [...(this._byWorkflow.get(workflowId)?.values() ?? [])].sort((a, b) => (isOlder(a, b) ? -1 : 1));
   }
+}
+
+/** @param {State} state */
+function keyOf(state) {
+  return JSON.stringify([state.workflow_id, state.node, state.prompt_id]);
+}
+
+/** @param {State} state */
+function lostSentence(state) {
+  if (state.clips.some((clip) => clip.request_id && !isRehearsal(clip))) {
+    return "ComfyUI was restarted. The request goes on at RunComfy: run the node again with the same inputs to collect the clip at no new charge.";
+  }
+  return "ComfyUI was restarted. Run the node again: what RunComfy has already accepted is not bought a second time.";
+}
+
+/** @param {Clip} clip */
+export function isRehearsal(clip) {
+  return clip.request_id?.startsWith("rehearsal-") ?? false;
 }
 
 /**

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..clip_urls import canonical_base
-from ..jobs import LEAST_USD, Job, Totals
+from ..jobs import LEAST_USD, Job, JobState, Totals
 from ..settings import PRODUCTION_API
 from .database import Database
 from .rows import job_of
 from .spending import ALL_TIME, day_of, spent
 
 SAMPLES = 20
+NAME = re.compile(r"job-(\d{1,15})")
+SEED = re.compile(r"(?:seed )?(\d+)")
+# The inputs' values are searched and not their names, which all jobs of a model share.
+MATCHES = """(:before IS NULL OR id < :before)
+    AND (:states = '' OR instr(:states, ',' || state || ',') > 0)
+    AND (:model = '' OR model_id = :model)
+    AND (:text = '' OR prompt LIKE :pattern ESCAPE '\\' OR request_id LIKE :pattern ESCAPE '\\'
+        OR state LIKE :pattern ESCAPE '\\' OR model_id LIKE :pattern ESCAPE '\\'
+        OR id = CAST(:number AS INTEGER) OR seed = :seed
+        OR CASE WHEN json_valid(inputs)
+            THEN EXISTS (SELECT 1 FROM json_each(inputs) WHERE value LIKE :input ESCAPE '\\') ELSE 0 END)"""
 
 
 class History:
@@ -61,13 +73,50 @@ class History:
                 job_count=count,
             )
 
-    def search(self, text: str, *, limit: int, before_id: int | None = None) -> list[Job]:
-        """Jobs whose prompt, request id or state holds a text, newest first; a page begins below `before_id`."""
+    def models(self) -> list[str]:
+        """The ids of the models that jobs are of, in order."""
+        with self._database.reading() as connection:
+            return [row[0] for row in connection.execute("SELECT DISTINCT model_id FROM jobs ORDER BY model_id")]
+
+    def search(
+        self,
+        text: str,
+        *,
+        limit: int,
+        before_id: int | None = None,
+        states: Collection[JobState] = (),
+        model_id: str = "",
+    ) -> list[Job]:
+        """Jobs, newest first; a page begins below `before_id`.
+
+        Args:
+            text: A part of the prompt, the request id, the model's id, the state or an input such as `1280x720`; or a whole
+                seed or name (`job-7`), as a row of the panel shows it.
+            limit: How many.
+            before_id: Only jobs with a smaller number.
+            states: Only jobs in one of these; empty for all.
+            model_id: Only jobs of this model; empty for all.
+        """
         pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT * FROM jobs WHERE (:before IS NULL OR id < :before) AND (:text = '' OR prompt LIKE :pattern ESCAPE '\\' "
-                "OR request_id LIKE :pattern ESCAPE '\\' OR state LIKE :pattern ESCAPE '\\') ORDER BY id DESC LIMIT :limit",
-                {"before": before_id, "text": text, "pattern": pattern, "limit": limit},
+                f"SELECT * FROM jobs WHERE {MATCHES} ORDER BY id DESC LIMIT :limit",  # noqa: S608 - a constant
+                {
+                    "before": before_id,
+                    "states": f",{','.join(state.value for state in states)}," if states else "",
+                    "model": model_id,
+                    "text": text,
+                    "pattern": pattern,
+                    # A row shows a size with the sign for times.
+                    "input": pattern.replace("\N{MULTIPLICATION SIGN}", "x"),
+                    "number": _number(NAME, text),
+                    "seed": _number(SEED, text),
+                    "limit": limit,
+                },
             )
             return [job_of(row) for row in rows]
+
+
+def _number(form: re.Pattern[str], text: str) -> str | None:
+    named = form.fullmatch(text.strip().lower())
+    return None if named is None else named[1]

@@ -102,3 +102,16 @@ def test_a_journal_that_cannot_be_read_is_told_in_the_words_of_the_node(page, st
     answer = page.get("/jobs")
     assert answer.status_code == 503
     assert "nothing is bought without a record" in answer.json()["error"]
+
+
+def test_asking_again_says_that_nothing_is_new_and_prepares_no_picture(page, emulator):
+    emulator.configure(failure="moderation blocked the picture")
+    with pytest.raises(RunComfyError):
+        buy()
+    (document,) = page.jobs()["jobs"]
+    assert document["answer"] == ""
+    said = page.act(document["id"], "collect").json()["job"]["activity"]
+    assert said in ("", "Asking RunComfy")
+    again = page.wait_for(document["id"], lambda job: job["answer"])
+    assert again["answer"] == "RunComfy was asked again and still says that it failed."
+    assert (again["activity"], again["actions"]) == ("", ["collect", "release"])

@@ -14,6 +14,7 @@ def test_an_empty_journal_is_an_empty_list(page):
     assert page.jobs() == {
         "jobs": [],
         "has_more": False,
+        "models": [],
         "totals": {"today_usd": 0.0, "all_time_usd": 0.0, "job_count": 0, "max_usd_per_day": None},
     }
 
@@ -49,6 +50,18 @@ def test_a_search_finds_by_prompt_by_state_and_by_request_id_and_takes_percent_s
     assert [found["id"] for found in page.jobs(search=job.request_id)["jobs"]] == [job.id]
     assert len(page.jobs(search="prepared")["jobs"]) == 3
     assert page.jobs(search="9_%")["jobs"] == []
+
+
+def test_the_list_is_narrowed_by_state_and_model_and_a_state_that_is_none_is_refused_in_words(page):
+    job = buy()
+    fill(2)
+    assert page.jobs()["models"] == ["m", job.model_id]
+    assert [found["id"] for found in page.jobs(states="downloaded,completed")["jobs"]] == [job.id]
+    assert len(page.jobs(model="m")["jobs"]) == 2
+    assert page.jobs(model="m", states="downloaded")["jobs"] == []
+    refused = page.get("/jobs", params={"states": "saved"})
+    assert refused.status_code == 400
+    assert "'saved' is not a state of a job." in refused.json()["error"]
 
 
 def test_what_has_not_changed_is_not_sent_again_and_a_deleted_clip_is_a_change(page):
