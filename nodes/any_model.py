@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import host
 from .image_to_video import Sora2ProImageToVideo
 from .run.any_model import AnyOrder, generate
-from .run.inputs import MAX_CLIPS, FrameChoice
+from .run.clips import SHORTFALLS
+from .run.inputs import MAX_CLIPS, FrameChoice, IfAClipFails
 from .runcomfy import MODEL_DEFAULT, Wishes, shipped_catalogue
 
 if TYPE_CHECKING:
@@ -200,6 +201,15 @@ class RunComfyImageToVideo:
                         "machine. Nothing is sent, no token is needed.",
                     },
                 ),
+                "if_a_clip_fails": (
+                    [choice.value for choice in IfAClipFails],
+                    {
+                        "default": IfAClipFails.STOP.value,
+                        "advanced": True,
+                        "tooltip": "If some clips of a batch do not arrive: stop, or deliver the others to the graph in their "
+                        "order. Every clip that was bought is kept either way, and another run does not buy it again.",
+                    },
+                ),
             },
         }
 
@@ -215,6 +225,11 @@ class RunComfyImageToVideo:
         A value that the model lacks is refused when the node runs, with those it has, and before any money.
         """
         return True
+
+    @classmethod
+    def IS_CHANGED(cls, if_a_clip_fails: str | None = None, **_inputs: object) -> int:  # noqa: N802 - ComfyUI's name
+        """Another value once clips were missing: ComfyUI then runs the node again instead of repeating what it got."""
+        return 0 if if_a_clip_fails == IfAClipFails.STOP else SHORTFALLS.count
 
     async def generate(  # noqa: PLR0913, PLR0917 - ComfyUI passes every input by its name
         self,
@@ -237,6 +252,7 @@ class RunComfyImageToVideo:
         select_every_nth: int = 1,
         frame_load_cap: int = 0,
         rehearse: bool = False,
+        if_a_clip_fails: str = IfAClipFails.STOP.value,
     ) -> dict[str, Any]:
         """Get the clips; see `INPUT_TYPES` for the arguments and `RETURN_NAMES` for what comes back, each as a list.
 
@@ -264,6 +280,7 @@ class RunComfyImageToVideo:
                 max_clips=max_clips,
                 frames=FrameChoice(decode_frames, select_every_nth, frame_load_cap),
                 rehearse=rehearse,
+                if_a_clip_fails=if_a_clip_fails,
             )
         )
         outputs = ([getattr(clip, name) for clip in clips] for name in self.RETURN_NAMES)

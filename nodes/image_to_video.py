@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import host
 from .errors import InvalidInputError
 from .media import FITS
-from .run.clips import generate
+from .run.clips import SHORTFALLS, generate
 from .run.current import current_model
-from .run.inputs import MAX_CLIPS, FrameChoice, Order
+from .run.inputs import MAX_CLIPS, FrameChoice, IfAClipFails, Order
 from .runcomfy import AUTO_SIZE, MAX_SEED, SORA_2_PRO, Input, Role, Scalar, check_prompt
 
 if TYPE_CHECKING:
@@ -158,6 +158,15 @@ class Sora2ProImageToVideo:
                         "Nothing is sent and no token is needed.",
                     },
                 ),
+                "if_a_clip_fails": (
+                    [choice.value for choice in IfAClipFails],
+                    {
+                        "default": IfAClipFails.STOP.value,
+                        "advanced": True,
+                        "tooltip": "If some clips of a batch do not arrive: stop, or deliver the others to the graph in their "
+                        "order. Every clip that was bought is kept either way, and another run does not buy it again.",
+                    },
+                ),
             },
         }
 
@@ -174,7 +183,12 @@ class Sora2ProImageToVideo:
             return str(error)
         return True
 
-    async def generate(
+    @classmethod
+    def IS_CHANGED(cls, if_a_clip_fails: str | None = None, **_inputs: object) -> int:  # noqa: N802 - ComfyUI's name
+        """Another value once clips were missing: ComfyUI then runs the node again instead of repeating what it got."""
+        return 0 if if_a_clip_fails == IfAClipFails.STOP else SHORTFALLS.count
+
+    async def generate(  # noqa: PLR0913, PLR0917 - ComfyUI passes every input by its name
         self,
         prompt: str = "",
         size: Scalar = DEFAULTS["size"],
@@ -188,6 +202,7 @@ class Sora2ProImageToVideo:
         select_every_nth: int = 1,
         frame_load_cap: int = 0,
         rehearse: bool = False,
+        if_a_clip_fails: str = IfAClipFails.STOP.value,
     ) -> dict[str, Any]:
         """Get the clips; see `INPUT_TYPES` for the arguments and `RETURN_NAMES` for what comes back, each as a list.
 
@@ -205,6 +220,7 @@ class Sora2ProImageToVideo:
                 max_clips=max_clips,
                 frames=FrameChoice(decode_frames, select_every_nth, frame_load_cap),
                 rehearse=rehearse,
+                if_a_clip_fails=if_a_clip_fails,
             )
         )
         outputs = ([getattr(clip, name) for clip in clips] for name in self.RETURN_NAMES)

@@ -27,7 +27,7 @@ from ..runcomfy import (
 from .clips import Clip, bought, rehearsed, results
 from .current import current_engine
 from .display import endings_shown
-from .inputs import MAX_CLIPS, FrameChoice, check_counts, check_folder, expected_bytes
+from .inputs import MAX_CLIPS, FrameChoice, IfAClipFails, check_counts, check_folder, expected_bytes
 from .pictures import encoded, size_within
 from .rehearsals import Scene, stand_in
 from .threads import Task, attend
@@ -52,6 +52,7 @@ class AnyOrder:
     max_clips: int
     frames: FrameChoice
     rehearse: bool
+    if_a_clip_fails: str
 
     @property
     def model_id(self) -> str:
@@ -99,8 +100,10 @@ async def generate(order: AnyOrder) -> list[Clip]:
     """
     with endings_shown():
         engine = current_engine()
+        if_a_clip_fails = IfAClipFails.parse(order.if_a_clip_fails)
         (plan,) = results(await attend([lambda run: planned(engine, order, run)]))
-        return results(await attend([_task(engine, plan, number) for number in range(plan.clip_count)]))
+        works = await attend([_task(engine, plan, number) for number in range(plan.clip_count)])
+        return results(works, if_a_clip_fails)
 
 
 def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import (
     GenerationCancelledError,
     GenerationFailedError,
     InvalidRequestError,
+    JournalUnavailableError,
+    NotFoundError,
     RunComfyError,
     SubmissionUncertainError,
 )
@@ -18,6 +20,25 @@ logger = logging.getLogger("runcomfy.sora2pro.batch")
 
 # What these say of one clip (change the prompt, the seed) would buy every clip of a batch again.
 _ABOUT_ONE_PICTURE = (GenerationFailedError, GenerationCancelledError, InvalidRequestError)
+# A person has to look before the graph goes on: what was accepted and charged is not known, or cannot be recorded.
+_STOPS_ALWAYS = (SubmissionUncertainError, JournalUnavailableError, NotFoundError)
+
+
+def stops_always(errors: Iterable[RunComfyError]) -> bool:
+    """Whether the rest of a batch may not be delivered, whatever the user chose."""
+    return any(isinstance(error, _STOPS_ALWAYS) for error in errors)
+
+
+def missing(errors: Mapping[int, RunComfyError], clip_count: int) -> str:
+    """What to say of a batch that is delivered without some of its clips: which, why, at what charge, and what to do.
+
+    Args:
+        errors: The number of a clip, from 1, and how it failed.
+        clip_count: Clips of the batch.
+    """
+    arrived = [n for n in range(1, clip_count + 1) if n not in errors]
+    delivered = f"{numbered('Clip', arrived)} of {clip_count} {'is' if len(arrived) == 1 else 'are'} delivered"
+    return f"{delivered} without {numbered('clip', list(errors))}. {batch_error(errors, clip_count)}"
 
 
 def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComfyError:

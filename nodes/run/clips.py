@@ -12,10 +12,20 @@ from .. import host
 from ..errors import NOTHING_SENT, RunComfyError, VideoDecodeError
 from ..runcomfy import ClipRequest, Engine, Job, Run, charge_sentence, describe_outcome, with_job
 from ..runcomfy.progress import Decoding, Finished, FromJournal
-from .batch import batch_error
+from .batch import batch_error, missing, stops_always
 from .current import DECODING, current_engine
-from .display import describe, endings_shown
-from .inputs import FrameChoice, Order, check_folder, checked, parse_action, parse_reference, pictures_of, request_for
+from .display import Stage, describe, endings_shown
+from .inputs import (
+    FrameChoice,
+    IfAClipFails,
+    Order,
+    check_folder,
+    checked,
+    parse_action,
+    parse_reference,
+    pictures_of,
+    request_for,
+)
 from .rehearsals import rehearse
 from .threads import Task, Work, attend
 
@@ -32,6 +42,16 @@ GET_AGAIN = (
     "Use the 'video' output, which has the file, or open {path}. If it does not play either, delete it and download it again, "
     "free of charge, with 'collect' in Sora2ProStatus or in the Sora 2 Pro tab."
 )
+
+
+@dataclass(slots=True)
+class Shortfalls:
+    """How many runs of this ComfyUI delivered fewer clips than they were asked for."""
+
+    count: int = 0
+
+
+SHORTFALLS = Shortfalls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +92,10 @@ async def generate(order: Order) -> list[Clip]:
     """
     with endings_shown():
         engine = current_engine()
+        if_a_clip_fails = IfAClipFails.parse(order.if_a_clip_fails)
         checked_order = checked(order, engine.settings)
         works = await attend([_task(engine, checked_order, picture) for picture in pictures_of(checked_order)])
-        return results(works)
+        return results(works, if_a_clip_fails)
 
 
 async def act(action: str, reference: str) -> Answer:
@@ -234,12 +255,25 @@ def _is_readable(path: Path) -> bool:
         return False
 
 
-def results(works: Sequence[Work[Result]]) -> list[Result]:
-    """What all works brought, or the error that stands for those that failed."""
-    errors = {number: work.error for number, work in enumerate(works, start=1) if work.error is not None}
+def results(works: Sequence[Work[Result]], if_a_clip_fails: IfAClipFails = IfAClipFails.STOP) -> list[Result]:
+    """What the works brought: of all of them, or where that is wished of those that went well.
+
+    Raises:
+        BaseException: The error that stands for those that failed.
+    """
+    errors: dict[int, RunComfyError] = {}
+    for number, work in enumerate(works, start=1):
+        if isinstance(work.error, RunComfyError) and len(works) > 1:
+            errors[number] = work.error
+        elif work.error is not None:
+            raise work.error
+    arrived = [work.result for work in works if work.result is not None]
     if not errors:
-        return [work.result for work in works if work.result is not None]
-    for error in errors.values():
-        if len(works) == 1 or not isinstance(error, RunComfyError):
-            raise error
-    raise batch_error({number: e for number, e in errors.items() if isinstance(e, RunComfyError)}, len(works))
+        return arrived
+    if not arrived or if_a_clip_fails is IfAClipFails.STOP or stops_always(errors.values()):
+        raise batch_error(errors, len(works))
+    said = missing(errors, len(works))
+    logger.warning("%s", said)
+    Stage().end("done", said)
+    SHORTFALLS.count += 1
+    return arrived

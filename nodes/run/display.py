@@ -167,6 +167,11 @@ def clip_document(progress: p.Progress, text: str, *, fraction: float) -> Docume
     }
 
 
+def failed_clip_document(error: RunComfyError) -> Document:
+    """A clip of a run that will not arrive any more."""
+    return {"kind": "failed", "text": shown_lines(str(error)), "fraction": 1.0, "request_id": error.request_id}
+
+
 def part_of(clips: Sequence[Document]) -> Document:
     """The state of a run that goes well so far."""
     is_done = all(clip["kind"] == "finished" for clip in clips)
@@ -174,12 +179,12 @@ def part_of(clips: Sequence[Document]) -> Document:
 
 
 def ended_part(before: Document | None, *, phase: str, message: str, request_id: str | None = None) -> Document:
-    """The state of a run that ended without its clips.
+    """The state of a run that ended without all of its clips.
 
     Args:
         before: Its last state; the clips it names are kept, because their request ids are worth having.
-        phase: `failed` or `stopped`.
-        message: The sentence of the error.
+        phase: `failed`, `stopped`, or `done` where the others are delivered.
+        message: What happened to those that are missing.
         request_id: The request the error is about.
     """
     clips = [] if before is None else before["clips"]
@@ -312,7 +317,7 @@ class Stage:
         self._tell(part_of(clips))
 
     def end(self, phase: str, message: str, request_id: str | None = None) -> None:
-        """Show that the run ended without its clips; what ComfyUI's own line says stays."""
+        """Show that the run ended without all of its clips; what ComfyUI's own line says stays."""
         before = STATES.part(self._place, self._workflow_id)
         self._tell(ended_part(before, phase=phase, message=message, request_id=request_id))
 

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,27 @@ class FrameChoice:
     frame_load_cap: int = 0
 
 
+class IfAClipFails(StrEnum):
+    """What a run of several clips does when some of them do not arrive."""
+
+    STOP = "stop"
+    DELIVER = "deliver the others"
+
+    @classmethod
+    def parse(cls, text: str) -> IfAClipFails:
+        """The choice, as the node got it.
+
+        Raises:
+            InvalidInputError: There is no such choice.
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            raise InvalidInputError(
+                f"'if_a_clip_fails' is {text!r}.", remedy=f"Choose '{cls.STOP}' or '{cls.DELIVER}'."
+            ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """The inputs of `Sora2ProImageToVideo`, as the node got them."""
@@ -63,6 +85,7 @@ class Order:
     max_clips: int
     frames: FrameChoice
     rehearse: bool
+    if_a_clip_fails: str
 
 
 def checked(order: Order, settings: Settings) -> Order:

@@ -19,10 +19,20 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from .. import host
-from ..errors import Stopped
+from ..errors import RunComfyError, Stopped
 from ..runcomfy import Run, StopSignal
 from ..runcomfy.progress import Preparing, Progress, Submitting
-from .display import Stage, clip_document, describe, local_fraction, logged, numbered, own_words, summary
+from .display import (
+    Stage,
+    clip_document,
+    describe,
+    failed_clip_document,
+    local_fraction,
+    logged,
+    numbered,
+    own_words,
+    summary,
+)
 
 FIRST_LOOK_S = 0.01
 LOOK_INTERVAL_S = 0.2
@@ -77,8 +87,16 @@ class Work(Generic[Result]):
 
     def own_words(self) -> str:
         """The same without a word of RunComfy's."""
+        if isinstance(self.error, RunComfyError):
+            return "This clip did not arrive; the card says why."
         progress, at = self._latest
         return own_words(progress, time.monotonic() - at)
+
+    def document(self) -> dict[str, Any]:
+        """The clip as the card shows it."""
+        if isinstance(self.error, RunComfyError):
+            return failed_clip_document(self.error)
+        return clip_document(self.state, self.line(), fraction=local_fraction(self.state))
 
     def _work(self) -> None:
         try:
@@ -157,11 +175,9 @@ def _said_once(runs: Sequence[Work[Any]]) -> list[str]:
 
 
 def _show(stage: Stage, runs: Sequence[Work[Any]]) -> None:
-    fractions = [local_fraction(run.state) for run in runs]
-    clips = [
-        clip_document(run.state, run.line(), fraction=fraction) for run, fraction in zip(runs, fractions, strict=True)
-    ]
-    stage.show(summary([run.own_words() for run in runs]), sum(fractions) / len(runs), clips)
+    clips = [run.document() for run in runs]
+    fraction = sum(clip["fraction"] for clip in clips) / len(clips)
+    stage.show(summary([run.own_words() for run in runs]), fraction, clips)
 
 
 class DaemonThreads:

@@ -117,6 +117,7 @@ def test_it_is_rehearsed_at_its_own_size_length_and_rate(rig):
         max_clips=1,
         frames=FrameChoice(),
         rehearse=True,
+        if_a_clip_fails="stop",
     )
     path, _name = rehearse(order, None, rig.settings, Run(StopSignal(), ignore))
     facts = probe(path)

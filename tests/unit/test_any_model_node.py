@@ -31,6 +31,7 @@ CONTRACT = [
     "select_every_nth",
     "frame_load_cap",
     "rehearse",
+    "if_a_clip_fails",
 ]
 
 
