@@ -62,6 +62,7 @@ class RunComfyImageToVideo:
                     list(catalogue.ids) or [DEFAULT_MODEL],
                     {
                         "default": DEFAULT_MODEL,
+                        "sets_price": True,
                         "tooltip": "The model, by RunComfy's id. Another one goes into 'custom_model_id'.",
                     },
                 ),
@@ -80,6 +81,7 @@ class RunComfyImageToVideo:
                         "default": DEFAULT_SECONDS,
                         "min": 0,
                         "max": MAX_SECONDS,
+                        "sets_price": True,
                         "tooltip": "Length of the clip in seconds; 0 is the model's default. Never rounded: a length the model "
                         "lacks is refused with those it has.",
                     },
@@ -88,6 +90,7 @@ class RunComfyImageToVideo:
                     [MODEL_DEFAULT, *catalogue.resolutions()],
                     {
                         "default": MODEL_DEFAULT,
+                        "sets_price": True,
                         "tooltip": "Resolution of the clip. One the model lacks is refused with those it has; some models have "
                         "it in their id.",
                     },
@@ -103,6 +106,7 @@ class RunComfyImageToVideo:
                     [MODEL_DEFAULT, "on", "off"],
                     {
                         "default": MODEL_DEFAULT,
+                        "sets_price": True,
                         "tooltip": "Sound of the clip. With some models it costs more and is on by default.",
                     },
                 ),
@@ -166,6 +170,7 @@ class RunComfyImageToVideo:
                         "default": "",
                         "advanced": True,
                         "placeholder": "maker/model/image-to-video",
+                        "sets_price": True,
                         "tooltip": "Instead of 'model': any other id on RunComfy, exactly as it is written there. Its "
                         "description is read from RunComfy first.",
                     },
@@ -177,6 +182,7 @@ class RunComfyImageToVideo:
                         "default": "",
                         "advanced": True,
                         "placeholder": '{"cfg_scale": 0.7}',
+                        "sets_price": True,
                         "tooltip": "A JSON object of further fields of the model. A field that another input sets already is an "
                         "error.",
                     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ..environment import read_variable
@@ -23,6 +24,7 @@ from ..runcomfy import (
     Action,
     Job,
     JobState,
+    ModelFacts,
     Setting,
     Settings,
     Token,
@@ -113,6 +115,11 @@ def totals_document(totals: Totals, max_usd_per_day: float | None) -> Document:
         "job_count": totals.job_count,
         "max_usd_per_day": max_usd_per_day,
     }
+
+
+def model_document(facts: ModelFacts) -> Document:
+    """What the annotation of a node says of a model, and which widgets it greys."""
+    return asdict(facts)
 
 
 def setting_documents(settings: Settings, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> Document:

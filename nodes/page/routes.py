@@ -25,8 +25,8 @@ from ..packages import packages_named
 from ..run.current import current_engine, current_settings
 from ..run.display import STATES
 from ..run.threads import DaemonThreads
-from ..runcomfy import resolve_state_dir, shown
-from .documents import error_document, json_of, status_of
+from ..runcomfy import facts_of, resolve_state_dir, shipped_catalogue, shown
+from .documents import error_document, json_of, model_document, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -301,6 +301,12 @@ async def _price(request: Request) -> StreamResponse:
     return _json(await _in_thread(lambda: _panel().price(dict(request.query))))
 
 
+async def _models(_request: Request) -> StreamResponse:
+    return _json(
+        await _in_thread(lambda: {"models": list(map(model_document, map(facts_of, shipped_catalogue().models)))})
+    )
+
+
 async def _settings(_request: Request) -> StreamResponse:
     return _json(await _in_thread(lambda: _preferences().all()))
 
@@ -326,6 +332,7 @@ async def _check_token(_request: Request) -> StreamResponse:
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/nodes", _nodes),
     ("GET", "/price", _price),
+    ("GET", "/models", _models),
     ("GET", "/jobs", _jobs),
     ("GET", "/jobs/{name}", _job),
     ("GET", "/jobs/{name}/clip", _clip),

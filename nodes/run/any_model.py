@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError
 from ..packages import packages_named
 from ..runcomfy import (
+    MODEL_DEFAULT,
     CatalogueRequest,
     Engine,
     MediaUse,
@@ -22,6 +23,7 @@ from ..runcomfy import (
     differences,
     picture_limits,
     shipped_catalogue,
+    shown,
     translate,
 )
 from .clips import Clip, bought, rehearsed, results
@@ -89,6 +91,23 @@ class Plan:
         if batch is None or use.address is not None:
             return None
         return batch[number if len(batch) > 1 else 0]
+
+
+def parse_priced(texts: Mapping[str, str]) -> tuple[str, Wishes]:
+    """The model and the wishes that move money, from the inputs of the node as text.
+
+    Raises:
+        InvalidInputError: The length is not a number.
+    """
+    duration = texts.get("duration", "0")
+    if not (duration.isascii() and duration.isdecimal() and len(duration) < 4):  # noqa: PLR2004 - digits
+        raise InvalidInputError(f"'duration' cannot be '{shown(duration)}'.", remedy="Give whole seconds, or 0.")
+    return texts.get("custom_model_id", "").strip() or texts["model"].strip(), Wishes(
+        duration=int(duration),
+        resolution=texts.get("resolution", MODEL_DEFAULT),
+        audio=texts.get("audio", MODEL_DEFAULT),
+        extra_json=texts.get("extra_json", ""),
+    )
 
 
 async def generate(order: AnyOrder) -> list[Clip]:

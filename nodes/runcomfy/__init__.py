@@ -5,6 +5,8 @@ building an `Engine` does.
 """
 
 from . import progress
+from .catalogue.estimate import PriceEstimate
+from .catalogue.facts import ModelFacts, facts_of
 from .catalogue.limits import Limit, broken_limits, picture_limits
 from .catalogue.offer import Offer, differences
 from .catalogue.request import CatalogueRequest
@@ -74,12 +76,14 @@ __all__ = [
     "JobState",
     "Limit",
     "MediaUse",
+    "ModelFacts",
     "ModelSpec",
     "Offer",
     "Outcome",
     "Page",
     "Picture",
     "PictureInput",
+    "PriceEstimate",
     "PriceRange",
     "Purchase",
     "Role",
@@ -103,6 +107,7 @@ __all__ = [
     "describe_inputs",
     "describe_outcome",
     "differences",
+    "facts_of",
     "find_token",
     "forget_token",
     "give_name",

@@ -24,7 +24,9 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .api.client import Client
     from .api.retry import RetryPolicy
+    from .catalogue.estimate import PriceEstimate
     from .catalogue.offer import Offer
+    from .catalogue.wishes import Wishes
     from .progress import StopSignal
 
 RETRY_BASE_S = 1.0
@@ -216,6 +218,14 @@ class Engine:
     def offer_offline(self, model_id: str) -> Offer:
         """The same as far as this machine knows it."""
         return self._offers.find_offline(model_id)
+
+    def estimate(self, model_id: str, wishes: Wishes) -> PriceEstimate:
+        """What a clip of any model is expected to cost, as far as this machine knows; nobody is asked.
+
+        Raises:
+            InvalidInputError: The model cannot fulfil a wish, so that nothing would be bought.
+        """
+        return self._offers.estimate(model_id, wishes, self._history.last_cost_usd)
 
     def check_can_record(self) -> None:
         """Prove before money that a purchase can be recorded; raises `JournalUnavailableError`."""

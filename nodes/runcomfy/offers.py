@@ -17,9 +17,14 @@ from typing import Any
 
 from ..errors import APIConnectionError, ConfigurationError, InvalidInputError, ModelUnavailableError, RunComfyError
 from .api.client import Connect
+from .catalogue.estimate import PriceEstimate
+from .catalogue.facts import priced_wishes
 from .catalogue.offer import Offer, check_model_id
+from .catalogue.request import CatalogueRequest
 from .catalogue.schema import ModelEntry, parse_entry
 from .catalogue.shipped import check_offer, shipped_catalogue, unknown_model
+from .catalogue.translate import translate
+from .catalogue.wishes import Wishes
 from .files import read_text, write_private
 from .foreign_text import shown
 from .progress import StopSignal
@@ -124,6 +129,27 @@ class Offers:
             return Offer(known)
         note = "RunComfy has not been asked about this model yet, so its own limits are not checked."
         return Offer(parse_entry({"model_id": model_id, **UNDESCRIBED}), note=note, is_described=False)
+
+    def estimate(
+        self, model_id: str, wishes: Wishes, last_cost_usd: Callable[[str, str], float | None]
+    ) -> PriceEstimate:
+        """What a clip is expected to cost, as far as this machine knows: what the last one of its kind cost counts most.
+
+        Args:
+            model_id: The model.
+            wishes: Those that move money count.
+            last_cost_usd: What the last clip of a model and kind cost, or None.
+
+        Raises:
+            InvalidInputError: The model cannot fulfil a wish.
+        """
+        entry, catalogue = self.find_offline(model_id).entry, shipped_catalogue()
+        translation = translate(entry, priced_wishes(entry, wishes), catalogue=catalogue, is_strict=False)
+        request = CatalogueRequest(entry, translation, pictures=(), take=0)
+        paid_usd = last_cost_usd(model_id, request.kind)
+        if paid_usd is not None:
+            return PriceEstimate(paid_usd, is_total=True)
+        return PriceEstimate(request.list_usd, is_total=translation.price.is_total)
 
     def _ask(self, model_id: str, stop: StopSignal) -> Offer:
         with self._connect(stop=stop) as client:

@@ -3,6 +3,7 @@
 import pytest
 from contract.routes.page import buy
 from sora2pro.nodes.errors import RunComfyError
+from sora2pro.nodes.runcomfy import shipped_catalogue
 from support.file_permissions import is_its_owners_alone
 
 
@@ -12,6 +13,60 @@ def test_the_price_is_that_of_the_catalogue_and_then_of_the_past(page, emulator)
     emulator.configure(base_price_usd=0.5)
     buy(seconds=4)
     assert page.get("/price?size=auto&seconds=4").json() == {"min_usd": 1.2, "max_usd": 2.0}
+
+
+SEEDANCE = "bytedance/seedance-2.5/image-to-video/1080p"
+KLING = "kling/kling-3.0/standard/image-to-video"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "price"),
+    [
+        ({"model": SEEDANCE, "duration": "5"}, {"min_usd": 4.4, "max_usd": 4.4}),
+        ({"model": SEEDANCE, "duration": "30"}, {"min_usd": 26.4, "max_usd": 26.4}),
+        ({"model": SEEDANCE, "duration": "0"}, {"min_usd": 4.4, "max_usd": 4.4}),
+        ({"model": KLING, "duration": "5"}, {"min_usd": 0.63, "max_usd": None}),
+        ({"model": KLING, "duration": "5", "audio": "off"}, {"min_usd": 0.42, "max_usd": None}),
+        (
+            {"model": KLING, "duration": "5", "extra_json": '{"generate_audio": false}'},
+            {"min_usd": 0.42, "max_usd": None},
+        ),
+        ({"model": KLING, "duration": "5", "custom_model_id": SEEDANCE}, {"min_usd": 4.4, "max_usd": 4.4}),
+        ({"model": KLING, "duration": "5", "custom_model_id": "a/b/c"}, {"min_usd": None, "max_usd": None}),
+        ({"model": "alibaba/happyhorse-1.1/image-to-video", "duration": "5"}, {"min_usd": None, "max_usd": None}),
+    ],
+    ids=str,
+)
+def test_the_price_of_any_model_follows_what_moves_money_and_says_where_it_is_only_a_price_from(
+    page, emulator, wishes, price
+):
+    assert page.get("/price", params=wishes).json() == price
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"duration": "2"},
+        {"duration": "five"},
+        {"duration": "5", "resolution": "720p"},
+        {"duration": "5", "audio": "loud"},
+        {"duration": "5", "extra_json": "{"},
+        {"duration": "5", "custom_model_id": "../account"},
+    ],
+    ids=str,
+)
+def test_what_a_model_would_refuse_has_no_price_but_its_reason(page, wishes):
+    answer = page.get("/price", params={"model": SEEDANCE, **wishes})
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_what_each_shipped_model_can_do_is_told_without_a_token(page, emulator, point_to):
+    point_to(emulator, RUNCOMFY_API_TOKEN=None)
+    models = {one["model_id"]: one for one in page.get("/models").json()["models"]}
+    assert len(models) == len(shipped_catalogue().models)
+    assert models[SEEDANCE]["base_price_usd"] == 0.88
 
 
 def test_a_price_nobody_can_say_is_null_and_nonsense_is_refused(page, emulator):
