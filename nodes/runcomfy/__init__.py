@@ -23,7 +23,7 @@ from .credentials import (
     saved_token_files,
     saved_token_path,
 )
-from .engine import Engine, JobQuery, Page, PriceRange, Surroundings
+from .engine import Engine, PriceRange, Surroundings
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
 from .jobs import (
@@ -33,8 +33,10 @@ from .jobs import (
     ClipRequest,
     GenerationRequest,
     Job,
+    JobQuery,
     JobRef,
     JobState,
+    Page,
     Picture,
     Purchase,
     Totals,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingTokenError, RunComfyError
 from .credentials import Token, account_of
-from .jobs import Action, ClipRequest, Job, JobRef, JobState, Purchase, Totals
+from .jobs import Action, ClipRequest, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
 from .progress import Run, Slots
 from .sentences import Outcome
@@ -56,27 +56,6 @@ class Surroundings:
     download: Mapping[str, Any] = field(default_factory=dict)
     fresh_link_waits_s: Sequence[float] | None = None
     database: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobQuery:
-    """A page of jobs, newest first, below a job's number; see `History.search`."""
-
-    text: str = ""
-    limit: int = 50
-    before_id: int | None = None
-    states: tuple[JobState, ...] = ()
-    model_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Jobs, newest first, whether older ones follow, what was spent in all, and the models of all jobs."""
-
-    jobs: tuple[Job, ...]
-    has_more: bool
-    totals: Totals
-    models: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +168,7 @@ class Engine:
 
     def jobs(self, query: JobQuery) -> Page:
         """A page of jobs, and what was spent in all."""
-        found = self._history.search(
-            query.text,
-            limit=query.limit + 1,
-            before_id=query.before_id,
-            states=query.states,
-            model_id=query.model_id,
-        )
-        models = tuple(self._history.models())
-        return Page(tuple(found[: query.limit]), len(found) > query.limit, self._history.totals(), models)
+        return self._history.page(query)
 
     def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """What one clip is expected to cost, where each input that sets the price has one of some values."""

@@ -402,3 +402,24 @@ class Totals:
     today_usd: float
     all_time_usd: float
     job_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A page of jobs, newest first, below a job's number; see `History.search`."""
+
+    text: str = ""
+    limit: int = 50
+    before_id: int | None = None
+    states: tuple[JobState, ...] = ()
+    model_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs, newest first, whether older ones follow, what was spent in all, and the models of all jobs."""
+
+    jobs: tuple[Job, ...]
+    has_more: bool
+    totals: Totals
+    models: tuple[str, ...]

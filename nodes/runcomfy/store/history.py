@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 
 from ..clip_urls import canonical_base
-from ..jobs import LEAST_USD, Job, JobState, Totals
+from ..jobs import LEAST_USD, Job, JobQuery, JobState, Page, Totals
 from ..settings import PRODUCTION_API
 from .database import Database
 from .rows import job_of
@@ -72,6 +72,17 @@ class History:
                 all_time_usd=spent(connection, ALL_TIME).usd,
                 job_count=count,
             )
+
+    def page(self, query: JobQuery) -> Page:
+        """A page of jobs, and what was spent in all."""
+        found = self.search(
+            query.text,
+            limit=query.limit + 1,
+            before_id=query.before_id,
+            states=query.states,
+            model_id=query.model_id,
+        )
+        return Page(tuple(found[: query.limit]), len(found) > query.limit, self.totals(), tuple(self.models()))
 
     def models(self) -> list[str]:
         """The ids of the models that jobs are of, in order."""
