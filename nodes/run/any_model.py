@@ -202,7 +202,7 @@ def _task(engine: Engine, plan: Plan, number: int) -> Task[Clip]:
 
 def _request(plan: Plan, number: int) -> CatalogueRequest:
     pictures = tuple(_sent(plan, use, number) for use in plan.translation.media)
-    return CatalogueRequest(plan.offer.entry, plan.translation, pictures, take=plan.order.wishes.seed)
+    return CatalogueRequest(plan.offer.entry, plan.translation, pictures, plan.order.wishes.seed, plan.offer.source)
 
 
 def _sent(plan: Plan, use: MediaUse, number: int) -> Picture:

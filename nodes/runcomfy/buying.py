@@ -174,7 +174,10 @@ class Buyer:
             if run.stop.is_set:
                 raise Stopped(f"Stopped. {NOTHING_SENT}")
             job = self._journal.record_submitting(
-                job, expected_usd=expected_usd, max_usd_per_day=self._max_usd_per_day()
+                job,
+                expected_usd=expected_usd,
+                max_usd_per_day=self._max_usd_per_day(),
+                description=request.description,
             )
             run.report(Submitting(expected_usd))
             try:

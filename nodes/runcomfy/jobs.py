@@ -169,6 +169,22 @@ class Picture:
         return cls(value=url, identity=url)
 
 
+class SchemaSource(StrEnum):
+    """Where the description of a model is from: RunComfy now, RunComfy earlier, or this pack."""
+
+    LIVE = "live"
+    KEPT = "kept"
+    SHIPPED = "shipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """By which description of its model a request was made; `schema_hash` is a SHA-256 in hexadecimal digits."""
+
+    schema_hash: str
+    source: SchemaSource
+
+
 class ClipRequest(Protocol):
     """One clip the user asked for, of whatever model: all that the order of spending needs to know of it."""
 
@@ -195,6 +211,10 @@ class ClipRequest(Protocol):
     @property
     def list_usd(self) -> float | None:
         """The highest price known for such a clip, in US dollars; None where none is known."""
+
+    @property
+    def description(self) -> Description | None:
+        """By which description of its model it was made; None for a model that the pack itself describes."""
 
     def expected_usd(self, catalogue_usd: Callable[[str, float], float | None]) -> float | None:
         """What the clip is expected to cost; `catalogue_usd` asks RunComfy for a model and a length in seconds."""
@@ -247,6 +267,11 @@ class GenerationRequest:
     def list_usd(self) -> float:
         """The highest price known for such a clip."""
         return self.model.list_usd(self.inputs)
+
+    @property
+    def description(self) -> None:
+        """None: the pack itself describes the model."""
+        return None
 
     def expected_usd(self, catalogue_usd: Callable[[str, float], float | None]) -> float | None:
         """What the catalogue says of a clip of this length."""
@@ -315,6 +340,8 @@ class Job:
         reason: RunComfy's words, or ours, for the state the job is in.
         api_base: The address of the API at which it was bought; None where the journal was too old to say.
         account: What stands for the account that bought it (see `origin.account_of`), or None.
+        schema_hash: Of the description by which the request was made (see `Description`); None where there was none.
+        schema_source: Where that description was from.
     """
 
     id: int
@@ -344,6 +371,8 @@ class Job:
     reason: str
     api_base: str | None = None
     account: str | None = None
+    schema_hash: str | None = None
+    schema_source: str | None = None
 
     @property
     def name(self) -> str:

@@ -27,6 +27,7 @@ from .catalogue.translate import translate
 from .catalogue.wishes import Wishes
 from .files import read_text, write_private
 from .foreign_text import shown
+from .jobs import SchemaSource
 from .progress import StopSignal
 
 KEPT_KEYS = (
@@ -161,7 +162,7 @@ class Offers:
         except InvalidInputError as refusal:
             return Offer(entry if entry.model_id == model_id else self._last_known(model_id) or entry, refusal=refusal)
         self._keep(model_id, entry, document)
-        return Offer(entry)
+        return Offer(entry, source=SchemaSource.LIVE)
 
     def _known(self, model_id: str, trouble: str) -> Offer:
         """The last description that is at hand.
@@ -169,7 +170,8 @@ class Offers:
         Raises:
             InvalidInputError: There is none.
         """
-        entry = self._last_known(model_id)
+        kept = self._kept(model_id)
+        entry = kept or shipped_catalogue().find(model_id)
         if entry is None:
             raise InvalidInputError(
                 f"This pack does not know the model '{shown(model_id)}', and RunComfy's description of it cannot be read: "
@@ -180,7 +182,9 @@ class Offers:
             raise unknown_model(model_id, shipped_catalogue())
         logger.info("RunComfy's description of %s cannot be read: %s", model_id, trouble)
         return Offer(
-            entry, note="RunComfy's description of the model could not be read, so the last known one was used."
+            entry,
+            note="RunComfy's description of the model could not be read, so the last known one was used.",
+            source=SchemaSource.SHIPPED if kept is None else SchemaSource.KEPT,
         )
 
     def _last_known(self, model_id: str) -> ModelEntry | None:

@@ -231,6 +231,24 @@ def test_a_description_is_asked_for_once(emulator):
     assert len(emulator.seen(Call.CATALOGUE)) == 1
 
 
+def test_the_journal_says_by_which_description_each_clip_was_bought(emulator):
+    def facts_of_the_newest():
+        again()
+        run(seed=len(emulator.ledger) + 1)
+        job = current.current_engine().jobs(JobQuery()).jobs[0]
+        return job.schema_source, job.schema_hash
+
+    shipped = shipped_catalogue().find(PLAIN).schema_hash
+    emulator.inject(Fault(Call.CATALOGUE, "500", times=None))
+    assert facts_of_the_newest() == ("shipped", shipped)
+    emulator.clear_faults()
+    source, live = facts_of_the_newest()
+    assert (source, len(live)) == ("live", 64)
+    emulator.inject(Fault(Call.CATALOGUE, "500", times=None))
+    assert facts_of_the_newest() == ("kept", live)
+    assert emulator.charges == 3
+
+
 @pytest.mark.parametrize("name", ["odd-id", "list-with-items", "float", "length-auto", "resolution-in-capitals"])
 def test_an_id_that_was_typed_is_bought_by_its_live_description(started, name):
     model = SCHEMA_QUIRKS[name]

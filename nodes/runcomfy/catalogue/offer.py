@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
+from ..jobs import SchemaSource
 from ..settings import MAX_MODEL_ID_CHARS
 from .schema import ModelEntry
 
@@ -19,12 +20,14 @@ class Offer:
         note: A sentence for the report where the description is not RunComfy's of now; else empty.
         is_described: Whether anybody has described the model; else it is taken for one like any other.
         refusal: Why nothing new may be bought of it; what was bought before is still served.
+        source: Where the description is from.
     """
 
     entry: ModelEntry
     note: str = ""
     is_described: bool = True
     refusal: InvalidInputError | None = None
+    source: SchemaSource = SchemaSource.SHIPPED
 
 
 def check_model_id(model_id: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..jobs import LEAST_USD, Picture, check_take
+from ..jobs import LEAST_USD, Description, Picture, SchemaSource, check_take
 from ..prompts import canonical_spelling, spellings
 from .identity import fingerprint
 from .roles import Roles, find_roles
@@ -26,12 +26,14 @@ class CatalogueRequest:
         translation: The request without its pictures.
         pictures: One for each of `translation.media`, in that order.
         take: The seed of the node: which clip of equal inputs.
+        source: Where the description is from.
     """
 
     entry: ModelEntry
     translation: Translation
     pictures: tuple[Picture, ...]
     take: int
+    source: SchemaSource = SchemaSource.SHIPPED
 
     @property
     def model_id(self) -> str:
@@ -62,6 +64,11 @@ class CatalogueRequest:
         """The estimate, that of the longest clip where the length is open."""
         usd = self.translation.price.usd
         return None if usd is None or usd < LEAST_USD else usd
+
+    @property
+    def description(self) -> Description:
+        """By which description of its model it was made."""
+        return Description(self.entry.schema_hash, self.source)
 
     def expected_usd(self, _catalogue_usd: Callable[[str, float], float | None]) -> float | None:
         """The same: the description has been asked for already."""

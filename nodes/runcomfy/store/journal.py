@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
 from ..clip_urls import canonical_base
-from ..jobs import ELSEWHERE, POSSIBLE, Action, ClipRequest, Job, JobState, is_legal
+from ..jobs import ELSEWHERE, POSSIBLE, Action, ClipRequest, Description, Job, JobState, is_legal
 from ..settings import PRODUCTION_API
 from .database import Database
 from .locks import JobLock
@@ -134,8 +134,21 @@ class Journal:
             }
             return insert(connection, values)
 
-    def record_submitting(self, job: Job, *, expected_usd: float | None, max_usd_per_day: float | None) -> Job:
+    def record_submitting(
+        self,
+        job: Job,
+        *,
+        expected_usd: float | None,
+        max_usd_per_day: float | None,
+        description: Description | None = None,
+    ) -> Job:
         """From here on money may be spent. The spend cap is checked in the same transaction, so no two can pass it together.
+
+        Args:
+            job: Prepared.
+            expected_usd: What it is expected to cost.
+            max_usd_per_day: The spend cap.
+            description: By which the request was made, as a fact to keep.
 
         Raises:
             SpendLimitError: The cap would be passed; the job stays `prepared`.
@@ -154,6 +167,8 @@ class Journal:
                 submitted_at=now,
                 expected_usd=expected_usd,
                 may_be_charged=1,
+                schema_hash=description and description.schema_hash,
+                schema_source=description and description.source.value,
                 **self._origin(connection),
             )
 

@@ -84,6 +84,8 @@ def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
         reason=row["reason"],
         api_base=row["api_base"],
         account=row["account"],
+        schema_hash=row["schema_hash"],
+        schema_source=row["schema_source"],
     )
 
 

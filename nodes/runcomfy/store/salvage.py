@@ -14,7 +14,16 @@ from .schema import INPUTS_FROM_SIZE_AND_SECONDS, statements_of
 
 LEAST_ROW_BYTES = 64
 # Columns that a row of an older journal lacks.
-LATER_COLUMNS = {"api_base": None, "account": None, "inputs": "{}", "kind": "", "is_imported": 0, "list_usd": 0.0}
+LATER_COLUMNS = {
+    "api_base": None,
+    "account": None,
+    "inputs": "{}",
+    "kind": "",
+    "is_imported": 0,
+    "list_usd": 0.0,
+    "schema_hash": None,
+    "schema_source": None,
+}
 
 
 def salvage(damaged: Path, into: sqlite3.Connection) -> int:

@@ -72,6 +72,11 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_kind ON jobs (model_id, kind, id);
     """
     + INPUTS_FROM_SIZE_AND_SECONDS,
+    # By which description of its model a request was made; NULL for older jobs, and for a model that is none of the catalogue.
+    """
+    ALTER TABLE jobs ADD COLUMN schema_hash TEXT;
+    ALTER TABLE jobs ADD COLUMN schema_source TEXT;
+    """,
 )
 VERSION = len(MIGRATIONS)
 
