@@ -9,7 +9,7 @@ import pytest
 from pack import ROOT
 from sora2pro.nodes import NODE_CLASS_MAPPINGS
 from sora2pro.nodes.page.routes import ALLOWED_HOSTS_VARIABLE
-from sora2pro.nodes.runcomfy.credentials import TOKEN_VARIABLES
+from sora2pro.nodes.runcomfy.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLES
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, SETTINGS, STATE_DIR_VARIABLE, Settings
 
@@ -23,6 +23,7 @@ VARIABLE = re.compile(r"RUNCOMFY_[A-Z0-9_]+")
 OUR_VARIABLES = {
     *(setting.variable for setting in SETTINGS if setting.variable),
     *TOKEN_VARIABLES,
+    TOKEN_FILE_VARIABLE,
     STATE_DIR_VARIABLE,
     OUTPUT_DIR_VARIABLE,
     ALLOWED_HOSTS_VARIABLE,
