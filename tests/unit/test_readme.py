@@ -18,7 +18,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 CODE_BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 CODE_SPANS = re.findall(r"`([^`\n]+)`", TEXT)
-PROGRAMS = ("make", "pip", "python", "python3", "bash", "git", "cd", ".venv/bin/python")
+PROGRAMS = ("make", "pip", "python", "python3", "bash", "git", "cd", "curl", ".venv/bin/python")
 VARIABLE = re.compile(r"RUNCOMFY_[A-Z0-9_]+")
 OUR_VARIABLES = {
     *(setting.variable for setting in SETTINGS if setting.variable),
