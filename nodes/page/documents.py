@@ -20,6 +20,7 @@ from ..errors import (
 )
 from ..runcomfy import (
     SETTINGS,
+    TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
     Action,
     Job,
@@ -151,7 +152,9 @@ def token_document(token: Token | None, problem: str, *, saved_path: str, has_sa
         saved_path: Where a token typed into the dialog is kept.
         has_saved: Whether there is one, in use or not.
     """
-    variable = token and next((name for name in TOKEN_VARIABLES if token.source.endswith(f" {name}")), None)
+    variable = token and next(
+        (name for name in (*TOKEN_VARIABLES, TOKEN_FILE_VARIABLE) if token.source.endswith(f" {name}")), None
+    )
     origin = (
         "none" if token is None else "environment" if variable else "saved" if token.source == saved_path else "client"
     )

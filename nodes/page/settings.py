@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import UNCHANGED, ConfigurationError, InvalidInputError
 from ..runcomfy import (
     SETTINGS,
+    TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
     Settings,
     checked_settings,
@@ -129,7 +130,7 @@ class Preferences:
         )
 
     def _refuse_if_from_environment(self) -> None:
-        for variable in TOKEN_VARIABLES:
+        for variable in (*TOKEN_VARIABLES, TOKEN_FILE_VARIABLE):
             if self._environ.get(variable, "").strip():
                 raise ConfigurationError(
                     f"The token is set by the environment variable {variable}.",

@@ -14,6 +14,7 @@ from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
 from .credentials import (
+    TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
     Token,
     find_token,
@@ -65,6 +66,7 @@ __all__ = [
     "REHEARSAL",
     "SETTINGS",
     "SORA_2_PRO",
+    "TOKEN_FILE_VARIABLE",
     "TOKEN_VARIABLES",
     "Action",
     "CatalogueRequest",

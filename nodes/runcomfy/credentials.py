@@ -15,6 +15,7 @@ from ..errors import MissingTokenError
 from .files import read_text, remove_stale, unfinished, write_private
 
 TOKEN_VARIABLES = ("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY")
+TOKEN_FILE_VARIABLE = "RUNCOMFY_API_TOKEN_FILE"  # noqa: S105 - a name
 MAX_TOKEN_CHARS = 8192
 SAVING_AT_MOST_S = 60.0
 SHOWN_CHARS = 4
@@ -35,11 +36,12 @@ class Token:
 
 
 def find_token(environ: Mapping[str, str], state_dir: Path) -> Token:
-    """The first token there is: environment, saved by the settings dialog, RunComfy's own command-line client.
+    """The first token there is: environment, a file it names, saved by the settings dialog, RunComfy's command-line client.
 
     Raises:
-        MissingTokenError: There is none, or the first one found is malformed. The message never repeats it.
-        ConfigurationError: RUNCOMFY_CONFIG_DIR is not an absolute path.
+        MissingTokenError: There is none, or the first one found is malformed, or the file that RUNCOMFY_API_TOKEN_FILE names
+            has none. The message never repeats a token.
+        ConfigurationError: RUNCOMFY_API_TOKEN_FILE or RUNCOMFY_CONFIG_DIR is not an absolute path.
     """
     for source, text in _candidates(environ, state_dir):
         if text.strip():
@@ -106,6 +108,10 @@ def _candidates(environ: Mapping[str, str], state_dir: Path) -> Iterator[tuple[s
     """Each place and what is there. A file is read only when nothing above it holds a token."""
     for name in TOKEN_VARIABLES:
         yield f"the environment variable {name}", environ.get(name, "")
+    if named := read_variable(environ, TOKEN_FILE_VARIABLE):
+        path = parse_folder(named, TOKEN_FILE_VARIABLE)
+        source = f"the file {path} of the environment variable {TOKEN_FILE_VARIABLE}"
+        yield source, parse_token(_read_named(path, source), source)
     saved = saved_token_path(state_dir)
     yield str(saved), _read(saved)
     client = _client_token_path(environ)
@@ -129,6 +135,23 @@ def _client_token_path(environ: Mapping[str, str]) -> Path | None:
         if folder.is_absolute():
             return folder / below / "token.json"
     return None
+
+
+def _read_named(path: Path, source: str) -> str:
+    """The text of a file that the user names. Its rights are not looked at: Docker mounts secrets readable for everyone.
+
+    See https://docs.docker.com/reference/compose-file/services/#secrets: mode 0444 unless it is set.
+
+    Raises:
+        MissingTokenError: It is not there, or cannot be read.
+    """
+    try:
+        if path.is_file():
+            return read_text(path)
+        reason = "is not an ordinary file" if path.exists() else "does not exist"
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingTokenError(f"The RunComfy token cannot be read: {source} cannot be read.") from error
+    raise MissingTokenError(f"The RunComfy token cannot be read: {source} {reason}.")
 
 
 def _read(path: Path) -> str:

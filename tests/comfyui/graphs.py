@@ -6,6 +6,7 @@ from typing import Any
 
 PICTURE = "picture.png"
 GENERATOR = "Sora2ProImageToVideo"
+ANY_MODEL = "RunComfyImageToVideo"
 GENERATE = "generate"  # the id of the generation node in every graph of one clip
 
 Graph = dict[str, dict[str, Any]]

@@ -19,7 +19,7 @@ from comfyui.install import ROOT, ensure_installed
 from comfyui.server import ComfyUI
 from emulator import Emulator
 from emulator.library import rehearsal_render
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,11 @@ PICTURE, SECOND_PICTURE = "example.png", "second.png"
 
 WIDTH, HEIGHT, GAP = 640, 360, 4
 GROUND = (24, 24, 27)
+INK, CAPTION_PIXELS = (228, 228, 231), 26
 QUALITY = 85
+
+
+View = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,25 @@ class Shot:
     Attributes:
         view: the part of the landscape that is loaded: left, top, right, bottom.
         tiles: pictures taken from each node's or clip's files, from first to last.
+        stills: instead of the clips, where a rehearsal does not show the difference: captions, and the parts of the
+            landscape above which they stand.
     """
 
-    view: tuple[int, int, int, int] = (0, 0, 1280, 720)
+    view: View = (0, 0, 1280, 720)
     tiles: int = 1
+    stills: tuple[tuple[str, View], ...] = ()
 
 
 SECOND_VIEW = (320, 180, 1120, 630)  # for examples that take two pictures
+PORTRAIT_VIEW = (400, 100, 760, 640)
 SHOTS = {
+    "Kling 3.0 - image to video": Shot(stills=(("Kling 3.0", (560, 130, 1200, 490)),)),
+    "Kling, Seedance, PixVerse - compare models": Shot(
+        stills=(("Kling 3.0", PORTRAIT_VIEW), ("Seedance 2.5", PORTRAIT_VIEW), ("PixVerse V6", PORTRAIT_VIEW))
+    ),
+    "Wan 3.0 - first and last frame": Shot(
+        stills=(("First frame", (0, 180, 400, 580)), ("Last frame", (880, 240, 1280, 640)))
+    ),
     "batch-of-pictures": Shot(tiles=2),
     "continue-from-last-frame": Shot(view=(640, 160, 1280, 520), tiles=4),
     "image-to-video": Shot(),
@@ -85,7 +100,8 @@ def refresh(example: Example, shot: Shot, comfyui: ComfyUI, described: Mapping[s
     outcome = comfyui.run(with_second_picture(graph))
     if not outcome.succeeded:
         raise SystemExit(f"{example.name} did not run: {outcome.error}")
-    save_thumbnail(pictures_of(outcome, graph, shot.tiles), example.thumbnail_path)
+    pictures = captioned(shot.stills) if shot.stills else pictures_of(outcome, graph, shot.tiles)
+    save_thumbnail(pictures, example.thumbnail_path)
     print(f"{example.name}: {example.thumbnail_path.stat().st_size / 1000:.0f} kB")
 
 
@@ -113,6 +129,22 @@ def pictures_of(outcome: Outcome, graph: Graph, count: int) -> list[Image.Image]
     if clips:
         return [frame for path in clips for frame in spread(frames(path), count)]
     return [Image.open(path) for files in saved for path in spread(files, count)]
+
+
+def captioned(stills: Sequence[tuple[str, View]]) -> list[Image.Image]:
+    """Parts of the landscape, all of one height, each with its caption on a bar below."""
+    font = ImageFont.load_default(CAPTION_PIXELS)
+    height = HEIGHT - 2 * CAPTION_PIXELS
+    pictures = []
+    with Image.open(LANDSCAPE) as landscape:
+        for caption, view in stills:
+            part = fitted(landscape.crop(view), WIDTH, height)
+            picture = Image.new("RGB", (part.width, HEIGHT), GROUND)
+            picture.paste(part, (0, 0))
+            middle = (part.width // 2, height + CAPTION_PIXELS)
+            ImageDraw.Draw(picture).text(middle, caption, INK, font, anchor="mm")
+            pictures.append(picture)
+    return pictures
 
 
 def frames(path: Path) -> list[Image.Image]:

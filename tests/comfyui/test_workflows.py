@@ -10,7 +10,7 @@ import requests
 import torch
 from comfyui import measured
 from comfyui.examples import NAMES, NOTES, RECOVERY, Example, converted
-from comfyui.graphs import GENERATOR, generation, loaded, node
+from comfyui.graphs import ANY_MODEL, GENERATOR, generation, loaded, node
 from emulator import Call, State
 from PIL import Image
 from support.clips import read_frame_number
@@ -27,6 +27,13 @@ def clips(count, width, height, frames=120, sound_s=4):
 
 # The title of each node that leaves files, and what they are: (width, height, frames, seconds of sound).
 SAVED = {
+    "Kling 3.0 - image to video": {"The clip": clips(1, 1896, 1080, frames=72, sound_s=3)},
+    "Kling, Seedance, PixVerse - compare models": {
+        "The clip of Kling 3.0": clips(1, 1896, 1080, frames=96),
+        "The clip of Seedance 2.5": clips(1, 842, 480, frames=96),
+        "The clip of PixVerse V6": clips(1, 632, 360, frames=96),
+    },
+    "Wan 3.0 - first and last frame": {"The clip": clips(1, 842, 480, frames=48, sound_s=2)},
     "batch-of-pictures": {"Both clips, with sound": clips(2, 1280, 720)},
     "continue-from-last-frame": {"The long clip": clips(1, 1280, 720, frames=240, sound_s=8)},
     "image-to-video": {
@@ -43,6 +50,9 @@ SAVED = {
 }
 # With `rehearse` off: how many requests are under way at the same time, one number for each wait.
 BOUGHT = {
+    "Kling 3.0 - image to video": [1],
+    "Kling, Seedance, PixVerse - compare models": [3],
+    "Wan 3.0 - first and last frame": [1],
     "batch-of-pictures": [2],
     "continue-from-last-frame": [1, 1],
     "image-to-video": [1],
@@ -178,11 +188,20 @@ def test_the_template_browser_lists_every_example_once_and_has_its_picture(comfy
 
 
 def test_every_node_that_could_buy_opens_on_rehearse_and_a_note_says_what_a_clip_takes(example):
-    buyers = [body["inputs"] for body in example.queued.values() if body["class_type"] == GENERATOR]
-    assert all(inputs["rehearse"] is True and inputs["seconds"] == 4 for inputs in buyers)
+    buyers = generators(example.queued)
+    assert all(inputs["rehearse"] is True for inputs in buyers)
+    assert all(inputs.get("seconds", inputs.get("duration")) in range(1, 5) for inputs in buyers)
     notes = " ".join(body["widgets_values"][0] for body in example.opened["nodes"] if body["type"] in NOTES)
     for words in ("rehearse", "costs money", "token") if buyers else ("no new charge",):
         assert words in notes
+
+
+def test_an_example_for_any_model_saves_videos_only_and_wants_nothing_that_costs_more():
+    examples = [graph for graph in (Example(name).queued for name in NAMES) if ANY_MODEL in kinds(graph)]
+    assert len(examples) == 3
+    for graph in examples:
+        assert kinds(graph) == {"LoadImage", ANY_MODEL, "SaveVideo"}
+        assert all(inputs["audio"] == "off" for inputs in generators(graph))
 
 
 def test_no_two_nodes_lie_on_each_other(example):
@@ -216,7 +235,11 @@ def for_real(example):
 
 
 def generators(graph):
-    return [body["inputs"] for body in graph.values() if body["class_type"] == GENERATOR]
+    return [body["inputs"] for body in graph.values() if body["class_type"] in (GENERATOR, ANY_MODEL)]
+
+
+def kinds(graph):
+    return {body["class_type"] for body in graph.values()}
 
 
 def run_in_waves(studio, graph, waves):

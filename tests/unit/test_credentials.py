@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pack import ROOT
 from sora2pro.nodes.errors import ConfigurationError, MissingTokenError
 from sora2pro.nodes.runcomfy.credentials import (
     MAX_TOKEN_CHARS,
+    TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
     Token,
     find_token,
@@ -334,3 +336,68 @@ def test_a_saved_token_is_enough_whatever_is_wrong_with_the_file_of_the_client(t
     (tmp_path / "token.json").mkdir()
     save_token(tmp_path, VALUE)
     assert find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path).value == VALUE
+
+
+# --- a token in a file that a variable names, as containers and services hand over secrets
+
+
+@pytest.mark.parametrize("content", [VALUE, f"{VALUE}\n", f'  "{VALUE}"\r\n', f"\ufeffBearer {VALUE}\n\n"], ids=repr)
+@pytest.mark.parametrize("around", ["{}", ' "{}" '])
+def test_a_token_is_read_from_the_file_that_the_variable_names(tmp_path, content, around):
+    path = tmp_path / "secret"
+    path.write_text(content, encoding="utf-8")
+    token = find_token({TOKEN_FILE_VARIABLE: around.format(path)}, tmp_path / "state")
+    assert token.value == VALUE
+    assert (str(path) in token.source, TOKEN_FILE_VARIABLE in token.source) == (True, True)
+
+
+def test_the_file_comes_after_the_variables_with_a_token_and_before_the_saved_one(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text(VALUE, encoding="utf-8")
+    save_token(tmp_path / "state", "the-saved-token")
+    assert find_token({TOKEN_FILE_VARIABLE: str(path)}, tmp_path / "state").value == VALUE
+    for variable in TOKEN_VARIABLES:
+        environ = {variable: "another-token", TOKEN_FILE_VARIABLE: str(tmp_path / "not there")}
+        assert find_token(environ, tmp_path / "state").value == "another-token"
+    assert find_token({TOKEN_FILE_VARIABLE: ' "" '}, tmp_path / "state").value == "the-saved-token"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
+def test_a_pipe_nobody_writes_to_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "secret")
+    with pytest.raises(MissingTokenError, match="not an ordinary file"):
+        find_token({TOKEN_FILE_VARIABLE: str(tmp_path / "secret")}, tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(None, "does not exist", id="missing"),
+        pytest.param("a folder", "not an ordinary file", id="a folder"),
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b" \r\n", "is empty", id="blank"),
+        pytest.param(b"\xff\xfe\x80", "cannot be read", id="not text"),
+        pytest.param(b"line-of-secret\nline-of-secret", "is not valid", id="two lines"),
+    ],
+)
+def test_a_file_without_a_token_is_an_error_and_never_another_token(tmp_path, content, words):
+    """The user would not know which account pays."""
+    path = tmp_path / "place"
+    if content == "a folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    save_token(tmp_path / "state", VALUE)
+    with pytest.raises(MissingTokenError) as raised:
+        find_token({TOKEN_FILE_VARIABLE: str(path)}, tmp_path / "state")
+    said = str(raised.value) + "".join(traceback.format_exception(raised.value))
+    for part in (words, str(path), TOKEN_FILE_VARIABLE):
+        assert part in str(raised.value)
+    assert "line-of-secret" not in said
+
+
+def test_the_file_must_not_depend_on_where_comfyui_is_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text(VALUE, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="RUNCOMFY_API_TOKEN_FILE must be an absolute path"):
+        find_token({TOKEN_FILE_VARIABLE: "secret"}, tmp_path / "state")

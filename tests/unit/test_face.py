@@ -9,6 +9,7 @@ NAMES = [
     "MAX_SEED",
     "REHEARSAL",
     "SORA_2_PRO",
+    "TOKEN_FILE_VARIABLE",
     "TOKEN_VARIABLES",
     "SETTINGS",
     "Setting",

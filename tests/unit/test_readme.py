@@ -9,7 +9,7 @@ import pytest
 from pack import ROOT
 from sora2pro.nodes import NODE_CLASS_MAPPINGS
 from sora2pro.nodes.page.routes import ALLOWED_HOSTS_VARIABLE
-from sora2pro.nodes.runcomfy.credentials import TOKEN_VARIABLES
+from sora2pro.nodes.runcomfy.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLES
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, SETTINGS, STATE_DIR_VARIABLE, Settings
 
@@ -18,11 +18,12 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 CODE_BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 CODE_SPANS = re.findall(r"`([^`\n]+)`", TEXT)
-PROGRAMS = ("make", "pip", "python", "python3", "bash", "git", "cd", ".venv/bin/python")
+PROGRAMS = ("make", "pip", "python", "python3", "bash", "git", "cd", "curl", ".venv/bin/python")
 VARIABLE = re.compile(r"RUNCOMFY_[A-Z0-9_]+")
 OUR_VARIABLES = {
     *(setting.variable for setting in SETTINGS if setting.variable),
     *TOKEN_VARIABLES,
+    TOKEN_FILE_VARIABLE,
     STATE_DIR_VARIABLE,
     OUTPUT_DIR_VARIABLE,
     ALLOWED_HOSTS_VARIABLE,

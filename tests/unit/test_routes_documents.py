@@ -123,6 +123,11 @@ def test_an_error_has_the_sentences_of_the_node_and_a_status_that_is_not_the_api
     [
         ("the environment variable RUNCOMFY_API_TOKEN", "environment", "RUNCOMFY_API_TOKEN"),
         ("the environment variable RUNCOMFY_TOKEN", "environment", "RUNCOMFY_TOKEN"),
+        (
+            "the file /run/x of the environment variable RUNCOMFY_API_TOKEN_FILE",
+            "environment",
+            "RUNCOMFY_API_TOKEN_FILE",
+        ),
         ("/state/token", "saved", None),
         ("/home/me/.config/runcomfy/token.json", "client", None),
     ],

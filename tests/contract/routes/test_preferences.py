@@ -135,6 +135,19 @@ def test_a_token_of_the_environment_is_named_and_cannot_be_replaced_here(page, e
     assert not (state_dir / "token").exists()
 
 
+def test_a_token_of_a_file_that_the_environment_names_cannot_be_replaced_here(
+    page, emulator, point_to, state_dir, tmp_path
+):
+    (tmp_path / "secret").write_text(emulator.token, encoding="utf-8")
+    point_to(emulator, RUNCOMFY_API_TOKEN=None, RUNCOMFY_API_TOKEN_FILE=str(tmp_path / "secret"))
+    token = page.get("/settings").json()["token"]
+    assert (token["origin"], token["variable"]) == ("environment", "RUNCOMFY_API_TOKEN_FILE")
+    assert page.ask("POST", "/token/check").json() == {"balance_usd": 1000.0}
+    answer = page.ask("PUT", "/token", json={"token": "another-token-entirely"})
+    assert (answer.status_code, "RUNCOMFY_API_TOKEN_FILE" in answer.json()["error"]) == (409, True)
+    assert not (state_dir / "token").exists()
+
+
 def test_settings_are_kept_taken_back_and_refused_in_words(page, emulator):
     changed = page.ask("PUT", "/settings", json={"max_usd_per_day": 1, "max_parallel": 2}).json()["settings"]
     assert changed["max_usd_per_day"] == {"value": 1.0, "source": "file", "variable": "RUNCOMFY_MAX_USD_PER_DAY"}
