@@ -27,6 +27,7 @@ No message holds a token, the query of a signed URL, or the raw body of an answe
         ├── SubmissionUncertainError  the request may have been accepted; it is never sent again automatically
         ├── GenerationFailedError
         ├── GenerationCancelledError
+        │   └── CancelledByUserError  from ComfyUI; the node ends as after Stop
         ├── GenerationTimeoutError    our time limit is over; the request continues at RunComfy
         ├── DownloadError             the clip is paid for and ready, but was not downloaded
         └── VideoDecodeError          the clip is on the disk, but cannot be turned into frames
@@ -270,6 +271,10 @@ class GenerationFailedError(RunComfyError):
 
 class GenerationCancelledError(RunComfyError):
     """The request was cancelled at RunComfy."""
+
+
+class CancelledByUserError(GenerationCancelledError):
+    """The user cancelled the request from ComfyUI, while a node was waiting for it or before."""
 
 
 class GenerationTimeoutError(RunComfyError):

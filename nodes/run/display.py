@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .. import host
-from ..errors import RunComfyError, Stopped
+from ..errors import CancelledByUserError, RunComfyError, Stopped
 from ..runcomfy import progress as p
 from ..runcomfy import shown, shown_lines
 
@@ -334,6 +334,9 @@ def endings_shown() -> Iterator[None]:
     """Show on the node how a run ends that does not go well, wherever in it that happens."""
     try:
         yield
+    except CancelledByUserError as error:
+        Stage().end("stopped", str(error), error.request_id)
+        raise host.interruption(str(error)) from None
     except RunComfyError as error:
         Stage().end("failed", str(error), error.request_id)
         raise

@@ -9,6 +9,7 @@ from ..errors import (
     NOTHING_SENT,
     SAFE_TO_RERUN,
     UNCHANGED,
+    CancelledByUserError,
     GenerationCancelledError,
     GenerationFailedError,
     InvalidInputError,
@@ -114,7 +115,8 @@ def failure_of(job: Job) -> RunComfyError:
     """What to tell of a job that ended without a clip."""
     said = f": {job.reason.rstrip('.')}." if job.reason else ", without giving a reason."
     if job.state is JobState.CANCELLED:
-        return GenerationCancelledError(
+        kind = CancelledByUserError if job.cancel_requested else GenerationCancelledError
+        return kind(
             "The request was cancelled at RunComfy" + (said if job.reason else "."),
             money=charge_sentence(job),
             remedy="Run the node again for a new one."
