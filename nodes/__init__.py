@@ -13,7 +13,7 @@ NODE_CLASS_MAPPINGS = {
 
 NODE_DISPLAY_NAME_MAPPINGS = {
     "Sora2ProImageToVideo": "Sora 2 Pro Image to Video (RunComfy)",
-    "Sora2ProStatus": "Sora 2 Pro Status (RunComfy)",
+    "Sora2ProStatus": "RunComfy Request Status",
     "RunComfyImageToVideo": "Image to Video, any model (RunComfy)",
 }
 

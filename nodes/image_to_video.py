@@ -50,7 +50,7 @@ class Sora2ProImageToVideo:
         "The sound of the clip; silence of the same length if it has none.",
         "Frames per second of 'frames'.",
         "The clip as a file, with its sound. Save Video saves it without re-encoding.",
-        "RunComfy's request id. The Sora 2 Pro Status node finds the clip by it at any time.",
+        "RunComfy's request id. The RunComfy Request Status node finds the clip by it at any time.",
     )
     SEARCH_ALIASES: ClassVar = ["sora", "runcomfy", "image to video", "i2v"]
 

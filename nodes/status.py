@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from . import host
 from .run.clips import act
@@ -25,6 +25,7 @@ class Sora2ProStatus:
     RETURN_NAMES = ("status", "frames", "audio", "fps", "video", "request_id", "report")
     OUTPUT_NODE = True
     HAS_INTERMEDIATE_OUTPUT = True
+    SEARCH_ALIASES: ClassVar = ["runcomfy", "collect", "resume", "request id", "status"]
     OUTPUT_TOOLTIPS = (
         "State of the job: prepared, submitting, submitted, completed, downloaded, rejected, failed, cancelled or uncertain.",
         "All frames of the clip: [frames, height, width, 3]. Blocked until the clip is collected.",

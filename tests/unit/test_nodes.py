@@ -5,7 +5,7 @@ import math
 import types
 
 import pytest
-from sora2pro import NODE_CLASS_MAPPINGS
+from sora2pro import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sora2pro.nodes.errors import (
     InsufficientCreditsError,
     InvalidInputError,
@@ -130,6 +130,13 @@ def test_a_request_that_another_job_has_is_not_adopted(journal):
 
 def test_a_state_can_change_at_any_time_so_the_status_node_always_looks_again():
     assert math.isnan(Status.IS_CHANGED(request_id="", action="check"))
+
+
+def test_the_status_node_is_named_for_every_model_and_not_the_first_that_a_search_for_sora_finds():
+    name = NODE_DISPLAY_NAME_MAPPINGS["Sora2ProStatus"]
+    assert name == "RunComfy Request Status"
+    assert not any("sora" in words.lower() for words in (name, *Status.SEARCH_ALIASES))
+    assert NODE_DISPLAY_NAME_MAPPINGS["Sora2ProImageToVideo"].startswith("Sora 2 Pro")
 
 
 class TestBatch:

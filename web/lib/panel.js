@@ -213,7 +213,7 @@ export class JobsPanel {
   /** @param {Job} job */
   _addNode(job) {
     if (!addStatusNode(this._app, job.request_id ?? job.name)) {
-      this._toast("error", "The Sora 2 Pro Status node is not loaded. Restart ComfyUI and reload the page.");
+      this._toast("error", "The RunComfy Request Status node is not loaded. Restart ComfyUI and reload the page.");
     }
   }
 
