@@ -2,6 +2,7 @@
 /** The extension as one value: what ComfyUI calls, and when. */
 
 import { Cards } from "./cards.js";
+import { Models } from "./models.js";
 import { JobsPanel } from "./panel.js";
 import { Prices } from "./prices.js";
 import { keepSeed } from "./seed.js";
@@ -21,6 +22,7 @@ const TAB = "sora2pro.jobs";
 export function extension(app, api) {
   const server = new Server(api);
   const cards = new Cards(app, api, server);
+  const models = new Models(app, server);
   const prices = new Prices(app, server);
 
   return {
@@ -48,9 +50,12 @@ export function extension(app, api) {
     /** @param {any} node */
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
+      if (kind === ANY_MODEL) models.attach(node);
       if ([IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind)) cards.attach(node);
-      if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) keepSeed(node);
-      if (kind === IMAGE_TO_VIDEO) prices.attach(node);
+      if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) {
+        keepSeed(node);
+        prices.attach(node);
+      }
     },
 
     afterConfigureGraph() {
