@@ -33,7 +33,7 @@ export function extension(app, api) {
     commands: [
       {
         id: "Sora2Pro.ShowJobs",
-        label: "Show Sora 2 Pro jobs",
+        label: "Show RunComfy clips",
         icon: "pi pi-video",
         function: () => app.extensionManager.sidebarTab?.toggleSidebarTab?.(TAB),
       },
@@ -71,8 +71,8 @@ function tab(app, api, server) {
   return {
     id: TAB,
     icon: "pi pi-video",
-    title: "Sora 2 Pro",
-    tooltip: "Sora 2 Pro: jobs and spending",
+    title: "RunComfy clips",
+    tooltip: "RunComfy clips: jobs and spending",
     type: "custom",
     /** @param {HTMLElement} element */
     render(element) {
