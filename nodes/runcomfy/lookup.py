@@ -8,7 +8,7 @@ from .api.client import Connect, RequestHandle
 from .jobs import ELSEWHERE, Job, JobRef, JobState
 from .store.journal import Journal
 
-LISTED = "The Sora 2 Pro tab of the sidebar lists all jobs."
+LISTED = "The RunComfy clips tab of the sidebar lists all jobs."
 
 
 class Lookup:

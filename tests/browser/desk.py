@@ -46,7 +46,7 @@ BUILD = """([id, kind, widgets]) => {
   clip.connect(0, show, 0);
   return JSON.parse(JSON.stringify({...window.app.graph.serialize(), id}));
 }"""
-BADGE = """(text) => window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo')
+BADGE = """(text) => window.app.graph.nodes.find((node) => /ImageToVideo$/.test(node.comfyClass))
   .badges.some((badge) => (typeof badge === 'function' ? badge() : badge).text === text)"""
 SOUND = """async (source) => {
   const bytes = await (await fetch(source)).arrayBuffer();

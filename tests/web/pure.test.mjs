@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import { priceLabel } from "../../web/lib/money.js";
+import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, merged, remark, spending } from "../../web/lib/rows.js";
@@ -124,6 +125,9 @@ test("the price says what a run can cost, and when it is unknown", () => {
     [{ min_usd: 1.2, max_usd: 2 }, { maxClips: 1, isRehearsal: false }, "$1.20–$2.00"],
     [price, { maxClips: 1, isRehearsal: true }, "free rehearsal"],
     [null, { maxClips: 1, isRehearsal: false }, "price unknown"],
+    [{ min_usd: 0.42, max_usd: null }, { maxClips: 1, isRehearsal: false }, "from $0.42"],
+    [{ min_usd: 0.42, max_usd: null }, { maxClips: 3, isRehearsal: false }, "from $0.42 per clip, up to 3 clips"],
+    [{ min_usd: 0.42, max_usd: null }, { maxClips: null, isRehearsal: false }, "from $0.42 per clip"],
     [{ min_usd: null, max_usd: null }, { maxClips: 1, isRehearsal: false }, "price unknown"],
   ];
   for (const [given, order, label] of table) assert.equal(priceLabel(given, order), label);
@@ -135,6 +139,62 @@ test("what another node decides is not known beforehand", () => {
   const node = { constructor: { nodeData: { input: { required } } }, widgets, inputs: [{ name: "image" }, { name: "seconds" }], isInputConnected: (index) => index === 1 };
   assert.deepEqual(orderOf(node), { inputs: null, maxClips: 2, isRehearsal: false });
   assert.deepEqual(orderOf({ ...node, isInputConnected: () => false }).inputs, { size: "1280x720", seconds: "8" });
+});
+
+test("inputs that set the price count wherever the node's definition has them", () => {
+  const input = { required: { model: [[], { sets_price: true }] }, optional: { custom_model_id: ["STRING", { sets_price: true }] } };
+  const widgets = [["model", "a/b"], ["custom_model_id", ""], ["max_clips", 1]].map(([name, value]) => ({ name, value }));
+  assert.deepEqual(orderOf({ constructor: { nodeData: { input } }, widgets }).inputs, { model: "a/b", custom_model_id: "" });
+});
+
+const modelFacts = (changes = {}) => ({
+  model_id: "a/b", lengths_s: [5, 10], shortest_s: 5, longest_s: 10, resolutions: ["720p", "1080p"], aspect_ratios: [],
+  sound: "switch", last_picture: "optional", has_seed: false, has_negative_prompt: false, base_price_usd: 0.084,
+  price_unit: "second", is_total: false, unusable: ["aspect_ratio", "negative_prompt"], ...changes,
+});
+
+test("the annotation says what a model is chosen by, and leaves out what is not known", () => {
+  const table = [
+    [{}, "5 or 10 s · 720p, 1080p · sound on or off · last picture · from $0.084 a second"],
+    [{ lengths_s: [6, 8, 10] }, "6, 8 or 10 s · 720p, 1080p · sound on or off · last picture · from $0.084 a second"],
+    [{ lengths_s: [3, 4, 5, 6], shortest_s: 3, longest_s: 6, resolutions: [], sound: "", last_picture: "" }, "3 to 6 s · from $0.084 a second"],
+    [{ lengths_s: [], shortest_s: 4, longest_s: 30, resolutions: ["1080p"], sound: "always", last_picture: "required", has_seed: true, has_negative_prompt: true, base_price_usd: 0.88, is_total: true },
+      "4 to 30 s · 1080p · always with sound · needs a last picture · seed · negative prompt · $0.88 a second"],
+    [{ lengths_s: [5], resolutions: [], aspect_ratios: ["auto", "16:9"], sound: "none", last_picture: "", base_price_usd: 1.2, price_unit: "output" },
+      "5 s · auto, 16:9 · no sound · from $1.20 a clip"],
+    [{ lengths_s: [], shortest_s: null, longest_s: null, base_price_usd: null }, "720p, 1080p · sound on or off · last picture"],
+  ];
+  for (const [changes, text] of table) assert.equal(modelSentence("a/b", modelFacts(changes)), text);
+});
+
+test("of a model that is not shipped the annotation says that it is asked when it runs", () => {
+  assert.equal(modelSentence("x/y", undefined), "x/y: its description is read from RunComfy when it runs.");
+  assert.match(modelSentence(null, undefined), /^Another node chooses the model/);
+});
+
+test("a custom id counts more than the choice, and a link more than both", () => {
+  const node = (custom, linked) => ({
+    widgets: [{ name: "model", value: "a/b" }, { name: "custom_model_id", value: custom }],
+    inputs: [{ name: "model" }], isInputConnected: () => linked,
+  });
+  assert.equal(modelOf(node("", false)), "a/b");
+  assert.equal(modelOf(node(" x/y ", false)), "x/y");
+  assert.equal(modelOf(node("", true)), null);
+});
+
+test("widgets that a model has no use for are greyed and come back, and none is changed in value or taken from its owner", () => {
+  const widget = (name, value, disabled = false) => ({ name, value, disabled, options: {} });
+  const widgets = [widget("aspect_ratio", "model default"), widget("negative_prompt", "rain"), widget("audio", "on"), widget("seed", 0, true)];
+  const greyed = () => widgets.map((one) => one.disabled);
+  grey({ widgets }, ["aspect_ratio", "negative_prompt"]);
+  assert.deepEqual(greyed(), [true, false, false, true], "a wish can be seen and cleared");
+  widgets[1].value = "";
+  grey({ widgets }, ["aspect_ratio", "negative_prompt"]);
+  assert.deepEqual(greyed(), [true, true, false, true]);
+  assert.equal(widgets[0].options.disabled, true);
+  grey({ widgets }, []);
+  assert.deepEqual(greyed(), [false, false, false, true]);
+  assert.deepEqual(widgets.map((one) => one.value), ["model default", "", "on", 0]);
 });
 
 test("the seed of a new node stays as it is, whatever the front end calls the widget that would change it", () => {

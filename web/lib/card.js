@@ -8,7 +8,7 @@ import { clipMeant, isRehearsal, pagesOf } from "./states.js";
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
 
-const IDLE = "Your clip will play here. Earlier clips are in the Sora 2 Pro tab of the sidebar.";
+const IDLE = "Your clip will play here. Earlier clips are in the RunComfy clips tab of the sidebar.";
 
 export class Card {
   /** @param {import("./server.js").Server} server @param {any} api */
@@ -34,7 +34,7 @@ export class Card {
     this._id = h("code.s2p-id", { title: "RunComfy's request id" });
     this._copy = copyButton("request id", () => this._id.textContent ?? "");
     this._pager = h("span.s2p-pager", { hidden: true });
-    this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": "Sora 2 Pro run" },
+    this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": "RunComfy run" },
       h("div.s2p-stage", {}, this._video, this._note),
       this._bar,
       h("div.s2p-foot.s2p-said", {}, this._line, this._pager),

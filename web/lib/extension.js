@@ -2,6 +2,7 @@
 /** The extension as one value: what ComfyUI calls, and when. */
 
 import { Cards } from "./cards.js";
+import { Models } from "./models.js";
 import { Notices } from "./notices.js";
 import { JobsPanel } from "./panel.js";
 import { Prices } from "./prices.js";
@@ -23,6 +24,7 @@ export function extension(app, api) {
   const server = new Server(api);
   const cards = new Cards(app, api, server);
   const notices = new Notices(app);
+  const models = new Models(app, server);
   const prices = new Prices(app, server);
 
   return {
@@ -33,7 +35,7 @@ export function extension(app, api) {
     commands: [
       {
         id: "Sora2Pro.ShowJobs",
-        label: "Show Sora 2 Pro jobs",
+        label: "Show RunComfy clips",
         icon: "pi pi-video",
         function: () => app.extensionManager.sidebarTab?.toggleSidebarTab?.(TAB),
       },
@@ -52,9 +54,12 @@ export function extension(app, api) {
     /** @param {any} node */
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
+      if (kind === ANY_MODEL) models.attach(node);
       if ([IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind)) cards.attach(node);
-      if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) keepSeed(node);
-      if (kind === IMAGE_TO_VIDEO) prices.attach(node);
+      if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) {
+        keepSeed(node);
+        prices.attach(node);
+      }
     },
 
     afterConfigureGraph() {
@@ -70,8 +75,8 @@ function tab(app, api, server) {
   return {
     id: TAB,
     icon: "pi pi-video",
-    title: "Sora 2 Pro",
-    tooltip: "Sora 2 Pro: jobs and spending",
+    title: "RunComfy clips",
+    tooltip: "RunComfy clips: jobs and spending",
     type: "custom",
     /** @param {HTMLElement} element */
     render(element) {

@@ -11,7 +11,7 @@ export function usd(amount) {
 /**
  * @typedef {object} Price
  * @property {number | null} min_usd
- * @property {number | null} max_usd They differ while the size is not known.
+ * @property {number | null} max_usd They differ while the size is not known; null alone for a price "from".
  */
 
 /**
@@ -22,12 +22,13 @@ export function usd(amount) {
  */
 export function priceLabel(price, { maxClips, isRehearsal }) {
   if (isRehearsal) return "free rehearsal";
-  if (!price || price.min_usd === null || price.max_usd === null) return UNKNOWN;
-  const each = span(price.min_usd, price.max_usd);
+  if (!price || price.min_usd === null) return UNKNOWN;
+  const each = price.max_usd === null ? `from ${usd(price.min_usd)}` : span(price.min_usd, price.max_usd);
   // A larger batch than `max_clips` is refused, so with one clip the price of a clip is that of the run.
   if (maxClips === 1) return each;
   if (maxClips === null) return `${each} per clip`;
-  return `${each} per clip, up to ${usd(price.max_usd * maxClips)}`;
+  const most = price.max_usd === null ? `${maxClips} clips` : usd(price.max_usd * maxClips);
+  return `${each} per clip, up to ${most}`;
 }
 
 /** @param {number} min @param {number} max */

@@ -52,7 +52,7 @@ export class JobsPanel {
     this._empty = h("div.s2p-empty", { hidden: true });
     this._more = h("button.s2p-button.s2p-more", { type: "button", hidden: true, onclick: () => this._loadMore() }, "Show older jobs");
     this.element = h("div.s2p-panel", {},
-      h("header.s2p-header", {}, h("h2", {}, "Sora 2 Pro"), this._totals, this._cap, this._search),
+      h("header.s2p-header", {}, h("h2", {}, "RunComfy clips"), this._totals, this._cap, this._search),
       this._notice,
       this._list, this._empty, this._more,
     );
@@ -219,7 +219,7 @@ export class JobsPanel {
 
   /** @param {"info" | "error"} severity @param {string} detail */
   _toast(severity, detail) {
-    this._app.extensionManager.toast.add({ severity, summary: "Sora 2 Pro", detail, life: severity === "error" ? 15_000 : 6000 });
+    this._app.extensionManager.toast.add({ severity, summary: "RunComfy clips", detail, life: severity === "error" ? 15_000 : 6000 });
   }
 
   /** @param {string} text */

@@ -3,6 +3,7 @@
 
 import { addHiddenWidget } from "./hidden.js";
 import { priceLabel } from "./money.js";
+import { after, isLinked, valueOf } from "./widgets.js";
 
 const FRESH_MS = 60_000;
 const UNKNOWN_FRESH_MS = 15_000;
@@ -51,7 +52,7 @@ export class Prices {
     // The badge is drawn many times a second; one question is enough.
     this._known.set(path, { price: before, until: Date.now() + FRESH_MS });
     const price = await this._server.get(path).catch(() => null);
-    const isKnown = price !== null && price.max_usd !== null;
+    const isKnown = price !== null && price.min_usd !== null;
     this._known.set(path, { price, until: Date.now() + (isKnown ? FRESH_MS : UNKNOWN_FRESH_MS) });
     this._redraw();
     // Nobody else would ask again for a badge that is not redrawn by itself.
@@ -66,16 +67,6 @@ export class Prices {
     }
     this._app.graph?.setDirtyCanvas?.(true, true);
   }
-}
-
-/** @param {any} widget @param {() => void} act */
-function after(widget, act) {
-  const callback = widget.callback;
-  widget.callback = function (/** @type {any[]} */ ...values) {
-    const result = callback?.apply(this, values);
-    act();
-    return result;
-  };
 }
 
 /**
@@ -98,8 +89,9 @@ function redraw(node) {
  * @returns {string[]}
  */
 function pricedInputs(node) {
-  const required = node.constructor?.nodeData?.input?.required ?? {};
-  return Object.keys(required).filter((name) => required[name][1]?.sets_price);
+  const input = node.constructor?.nodeData?.input;
+  const all = { ...input?.required, ...input?.optional };
+  return Object.keys(all).filter((name) => all[name][1]?.sets_price);
 }
 
 /**
@@ -108,12 +100,7 @@ function pricedInputs(node) {
  * @param {any} node
  */
 export function orderOf(node) {
-  const isLinked = (/** @type {string} */ name) => {
-    const index = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
-    return index >= 0 && node.isInputConnected(index);
-  };
-  const value = (/** @type {string} */ name) =>
-    isLinked(name) ? null : (node.widgets?.find((/** @type {any} */ w) => w.name === name)?.value ?? null);
+  const value = (/** @type {string} */ name) => (isLinked(node, name) ? null : valueOf(node, name));
   const maxClips = Number(value("max_clips"));
   const inputs = pricedInputs(node).map((name) => [name, value(name)]);
   return {

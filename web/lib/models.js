@@ -1,0 +1,155 @@
+// @ts-check
+/** What the chosen model can do, in a line on the node, and the widgets it has no use for in grey. */
+
+import { h, setText } from "./dom.js";
+import { after, isLinked, valueOf } from "./widgets.js";
+
+const WIDGET = "sora2pro.model";
+const HEIGHT = 56;
+const DECISIVE = ["model", "custom_model_id"];
+const ELSEWHERE = "Another node chooses the model: its description is read when it runs.";
+const NEUTRAL = new Set(["", "model default", 0, null, undefined]);
+/** @type {Record<string, string>} */
+const SOUND = { switch: "sound on or off", always: "always with sound", none: "no sound" };
+/** @type {Record<string, string>} */
+const LAST_PICTURE = { required: "needs a last picture", optional: "last picture" };
+/** Widgets that are grey because of a model; others may be grey for reasons of their own. */
+const greyed = new WeakSet();
+
+/**
+ * @typedef {object} Facts A row of `GET /models`.
+ * @property {string} model_id
+ * @property {number[]} lengths_s
+ * @property {number | null} shortest_s
+ * @property {number | null} longest_s
+ * @property {string[]} resolutions
+ * @property {string[]} aspect_ratios
+ * @property {string} sound
+ * @property {string} last_picture
+ * @property {boolean} has_seed
+ * @property {boolean} has_negative_prompt
+ * @property {number | null} base_price_usd
+ * @property {string} price_unit
+ * @property {boolean} is_total
+ * @property {string[]} unusable
+ */
+
+export class Models {
+  /** @param {any} app @param {import("./server.js").Server} server */
+  constructor(app, server) {
+    this._app = app;
+    this._server = server;
+    /** @type {Promise<Map<string, Facts>> | null} */
+    this._known = null;
+  }
+
+  /** @param {any} node A node with a choice of models. */
+  attach(node) {
+    const line = h("p.s2p-model", { "aria-live": "polite" });
+    // Its place is behind all widgets that are saved: ComfyUI finds their values by their places.
+    const widget = node.addDOMWidget(WIDGET, WIDGET, line, {
+      serialize: false,
+      hideOnZoom: false,
+      hideInPanel: true,
+      getMinHeight: () => HEIGHT,
+      getMaxHeight: () => HEIGHT,
+      getValue: () => "",
+      setValue: () => {},
+    });
+    widget.serialize = false;
+    widget.label = "";
+    const show = () => this._show(node, line);
+    for (const one of node.widgets) if (one !== widget) after(one, show);
+    for (const name of ["onConfigure", "onConnectionsChange"]) after(node, show, name);
+    show();
+  }
+
+  /** @param {any} node @param {HTMLElement} line */
+  async _show(node, line) {
+    const models = await this._all();
+    const facts = models.get(modelOf(node) ?? "");
+    setText(line, sentence(modelOf(node), facts));
+    line.title = line.textContent ?? "";
+    grey(node, facts?.unusable ?? []);
+    this._app.graph?.setDirtyCanvas?.(true, true);
+  }
+
+  /** @returns {Promise<Map<string, Facts>>} */
+  async _all() {
+    this._known ??= this._server.get("/models").then(
+      (document) => new Map(document.models.map((/** @type {Facts} */ one) => [one.model_id, one])),
+    );
+    return this._known.catch(() => {
+      this._known = null;
+      return new Map();
+    });
+  }
+}
+
+/**
+ * The id that a run would buy from; null where another node decides.
+ *
+ * @param {any} node @returns {string | null}
+ */
+export function modelOf(node) {
+  if (DECISIVE.some((name) => isLinked(node, name))) return null;
+  return String(valueOf(node, "custom_model_id") ?? "").trim() || String(valueOf(node, "model") ?? "");
+}
+
+/**
+ * The annotation of a node.
+ *
+ * @param {string | null} modelId Null where another node decides.
+ * @param {Facts | undefined} facts
+ */
+export function sentence(modelId, facts) {
+  if (modelId === null) return ELSEWHERE;
+  if (!facts) return `${modelId}: its description is read from RunComfy when it runs.`;
+  return [
+    lengths(facts),
+    facts.resolutions.join(", "),
+    facts.aspect_ratios.join(", "),
+    SOUND[facts.sound],
+    LAST_PICTURE[facts.last_picture],
+    facts.has_seed ? "seed" : "",
+    facts.has_negative_prompt ? "negative prompt" : "",
+    rate(facts),
+  ].filter(Boolean).join(" · ");
+}
+
+/** @param {Facts} facts */
+function lengths({ lengths_s: list, shortest_s: shortest, longest_s: longest }) {
+  const isEverySecond = list.length > 2 && list.every((length, index) => index === 0 || length === list[index - 1] + 1);
+  if (list.length && !isEverySecond) return `${choices(list)} s`;
+  if (shortest !== null && longest !== null) return `${shortest} to ${longest} s`;
+  return longest === null ? "" : `up to ${longest} s`;
+}
+
+/** @param {number[]} list */
+function choices(list) {
+  return list.length < 2 ? String(list[0]) : `${list.slice(0, -1).join(", ")} or ${list.at(-1)}`;
+}
+
+/** @param {Facts} facts */
+function rate({ base_price_usd: usd, price_unit: unit, is_total: isTotal }) {
+  if (usd === null) return "";
+  const amount = usd.toFixed(4).replace(/(\.\d\d\d?)0+$/, "$1").replace(/(\.\d\d)0$/, "$1");
+  return `${isTotal ? "" : "from "}$${amount} ${unit === "second" ? "a second" : "a clip"}`;
+}
+
+/**
+ * Grey the widgets that a model has no use for. One that holds a wish stays as it is: the run is refused for it, and the user
+ * must be able to see and to clear it.
+ *
+ * @param {any} node @param {string[]} unusable
+ */
+export function grey(node, unusable) {
+  for (const widget of node.widgets) {
+    const isGrey = unusable.includes(widget.name) && NEUTRAL.has(widget.value);
+    if (isGrey) greyed.add(widget);
+    else if (!greyed.delete(widget)) continue;
+    widget.disabled = isGrey;
+    // Older front ends with Nodes 2.0 look here.
+    if (widget.options) widget.options.disabled = isGrey;
+  }
+}
