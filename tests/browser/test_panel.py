@@ -45,14 +45,14 @@ def test_an_empty_panel_explains_itself_and_a_run_appears_in_it_by_itself(desk):
     desk.snap("panel-empty")
     request = leave(desk, f"A whale, live on {desk.name}.")
     row = desk.row("A whale, live")
-    row.get_by_text("submitted").wait_for()
+    row.get_by_text("running", exact=True).wait_for()
     desk.site.emulator.release(request.request_id)
-    row.get_by_text("downloaded").wait_for()
+    row.get_by_text("saved", exact=True).wait_for()
     row.locator("img").wait_for()
     desk.wait_for_picture(row)
-    assert "1280\N{MULTIPLICATION SIGN}720 · 4 s · $1.20" in row.inner_text()
+    assert "1280\N{MULTIPLICATION SIGN}720 · 4 s · seed 0 · $1.20" in row.inner_text()
     panel.get_by_text("$1.20").first.wait_for()
-    row.get_by_role("button", name="Play", exact=True).click()
+    row.get_by_role("button", name="Play job-").click()
     player = row.locator("video")
     player.wait_for()
     desk.page.wait_for_function("(v) => v.readyState >= 1", arg=player.element_handle())
@@ -88,13 +88,13 @@ def test_a_clip_deleted_by_hand_is_said_to_be_gone_and_collected_without_a_charg
     request = leave(desk, "To be deleted by hand.")
     desk.site.emulator.release(request.request_id)
     row = desk.row("To be deleted by hand")
-    row.get_by_text("downloaded").wait_for()
+    row.get_by_text("saved", exact=True).wait_for()
     charges = desk.site.emulator.charges
     (desk.site.comfyui.base / "output" / "sora2pro" / f"sora2pro_{request.request_id}.mp4").unlink()
     row.get_by_text("file missing").wait_for()
     desk.snap("panel-file-gone")
     row.get_by_role("button", name="Collect").click()
-    row.get_by_text("downloaded").wait_for()
+    row.get_by_text("saved", exact=True).wait_for()
     assert desk.site.emulator.charges == charges
 
 
@@ -110,7 +110,7 @@ def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(d
         desk.wait_for_phase("failed")
         desk.close_dialogs()
     row = desk.row("Lost on the way")
-    row.get_by_text("uncertain", exact=True).wait_for()
+    row.get_by_text("needs you", exact=True).wait_for()
     desk.snap("panel-uncertain")
     row.get_by_role("textbox").fill("no such request")
     row.get_by_role("button", name="Adopt").click()
@@ -121,11 +121,11 @@ def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(d
     row.get_by_role("button", name="Collect").click()
     row.get_by_text("Queued at RunComfy").wait_for()
     emulator.release(lost)
-    row.get_by_text("downloaded").wait_for()
+    row.get_by_text("saved", exact=True).wait_for()
     other = desk.row("Lost for good")
     other.get_by_role("button", name="Release").click()
     other.get_by_role("button", name="Confirm release").click()
-    other.get_by_text("uncertain, released").wait_for()
+    other.get_by_text("needs you, released").wait_for()
     assert emulator.charges == charges + 2
 
 
@@ -176,6 +176,37 @@ def test_a_row_shows_what_became_of_it_when_its_id_was_sent_with_enter(desk):
     assert row.get_by_role("textbox").count() == 0
 
 
+@on(*ONE_OF_EACH)
+def test_takes_are_told_apart_by_their_seed_and_found_and_the_list_is_narrowed(desk):
+    empty(desk)
+    panel = desk.open_panel()
+    for seed in (77, 78):
+        desk.build(f"The same words on {desk.name}.", seed=seed)
+        request = desk.buy()
+        desk.wait_for_card("Queued at RunComfy")
+        if seed == 77:
+            desk.site.emulator.release(request.request_id)
+            desk.wait_for_phase("done")
+    rows = panel.locator(".s2p-row")
+    rows.nth(1).wait_for()
+    desk.row("seed 77").get_by_text("saved", exact=True).wait_for()
+    name = desk.row("seed 77").locator(".s2p-facts").inner_text().split(" ")[0]
+    desk.snap("panel-two-takes")
+    for text in ("seed 77", name):
+        panel.get_by_role("searchbox").fill(text)
+        rows.nth(1).wait_for(state="detached")
+        assert "seed 77" in rows.first.inner_text()
+        panel.get_by_role("searchbox").fill("1280\N{MULTIPLICATION SIGN}720")
+        rows.nth(1).wait_for()
+    panel.get_by_label("Show jobs in state").select_option("Running")
+    rows.nth(1).wait_for(state="detached")
+    assert "seed 78" in rows.first.inner_text()
+    desk.snap("panel-narrowed")
+    desk.stop()
+    desk.wait_for_phase("stopped")
+    panel.get_by_text("No job matches “1280").wait_for()
+
+
 @on(("latest", "vue"))
 def test_two_tabs_collect_the_same_job_once(desk):
     desk.open_panel()
@@ -195,7 +226,7 @@ def test_two_tabs_collect_the_same_job_once(desk):
     )
     assert [answer["job"]["state"] for answer in answers] == ["submitted", "submitted"]
     desk.site.emulator.release(request.request_id)
-    desk.row("For two tabs").get_by_text("downloaded").wait_for()
+    desk.row("For two tabs").get_by_text("saved", exact=True).wait_for()
     assert len(desk.site.emulator.seen(Call.DOWNLOAD)) == downloads + 1
 
 
@@ -205,7 +236,7 @@ def test_a_status_node_for_a_job_is_put_on_the_canvas_and_its_run_costs_nothing(
     request = leave(desk, f"To be looked at on {desk.name}.")
     desk.site.emulator.release(request.request_id)
     row = desk.row("To be looked at")
-    row.get_by_text("downloaded").wait_for()
+    row.get_by_text("saved", exact=True).wait_for()
     charges = desk.site.emulator.charges
     row.get_by_role("button", name="Add a status node").click()
     values = desk.page.evaluate(
@@ -265,17 +296,21 @@ def test_the_panel_is_walked_with_the_keyboard_and_readable_at_200_percent_in_li
     )
     desk.site.emulator.release(request.request_id)
     row = desk.row("With the keyboard alone")
-    row.get_by_text("downloaded").wait_for()
+    row.get_by_text("saved", exact=True).wait_for()
     desk.wait_for_picture(row)
     panel.get_by_role("searchbox").focus()
     seen = []
-    for _ in range(6):
-        desk.page.keyboard.press("Tab")
+    for key in ("Tab", "Tab", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "Tab"):
+        desk.page.keyboard.press(key)
         seen.append(desk.page.evaluate(FOCUSED))
-    assert seen[0].startswith("Play job-")
-    assert seen[1:5] == ["Play", "Download", "Copy request id", seen[4]]
-    assert seen[4].startswith("Add a status node")
-    row.get_by_role("button", name="Play", exact=True).press("Enter")
+    assert seen[0] == "Show jobs in state"
+    name = seen[1].removeprefix("Play ")
+    assert name.startswith("job-")
+    row_actions = [f"Play {name}", f"Download {name}", f"Copy request id of {name}", f"Add a status node for {name}"]
+    assert [label.removesuffix(" to the canvas") for label in seen[1:5]] == row_actions
+    assert seen[5] == seen[1]
+    assert seen[6] not in seen[1:6]
+    row.get_by_role("button", name="Play job-").press("Enter")
     row.locator("video").wait_for()
     desk.snap("panel")
     desk.page.set_viewport_size({"width": 700, "height": 450})

@@ -6,7 +6,7 @@ import { priceLabel } from "../../web/lib/money.js";
 import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { orderOf } from "../../web/lib/prices.js";
-import { ago, chip, facts, fileOf, merged, remark, spending } from "../../web/lib/rows.js";
+import { STATE_CHOICES, ago, chip, facts, fileOf, merged, remark, spending } from "../../web/lib/rows.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, UNREACHABLE, sentence } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
@@ -205,9 +205,9 @@ test("the seed of a new node stays as it is, whatever the front end calls the wi
 });
 
 test("a row says what a job is and what it cost", () => {
-  assert.equal(facts(job(), 30_000), "job-7 · 1280×720 · 4 s · $1.20 · just now");
-  assert.equal(facts(job({ cost_usd: null }), 300_000), "job-7 · 1280×720 · 4 s · about $1.20 · 5 min ago");
-  assert.equal(facts(job({ inputs: [], cost_usd: null, expected_usd: null }), 7_200_000), "job-7 · 2 h ago");
+  assert.equal(facts(job(), 30_000), "job-7 · 1280×720 · 4 s · seed 0 · $1.20 · just now");
+  assert.equal(facts(job({ cost_usd: null }), 300_000), "job-7 · 1280×720 · 4 s · seed 0 · about $1.20 · 5 min ago");
+  assert.equal(facts(job({ inputs: [], seed: "", cost_usd: null, expected_usd: null }), 7_200_000), "job-7 · 2 h ago");
   assert.match(ago(0, 10 * 86_400_000), /19(69|70)/);
 });
 
@@ -229,11 +229,26 @@ test("what is being done comes before what went wrong, and that before what is k
 
 test("totals stand against the limit, also one of nothing and one that is passed", () => {
   const totals = { today_usd: 3.6, all_time_usd: 12, job_count: 1234, max_usd_per_day: null };
-  assert.deepEqual(spending(totals), { today: "$3.60", allTime: "$12.00", jobs: (1234).toLocaleString(), share: null });
+  const words = { today: "$3.60", allTime: "$12.00", jobs: (1234).toLocaleString(), share: null, tone: "" };
+  assert.deepEqual(spending(totals), words);
   assert.equal(spending({ ...totals, max_usd_per_day: 7.2 }).share, 0.5);
   assert.equal(spending({ ...totals, max_usd_per_day: 7.2 }).today, "$3.60 of $7.20");
   assert.equal(spending({ ...totals, max_usd_per_day: 1 }).share, 1);
   assert.equal(spending({ ...totals, max_usd_per_day: 0 }).share, 1);
+});
+
+test("the bar of the daily limit warns when the limit is near, and says when it is reached", () => {
+  const toneOf = (today, cap) => spending({ today_usd: today, all_time_usd: today, job_count: 1, max_usd_per_day: cap }).tone;
+  assert.deepEqual([[1, 10], [7.9, 10], [8, 10], [9.9, 10], [10, 10], [11.2, 10], [0, 0], [5, null]].map(([a, b]) => toneOf(a, b)),
+    ["", "", "warn", "warn", "bad", "bad", "bad", ""]);
+});
+
+test("states are in an artist's words, with the exact one in the tooltip, and every one can be chosen from the list", () => {
+  const names = ["prepared", "submitting", "submitted", "completed", "downloaded", "rejected", "failed", "cancelled", "uncertain"];
+  const words = ["not sent", "sending", "running", "ready", "saved", "refused", "failed", "cancelled", "needs you"];
+  assert.deepEqual(names.map((state) => chip(job({ state })).label), words);
+  for (const state of names) assert.match(chip(job({ state })).meaning, new RegExp(`\\. \\(${state}\\)$`));
+  assert.deepEqual(STATE_CHOICES.flatMap(([, states]) => states.split(",")).filter(Boolean).sort(), [...names].sort());
 });
 
 test("the first page laid over a longer list brings what is new, changes what changed, drops what is gone, keeps what is older", () => {

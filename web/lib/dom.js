@@ -68,15 +68,21 @@ export async function copy(text) {
  * A button that must be pressed twice.
  *
  * @param {string} label @param {string} question @param {() => void} act
+ * @param {string} [subject] What it is about, for those who hear the button's name and do not see where it stands.
  */
-export function confirmButton(label, question, act) {
-  const button = h("button.s2p-button", { type: "button" }, label);
+export function confirmButton(label, question, act, subject = "") {
+  const button = h("button.s2p-button", { type: "button" });
   let isArmed = false;
+  const say = (/** @type {string} */ text) => {
+    setText(button, text);
+    if (subject) button.setAttribute("aria-label", `${text} ${subject}`);
+  };
   const disarm = () => {
     isArmed = false;
     button.classList.remove("s2p-armed");
-    setText(button, label);
+    say(label);
   };
+  say(label);
   button.addEventListener("click", () => {
     if (isArmed) {
       disarm();
@@ -85,7 +91,7 @@ export function confirmButton(label, question, act) {
     }
     isArmed = true;
     button.classList.add("s2p-armed");
-    setText(button, question);
+    say(question);
   });
   button.addEventListener("blur", disarm);
   return button;
@@ -102,5 +108,30 @@ const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "Ar
 export function keepKeys(element) {
   element.addEventListener("keydown", (event) => {
     if (KEPT_KEYS.has(event.key) && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+}
+
+/**
+ * Make controls one tab stop: arrows, Home and End go from one to the next, and Tab returns to the last one. See the toolbar
+ * pattern of the ARIA Authoring Practices, https://www.w3.org/WAI/ARIA/apg/patterns/toolbar/.
+ *
+ * @param {HTMLElement} element Around them.
+ * @param {HTMLElement[]} controls
+ */
+export function oneTabStop(element, controls) {
+  const stopAt = (/** @type {HTMLElement | undefined} */ stop) => {
+    for (const control of controls) control.tabIndex = control === stop ? 0 : -1;
+  };
+  stopAt(controls[0]);
+  element.addEventListener("focusin", (event) => {
+    const control = controls.find((one) => one === event.target);
+    if (control) stopAt(control);
+  });
+  element.addEventListener("keydown", (event) => {
+    const at = controls.findIndex((one) => one === event.target);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: controls.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    controls[(to + controls.length) % controls.length].focus();
   });
 }

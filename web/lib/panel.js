@@ -3,7 +3,7 @@
 
 import { h, keepKeys, setText } from "./dom.js";
 import { rowElement } from "./row.js";
-import { merged, spending } from "./rows.js";
+import { STATE_CHOICES, merged, spending } from "./rows.js";
 import { addStatusNode } from "./canvas.js";
 
 /** @typedef {import("./rows.js").Job} Job */
@@ -29,15 +29,21 @@ export class JobsPanel {
     /** @type {Set<number>} */
     this._open = new Set();
     this._asked = 0;
-    this._searched = "";
+    /** What the jobs that are shown were asked for with. @type {Record<string, string>} */
+    this._shownFor = {};
     this._timer = 0;
     this._soon = () => this._again(POLL_MS / 4);
     this._build();
   }
 
   _build() {
-    this._search = h("input.s2p-input", { type: "search", placeholder: "Search prompts, ids, states", "aria-label": "Search jobs", maxlength: 200 });
+    this._search = h("input.s2p-input", { type: "search", placeholder: "Search prompt, job, size, seed", "aria-label": "Search jobs", maxlength: 200 });
     this._search.addEventListener("input", () => this._again(TYPING_MS, true));
+    const chosen = () => this._again(0, true);
+    this._states = h("select.s2p-input", { "aria-label": "Show jobs in state", onchange: chosen },
+      ...STATE_CHOICES.map(([label, value]) => h("option", { value }, label)));
+    this._models = h("select.s2p-input", { "aria-label": "Show jobs of model", onchange: chosen }, h("option", { value: "" }, "All models"));
+    this._filters = h("div.s2p-filters", {}, this._states, this._models);
     this._today = h("strong");
     this._allTime = h("strong");
     this._count = h("strong");
@@ -52,7 +58,7 @@ export class JobsPanel {
     this._empty = h("div.s2p-empty", { hidden: true });
     this._more = h("button.s2p-button.s2p-more", { type: "button", hidden: true, onclick: () => this._loadMore() }, "Show older jobs");
     this.element = h("div.s2p-panel", {},
-      h("header.s2p-header", {}, h("h2", {}, "RunComfy clips"), this._totals, this._cap, this._search),
+      h("header.s2p-header", {}, h("h2", {}, "RunComfy clips"), this._totals, this._cap, this._search, this._filters),
       this._notice,
       this._list, this._empty, this._more,
     );
@@ -89,13 +95,13 @@ export class JobsPanel {
       return;
     }
     const asked = ++this._asked;
-    const search = this._search.value.trim();
+    const question = this._question();
     try {
-      const answer = await this._server.getChanged(`/jobs?${new URLSearchParams({ search, limit: String(PAGE) })}`, this._tag);
+      const answer = await this._server.getChanged(`/jobs?${new URLSearchParams({ ...question, limit: String(PAGE) })}`, this._tag);
       if (asked !== this._asked) return;
       this._tag = answer.tag;
       this._say("");
-      if (answer.document) this._take(answer.document);
+      if (answer.document) this._take(answer.document, question);
     } catch (error) {
       if (asked !== this._asked) return;
       this._tag = null;
@@ -104,22 +110,39 @@ export class JobsPanel {
     this._again(POLL_MS);
   }
 
-  /** @param {any} page */
-  _take(page) {
-    const search = this._search.value.trim();
-    const isSame = search === this._searched;
-    this._searched = search;
+  /** @returns {Record<string, string>} What is searched for and what the list is narrowed to. */
+  _question() {
+    return { search: this._search.value.trim(), states: this._states.value, model: this._models.value };
+  }
+
+  /** @param {any} page @param {Record<string, string>} question */
+  _take(page, question) {
+    const isSame = JSON.stringify(question) === JSON.stringify(this._shownFor);
+    this._shownFor = question;
     this._jobs = isSame ? merged(this._jobs, page.jobs, page.has_more) : page.jobs;
     if (this._jobs.length === page.jobs.length) this._hasMore = page.has_more;
     this._drawTotals(page.totals);
+    this._drawModels(page.models);
     this._draw();
+  }
+
+  /** @param {string[]} models */
+  _drawModels(models) {
+    const chosen = this._models.value;
+    const offered = chosen && !models.includes(chosen) ? [...models, chosen] : models;
+    const known = [...this._models.options].slice(1).map((option) => option.value);
+    if (offered.join() !== known.join()) {
+      this._models.replaceChildren(this._models.options[0], ...offered.map((id) => h("option", { value: id }, id)));
+      this._models.value = chosen;
+    }
+    this._models.hidden = offered.length < 2;
   }
 
   async _loadMore() {
     const last = this._jobs[this._jobs.length - 1];
     this._more.disabled = true;
     try {
-      const query = new URLSearchParams({ search: this._searched, limit: String(PAGE), before: String(last.id) });
+      const query = new URLSearchParams({ ...this._shownFor, limit: String(PAGE), before: String(last.id) });
       const page = await this._server.get(`/jobs?${query}`);
       const known = new Set(this._jobs.map((job) => job.id));
       this._jobs = [...this._jobs, ...page.jobs.filter((/** @type {Job} */ job) => !known.has(job.id))];
@@ -140,6 +163,7 @@ export class JobsPanel {
     setText(this._count, words.jobs);
     this._cap.hidden = words.share === null;
     if (words.share !== null) this._cap.value = words.share;
+    this._cap.dataset.tone = words.tone;
   }
 
   _draw() {
@@ -173,7 +197,7 @@ export class JobsPanel {
         this._draw();
       },
     });
-    if (known?.element.isConnected) known.element.replaceWith(element);
+    if (known?.element.isConnected) replaceRow(known.element, element);
     this._rows.set(job.id, { json, element });
     return element;
   }
@@ -181,9 +205,10 @@ export class JobsPanel {
   _drawEmpty() {
     this._empty.hidden = this._jobs.length > 0;
     if (this._jobs.length > 0) return;
+    const { search, states, model } = this._shownFor;
     this._empty.replaceChildren(
-      ...(this._searched
-        ? [h("p", {}, `No job matches “${this._searched}”.`)]
+      ...(search || states || model
+        ? [h("p", {}, search ? `No job matches “${search}”.` : "No job matches.")]
         : [
           h("i.pi.pi-video", { "aria-hidden": "true" }),
           h("p", {}, "No clips yet."),
@@ -200,8 +225,10 @@ export class JobsPanel {
       const answer = await this._server.change("POST", `/jobs/${job.id}/${action}`, body);
       this._jobs = this._jobs.map((one) => (one.id === job.id ? answer.job : one));
       // What was typed has been used: its row may be drawn anew.
-      this._rows.get(job.id)?.element.querySelector("input:focus")?.blur();
+      const field = this._rows.get(job.id)?.element.querySelector("input:focus");
+      field?.blur();
       this._draw();
+      if (field) controlsOf(this._rows.get(job.id)?.element)[0]?.focus();
       if (answer.report) this._toast("info", answer.report);
     } catch (error) {
       this._toast("error", /** @type {Error} */ (error).message);
@@ -227,4 +254,23 @@ export class JobsPanel {
     this._notice.hidden = !text;
     setText(this._notice, text);
   }
+}
+
+/**
+ * Put a row in the place of an older one of the same job, with the focus where it was as far as that is still there.
+ *
+ * @param {HTMLElement} old @param {HTMLElement} row
+ */
+function replaceRow(old, row) {
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  old.replaceWith(row);
+  if (!focused) return;
+  const controls = controlsOf(row);
+  const same = controls.find((one) => one.getAttribute("aria-label") === focused.getAttribute("aria-label"));
+  (same ?? controls[0])?.focus();
+}
+
+/** @param {HTMLElement | undefined} row @returns {HTMLElement[]} */
+function controlsOf(row) {
+  return [...(row?.querySelectorAll(".s2p-buttons :is(button, a)") ?? [])];
 }

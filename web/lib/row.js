@@ -1,7 +1,7 @@
 // @ts-check
 /** One job in the panel. */
 
-import { copyButton, h, confirmButton } from "./dom.js";
+import { confirmButton, copyButton, h, oneTabStop } from "./dom.js";
 import { chip, facts, fileOf, remark } from "./rows.js";
 
 /** @typedef {import("./rows.js").Job} Job */
@@ -25,7 +25,9 @@ export function rowElement(job, handlers) {
       h("div.s2p-row-text", {},
         h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || "Request made outside this ComfyUI"),
         h("p.s2p-facts", { title: `${job.charge} ${new Date(job.created_at * 1000).toLocaleString()}` }, facts(job, Date.now())),
-        h("p", {}, h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label)),
+        h("p.s2p-state", {},
+          h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label),
+          h("span.s2p-model", { title: job.model_id }, job.model_id)),
       ),
     ),
     said && h(`p.s2p-remark.s2p-${said.tone}`, {}, said.text),
@@ -40,7 +42,8 @@ function picture(job, handlers) {
   const image = h("img", { src: handlers.url(fileOf(job, "thumbnail")), alt: "", loading: "lazy" });
   image.addEventListener("error", () => image.replaceWith(h("i.pi.pi-video")));
   return h("button.s2p-thumb", {
-    type: "button", "aria-label": `Play ${job.name}`, title: "Play", onclick: () => handlers.setOpen(!handlers.isOpen()),
+    // For the mouse alone: the button beside it does the same.
+    type: "button", tabindex: -1, "aria-hidden": "true", title: "Play", onclick: () => handlers.setOpen(!handlers.isOpen()),
   }, image);
 }
 
@@ -57,31 +60,35 @@ function player(job, handlers) {
 function buttons(job, handlers) {
   const act = (/** @type {string} */ action) => () => handlers.act(job, action);
   const plain = (/** @type {string} */ label, /** @type {string} */ title, /** @type {() => void} */ onclick) =>
-    h("button.s2p-button", { type: "button", title, onclick }, label);
+    h("button.s2p-button", { type: "button", title, "aria-label": `${label} ${job.name}`, onclick }, label);
   /** @type {Record<string, () => Node | Node[]>} */
   const makers = {
     open: () => [
       plain(handlers.isOpen() ? "Close" : "Play", "Play the clip here", () => handlers.setOpen(!handlers.isOpen())),
-      h("a.s2p-button", { href: handlers.url(`${fileOf(job, "clip")}&download`), download: "", title: "Save the clip as a file" }, "Download"),
+      h("a.s2p-button", {
+        href: handlers.url(`${fileOf(job, "clip")}&download`), download: "", title: "Save the clip as a file", "aria-label": `Download ${job.name}`,
+      }, "Download"),
     ],
     check: () => plain("Check", "See how far it is", act("check")),
     collect: () => job.state === "failed" || job.state === "cancelled"
       ? plain("Check again", "Ask RunComfy about it again; free", act("collect"))
       : plain("Collect", "Wait for the clip and download it; no new charge", act("collect")),
-    cancel: () => confirmButton("Cancel", "Confirm cancel", act("cancel")),
-    release: () => confirmButton("Release", "Confirm release", act("release")),
+    cancel: () => confirmButton("Cancel", "Confirm cancel", act("cancel"), job.name),
+    release: () => confirmButton("Release", "Confirm release", act("release"), job.name),
     adopt: () => adoption(job, handlers),
   };
   const offered = job.activity ? job.actions.filter((action) => action === "cancel") : job.actions;
   const made = offered.flatMap((action) => makers[action]?.() ?? []);
-  return h("div.s2p-buttons", {}, ...made,
+  const bar = h("div.s2p-buttons", { role: "toolbar", "aria-label": `Actions for ${job.name}` }, ...made,
     h("span.s2p-gap"),
-    job.request_id && copyButton("request id", () => job.request_id ?? ""),
+    job.request_id && copyButton(`request id of ${job.name}`, () => job.request_id ?? ""),
     h("button.s2p-copy", {
       type: "button", title: "Add a status node for it to the canvas", "aria-label": `Add a status node for ${job.name} to the canvas`,
       onclick: () => handlers.addNode(job),
     }, h("i.pi.pi-plus-circle")),
   );
+  oneTabStop(bar, [...bar.querySelectorAll("button, a")]);
+  return bar;
 }
 
 /** @param {Job} job @param {Handlers} handlers */
@@ -92,5 +99,7 @@ function adoption(job, handlers) {
       event.preventDefault();
       handlers.act(job, "adopt", input.value.trim());
     },
-  }, input, h("button.s2p-button", { type: "submit", title: "Link this request id to the job" }, "Adopt"));
+  }, input, h("button.s2p-button", {
+    type: "submit", title: "Link this request id to the job", "aria-label": `Adopt for ${job.name}`,
+  }, "Adopt"));
 }

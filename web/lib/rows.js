@@ -10,7 +10,8 @@ import { usd } from "./money.js";
  * @property {string} state
  * @property {string} prompt
  * @property {string[]} inputs What each of the model's inputs was set to, in words; none where that is not known.
- * @property {string} seed
+ * @property {string} model_id
+ * @property {string} seed Empty where the job was made elsewhere.
  * @property {string | null} request_id
  * @property {number} created_at
  * @property {number | null} expected_usd
@@ -29,24 +30,37 @@ import { usd } from "./money.js";
 
 /** @typedef {{today_usd: number, all_time_usd: number, job_count: number, max_usd_per_day: number | null}} Totals */
 
-/** The words are those of the journal and of `Sora2ProStatus`; the search finds them. @type {Record<string, {tone: string, meaning: string}>} */
+/** What the journal calls a state, in an artist's word. @type {Record<string, {label: string, tone: string, meaning: string}>} */
 const STATES = {
-  prepared: { tone: "quiet", meaning: "It was never sent to RunComfy." },
-  submitting: { tone: "busy", meaning: "It is being sent to RunComfy." },
-  submitted: { tone: "busy", meaning: "RunComfy has accepted it: it is queued or rendering." },
-  completed: { tone: "warn", meaning: "The clip is ready at RunComfy but not downloaded yet." },
-  downloaded: { tone: "good", meaning: "The clip is saved on this disk." },
-  rejected: { tone: "quiet", meaning: "RunComfy rejected it." },
-  failed: { tone: "bad", meaning: "RunComfy reports that it failed." },
-  cancelled: { tone: "quiet", meaning: "It was cancelled at RunComfy." },
-  uncertain: { tone: "warn", meaning: "It is not known whether RunComfy accepted it." },
+  prepared: { label: "not sent", tone: "quiet", meaning: "It was never sent to RunComfy." },
+  submitting: { label: "sending", tone: "busy", meaning: "It is being sent to RunComfy." },
+  submitted: { label: "running", tone: "busy", meaning: "RunComfy has accepted it: it is queued or rendering." },
+  completed: { label: "ready", tone: "warn", meaning: "The clip is ready at RunComfy but not downloaded yet." },
+  downloaded: { label: "saved", tone: "good", meaning: "The clip is saved on this disk." },
+  rejected: { label: "refused", tone: "quiet", meaning: "RunComfy rejected it." },
+  failed: { label: "failed", tone: "bad", meaning: "RunComfy reports that it failed." },
+  cancelled: { label: "cancelled", tone: "quiet", meaning: "It was cancelled at RunComfy." },
+  uncertain: { label: "needs you", tone: "warn", meaning: "It is not known whether RunComfy accepted it." },
 };
+
+/** What the list can be narrowed to: words, and the states they mean, separated by commas. @type {[string, string][]} */
+export const STATE_CHOICES = [
+  ["All states", ""],
+  ["Running", "submitting,submitted"],
+  ["Ready to collect", "completed"],
+  ["Saved", "downloaded"],
+  ["Needs you", "uncertain"],
+  ["Failed or refused", "failed,rejected"],
+  ["Cancelled", "cancelled"],
+  ["Not sent", "prepared"],
+];
 
 /** @param {Job} job */
 export function chip(job) {
-  if (job.is_clip_gone) return { label: "file missing", tone: "warn", meaning: "The clip was saved on this disk, but its file is missing." };
-  const state = STATES[job.state] ?? { tone: "quiet", meaning: "" };
-  return { ...state, label: job.is_released ? `${job.state}, released` : job.state };
+  const gone = { label: "file missing", tone: "warn", meaning: "The clip was saved on this disk, but its file is missing." };
+  const state = STATES[job.state] ?? { label: job.state, tone: "quiet", meaning: "" };
+  const { label, tone, meaning } = job.is_clip_gone ? gone : state;
+  return { label: job.is_released ? `${label}, released` : label, tone, meaning: `${meaning} (${job.state})`.trim() };
 }
 
 /**
@@ -63,6 +77,7 @@ export function fileOf(job, what) {
 export function facts(job, now) {
   const parts = [job.name];
   parts.push(...job.inputs.map((one) => one.replace(/^(\d+)x(\d+)$/, "$1×$2")));
+  if (job.seed) parts.push(`seed ${job.seed}`);
   const cost = price(job);
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));
@@ -107,14 +122,19 @@ export function ago(then, now) {
   return new Date(then).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
 }
 
+// The part of the daily limit from which on it is near.
+const NEAR = 0.8;
+
 /** @param {Totals} totals */
 export function spending(totals) {
   const cap = totals.max_usd_per_day;
+  const share = cap === null ? null : cap > 0 ? Math.min(1, totals.today_usd / cap) : 1;
   return {
     today: cap === null ? usd(totals.today_usd) : `${usd(totals.today_usd)} of ${usd(cap)}`,
     allTime: usd(totals.all_time_usd),
     jobs: totals.job_count.toLocaleString(),
-    share: cap === null ? null : cap > 0 ? Math.min(1, totals.today_usd / cap) : 1,
+    share,
+    tone: share === null || share < NEAR ? "" : share < 1 ? "warn" : "bad",
   };
 }
 
