@@ -87,8 +87,15 @@ class RunComfyError(Exception):
         job_id: The number of the journal's row, if there is one.
     """
 
+    # ComfyUI's error report, which people publish, names an exception with its module, and so the folder of the pack.
+    __module__ = "sora2pro"
     money = ""
     remedy = ""
+
+    def __init_subclass__(cls) -> None:
+        """Give every error the name of the pack for its module."""
+        super().__init_subclass__()
+        cls.__module__ = RunComfyError.__module__
 
     def __init__(
         self,

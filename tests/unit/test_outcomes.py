@@ -7,6 +7,7 @@ from sora2pro.nodes.errors import (
     GenerationFailedError,
     MissingTokenError,
     NotFoundError,
+    RunComfyError,
     ServerError,
     VideoDecodeError,
 )
@@ -32,6 +33,14 @@ def test_a_failed_generation_is_told_in_runcomfys_words_with_what_is_known_of_th
     assert money in error.money
     assert "the request is not sent again" in error.remedy
     assert str(error).endswith("(request_id: request-1, job: job-7)")
+
+
+def test_the_kind_of_an_error_in_a_report_that_is_published_names_no_folder():
+    kinds = [RunComfyError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    assert MissingTokenError in kinds
+    assert {kind.__module__ for kind in kinds} == {"sora2pro"}
 
 
 def test_a_failure_without_a_reason_says_so():
