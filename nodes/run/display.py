@@ -90,11 +90,11 @@ def logged(progress: p.Progress) -> str:
 def local_fraction(progress: p.Progress) -> float:
     """How much of the work on this machine is done, 0 to 1. What RunComfy does has no measure, so it counts nothing."""
     match progress:
-        case p.Downloading(_, done, total):
+        case p.Downloading(_, done, total) | p.Rehearsing(done, total):
             return LOCAL_HALF * done / total if total else 0.0
         case p.FromJournal():
             return LOCAL_HALF
-        case p.Decoding(done, total) | p.Rehearsing(done, total):
+        case p.Decoding(done, total):
             return LOCAL_HALF + LOCAL_HALF * done / total if total else LOCAL_HALF
         case p.Finished():
             return 1.0

@@ -25,7 +25,7 @@ TABLE = [
     (p.Downloading("r", 0, 0), 0, "Downloading 0.0 MB of 0.0 MB", 0.0),
     (p.Decoding(30, 120), 0, "Decoding frame 30 of 120", 0.625),
     (p.Decoding(0, 0), 0, "Decoding frame 0 of 0", 0.5),
-    (p.Rehearsing(60, 120), 0, "Rehearsal (free, not sent): frame 60 of 120", 0.75),
+    (p.Rehearsing(60, 120), 0, "Rehearsal (free, not sent): frame 60 of 120", 0.25),
     (p.FromJournal("r"), 0, "From your earlier purchase, no charge", 0.5),
     (p.Finished("r", "Done. RunComfy charged $1.20 for it."), 9, "Done. RunComfy charged $1.20 for it.", 1.0),
 ]
