@@ -144,12 +144,17 @@ function rate({ base_price_usd: usd, price_unit: unit, is_total: isTotal }) {
  * @param {any} node @param {string[]} unusable
  */
 export function grey(node, unusable) {
+  let hasChanged = false;
   for (const widget of node.widgets) {
     const isGrey = unusable.includes(widget.name) && NEUTRAL.has(widget.value);
+    if (isGrey === greyed.has(widget)) continue;
     if (isGrey) greyed.add(widget);
-    else if (!greyed.delete(widget)) continue;
+    else greyed.delete(widget);
     widget.disabled = isGrey;
     // Older front ends with Nodes 2.0 look here.
     if (widget.options) widget.options.disabled = isGrey;
+    hasChanged = true;
   }
+  // They look again only when the list of widgets changes.
+  if (hasChanged) node.widgets.push(node.widgets.pop());
 }
