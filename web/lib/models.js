@@ -51,13 +51,14 @@ export class Models {
       serialize: false,
       hideOnZoom: false,
       hideInPanel: true,
-      getMinHeight: () => HEIGHT,
-      getMaxHeight: () => HEIGHT,
       getValue: () => "",
       setValue: () => {},
     });
     widget.serialize = false;
     widget.label = "";
+    // A height of its own: whatever is left over belongs to the card.
+    widget.computeLayoutSize = undefined;
+    widget.computeSize = () => [0, HEIGHT];
     const show = () => this._show(node, line);
     for (const one of node.widgets) if (one !== widget) after(one, show);
     for (const name of ["onConfigure", "onConnectionsChange"]) after(node, show, name);
