@@ -51,13 +51,14 @@ export class Models {
       serialize: false,
       hideOnZoom: false,
       hideInPanel: true,
-      getMinHeight: () => HEIGHT,
-      getMaxHeight: () => HEIGHT,
       getValue: () => "",
       setValue: () => {},
     });
     widget.serialize = false;
     widget.label = "";
+    // A height of its own: whatever is left over belongs to the card.
+    widget.computeLayoutSize = undefined;
+    widget.computeSize = () => [0, HEIGHT];
     const show = () => this._show(node, line);
     for (const one of node.widgets) if (one !== widget) after(one, show);
     for (const name of ["onConfigure", "onConnectionsChange"]) after(node, show, name);
@@ -144,12 +145,17 @@ function rate({ base_price_usd: usd, price_unit: unit, is_total: isTotal }) {
  * @param {any} node @param {string[]} unusable
  */
 export function grey(node, unusable) {
+  let hasChanged = false;
   for (const widget of node.widgets) {
     const isGrey = unusable.includes(widget.name) && NEUTRAL.has(widget.value);
+    if (isGrey === greyed.has(widget)) continue;
     if (isGrey) greyed.add(widget);
-    else if (!greyed.delete(widget)) continue;
+    else greyed.delete(widget);
     widget.disabled = isGrey;
     // Older front ends with Nodes 2.0 look here.
     if (widget.options) widget.options.disabled = isGrey;
+    hasChanged = true;
   }
+  // They look again only when the list of widgets changes.
+  if (hasChanged) node.widgets.push(node.widgets.pop());
 }
