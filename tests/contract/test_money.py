@@ -206,3 +206,11 @@ def test_a_timeout_says_that_it_is_being_made_and_costs_no_more(start_emulator, 
     assert "Run the node again to pick up where it left off: there is no new charge." in str(error)
     assert rig_on(emulator).journal.newest().state is JobState.SUBMITTED
     assert emulator.seen(Call.CANCEL) == []
+
+
+def test_a_withdrawn_sora_is_free_and_the_error_names_the_node_for_current_models(start_emulator, rig_on):
+    emulator = start_emulator(model_retired="404")
+    said = str(assertions.attempt(rig_on(emulator)))
+    assert "Choose a current model in the node RunComfyImageToVideo." in said
+    assert assertions.is_called_free(said)
+    assert emulator.ledger == []

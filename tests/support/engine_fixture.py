@@ -12,6 +12,7 @@ from sora2pro.nodes.media.timeline import probe  # noqa: E402 - the pack is load
 from sora2pro.nodes.run.inputs import parse_action, parse_reference  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy import (  # noqa: E402 - as above
     SORA_2_PRO,
+    CatalogueRequest,
     Engine,
     GenerationRequest,
     Job,
@@ -21,13 +22,17 @@ from sora2pro.nodes.runcomfy import (  # noqa: E402 - as above
     StopSignal,
     Surroundings,
     Token,
+    Wishes,
     describe_outcome,
+    shipped_catalogue,
+    translate,
 )
 from sora2pro.nodes.runcomfy.api.client import Timeouts  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.api.retry import RetryPolicy  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.progress import ignore  # noqa: E402 - as above
 
 PICTURE_URL = "https://example.com/fox.png"
+CATALOGUE_MODEL = "pixverse/pixverse-v6/image-to-video"
 MAX_CLIP_BYTES = 1 << 20
 PATIENT = Timeouts(connect_s=20.0, read_s=20.0, submit_read_s=20.0, quick_s=20.0)
 NO_WAITS = RetryPolicy(base_s=0.002, ceiling_s=0.01, retry_after_ceiling_s=0.01)
@@ -37,6 +42,14 @@ def request_of(prompt="A fox runs.", *, seed=0, seconds=4):
     """What a user asks for; another prompt or seed is another clip."""
     picture = Picture.from_url(PICTURE_URL)
     return GenerationRequest(SORA_2_PRO, prompt, {**SORA_2_PRO.defaults(), "seconds": seconds}, (picture,), seed)
+
+
+def catalogue_request_of(engine):
+    """The same of a model of the catalogue, by the description that `RunComfyImageToVideo` asks for first."""
+    offer = engine.offer(CATALOGUE_MODEL, StopSignal())
+    wishes = Wishes(prompt="A fox runs.", image_url=PICTURE_URL)
+    translation = translate(offer.entry, wishes, catalogue=shipped_catalogue(), is_strict=True)
+    return CatalogueRequest(offer.entry, translation, (Picture.from_url(PICTURE_URL),), 0, offer.source)
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,10 @@ class Rig:
     fresh_link_waits_s: before each time that a fresh address of a clip is asked for.
     settings: fields of `Settings`.
     """
+
+    def usual_request(self):
+        """What is bought where a test names no request."""
+        return request_of()
 
     def __init__(
         self,
@@ -99,7 +116,7 @@ class Rig:
     def buy(self, request=None, *, stop=None, report=ignore):
         """The purchase of a request; raises what the engine raises."""
         return self.engine.generate(
-            request or request_of(), Run(stop or StopSignal(), report), preflight=self.engine.check_can_record
+            request or self.usual_request(), Run(stop or StopSignal(), report), preflight=self.engine.check_can_record
         )
 
     def run(self, request=None, **watch):
@@ -116,3 +133,10 @@ class Rig:
     def collect(self, reference=""):
         """The job, collected by `Sora2ProStatus`."""
         return self.act("collect", reference).job
+
+
+class CatalogueRig(Rig):
+    """The same on which `RunComfyImageToVideo` buys."""
+
+    def usual_request(self):
+        return catalogue_request_of(self.engine)

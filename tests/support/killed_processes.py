@@ -115,14 +115,15 @@ class Forker:
             return Child(_word(root, pid), None)
 
 
-def _run(url, token, root, *, commit=0, moment="", environment=None):
+def _run(url, token, root, *, commit=0, moment="", rig="Rig", environment=None):
     """One generation; SIGKILL at the `commit`th commit (`before`, `within` or `after` it), or from outside.
 
+    rig: the class of `support.engine_fixture` that generates.
     With the variables of an `environment` it is the node that generates, else the engine alone.
     """
     root = Path(root)
     try:
-        text = json.dumps(_node_run(environment) if environment else _engine_run(url, token, root, commit, moment))
+        text = json.dumps(_node_run(environment) if environment else _engine_run(url, token, root, commit, moment, rig))
     except Exception as error:  # noqa: BLE001 - it travels to the test, which knows what it may be
         text = json.dumps({"error": str(error) or repr(error)})
     word = _word(root, os.getpid())
@@ -134,11 +135,11 @@ def _word(root, pid):
     return root / f"last-word-{pid}.json"
 
 
-def _engine_run(url, token, root, commit, moment):
+def _engine_run(url, token, root, commit, moment, rig):
     from sora2pro.nodes.runcomfy.store.database import Database  # noqa: PLC0415 - as above
 
+    from support import engine_fixture  # noqa: PLC0415 - as above
     from support.assertions import attempt  # noqa: PLC0415 - imported once, before the first fork
-    from support.engine_fixture import Rig  # noqa: PLC0415 - as above
 
     class DoomedDatabase(Database):
         """Dies at one of its commits."""
@@ -159,7 +160,7 @@ def _engine_run(url, token, root, commit, moment):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     database = DoomedDatabase(root / "state" / "journal.sqlite3")
-    outcome = attempt(Rig(url, token, root, database=database))
+    outcome = attempt(getattr(engine_fixture, rig)(url, token, root, database=database))
     return {"commits": database.commits, "error": str(outcome) if isinstance(outcome, Exception) else None}
 
 
