@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "example_workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-RECOVERY = "recover-a-job"  # the one that generates nothing
+RECOVERY = "Recover a job - Sora 2 Pro or any model"  # the one that generates nothing
 NOTES = ("MarkdownNote", "Note")
 MUTED, BYPASSED = 2, 4  # a node's `mode`
 SHORT_LIST = re.compile(

@@ -32,10 +32,10 @@ Item = TypeVar("Item")
 LANDSCAPE = ROOT / "tests" / "demo" / "landscape.jpg"
 PICTURE, SECOND_PICTURE = "example.png", "second.png"
 
-WIDTH, HEIGHT, GAP = 640, 360, 4
+WIDTH, HEIGHT, GAP = 480, 270, 3
 GROUND = (24, 24, 27)
-INK, CAPTION_PIXELS = (228, 228, 231), 26
-QUALITY = 85
+INK, CAPTION_PIXELS = (228, 228, 231), 20
+QUALITY = 80
 
 
 View = tuple[int, int, int, int]
@@ -67,13 +67,13 @@ SHOTS = {
     "Wan 3.0 - first and last frame": Shot(
         stills=(("First frame", (0, 180, 400, 580)), ("Last frame", (880, 240, 1280, 640)))
     ),
-    "batch-of-pictures": Shot(tiles=2),
-    "continue-from-last-frame": Shot(view=(640, 160, 1280, 520), tiles=4),
-    "image-to-video": Shot(),
+    "Sora 2 Pro - batch of pictures": Shot(tiles=2),
+    "Sora 2 Pro - continue from the last frame": Shot(view=(640, 160, 1280, 520), tiles=4),
+    "Sora 2 Pro - image to video": Shot(),
     RECOVERY: Shot(view=(0, 140, 900, 646)),
-    "rehearse-for-free": Shot(view=(420, 120, 1020, 720), tiles=2),
-    "two-sizes": Shot(view=(240, 0, 1280, 720)),
-    "upscale": Shot(view=(240, 180, 720, 450)),
+    "Sora 2 Pro - rehearse for free": Shot(view=(420, 120, 1020, 720), tiles=2),
+    "Sora 2 Pro - two sizes": Shot(view=(240, 0, 1280, 720)),
+    "Sora 2 Pro - upscale to Full HD": Shot(view=(240, 180, 720, 450)),
 }
 
 
@@ -96,7 +96,7 @@ def refresh(example: Example, shot: Shot, comfyui: ComfyUI, described: Mapping[s
         landscape.crop(shot.view).save(comfyui.base / "input" / PICTURE)
         landscape.crop(SECOND_VIEW).save(comfyui.base / "input" / SECOND_PICTURE)
     if example.name == RECOVERY:
-        comfyui.run(without_rehearsal(Example("rehearse-for-free").queued))
+        comfyui.run(without_rehearsal(Example("Sora 2 Pro - rehearse for free").queued))
     outcome = comfyui.run(with_second_picture(graph))
     if not outcome.succeeded:
         raise SystemExit(f"{example.name} did not run: {outcome.error}")

@@ -20,7 +20,7 @@ def archive(tmp_path):
 
 def test_the_archive_alone_makes_a_clip_in_comfyui(archive, installation, tmp_path):
     with ComfyUI(installation, base=tmp_path / "comfyui", packs={"sora2pro-runcomfy": archive}) as comfyui:
-        shutil.copy(archive / "example_workflows" / "image-to-video.jpg", comfyui.base / "input" / PICTURE)
+        shutil.copy(archive / "example_workflows" / "Sora 2 Pro - image to video.jpg", comfyui.base / "input" / PICTURE)
         outcome = comfyui.run(one_clip("A leaf falls.", rehearse=True))
         assert outcome.succeeded, outcome.error
         assert len(outcome.files("save")) == 1

@@ -15,6 +15,7 @@ from emulator import Call, State
 from PIL import Image
 from support.clips import read_frame_number
 
+FIRST = "Sora 2 Pro - image to video"
 TITLE_HEIGHT = 30
 MAX_THUMBNAIL_BYTES = 60_000
 LAST_FRAME, EVERY_NTH = 119, 7  # of 4 seconds at 30 frames a second; a part of the frames that ends with the last
@@ -34,31 +35,29 @@ SAVED = {
         "The clip of PixVerse V6": clips(1, 632, 360, frames=96),
     },
     "Wan 3.0 - first and last frame": {"The clip": clips(1, 842, 480, frames=48, sound_s=2)},
-    "batch-of-pictures": {"Both clips, with sound": clips(2, 1280, 720)},
-    "continue-from-last-frame": {"The long clip": clips(1, 1280, 720, frames=240, sound_s=8)},
-    "image-to-video": {
+    "Sora 2 Pro - batch of pictures": {"Both clips, with sound": clips(2, 1280, 720)},
+    "Sora 2 Pro - continue from the last frame": {"The long clip": clips(1, 1280, 720, frames=240, sound_s=8)},
+    "Sora 2 Pro - image to video": {
         "The clip, with sound": clips(1, 1280, 720),
-        "The frames": clips(120, 1280, 720, frames=1, sound_s=0),
-        "The sound": clips(1, 0, 0, frames=0),
     },
-    "rehearse-for-free": {
+    "Sora 2 Pro - rehearse for free": {
         "Cut to fit, one frame a second": clips(4, 1280, 720, frames=1, sound_s=0),
         "Nothing cut, one frame a second": clips(4, 1280, 720, frames=1, sound_s=0),
     },
-    "two-sizes": {"The landscape clip": clips(1, 1280, 720), "The portrait clip": clips(1, 720, 1280)},
-    "upscale": {"The clip in Full HD": clips(1, 1920, 1080)},
+    "Sora 2 Pro - two sizes": {"The landscape clip": clips(1, 1280, 720), "The portrait clip": clips(1, 720, 1280)},
+    "Sora 2 Pro - upscale to Full HD": {"The clip in Full HD": clips(1, 1920, 1080)},
 }
 # With `rehearse` off: how many requests are under way at the same time, one number for each wait.
 BOUGHT = {
     "Kling 3.0 - image to video": [1],
     "Kling, Seedance, PixVerse - compare models": [3],
     "Wan 3.0 - first and last frame": [1],
-    "batch-of-pictures": [2],
-    "continue-from-last-frame": [1, 1],
-    "image-to-video": [1],
-    "rehearse-for-free": [2],
-    "two-sizes": [2],
-    "upscale": [1],
+    "Sora 2 Pro - batch of pictures": [2],
+    "Sora 2 Pro - continue from the last frame": [1, 1],
+    "Sora 2 Pro - image to video": [1],
+    "Sora 2 Pro - rehearse for free": [2],
+    "Sora 2 Pro - two sizes": [2],
+    "Sora 2 Pro - upscale to Full HD": [1],
 }
 
 
@@ -121,7 +120,7 @@ def test_with_rehearse_off_every_clip_is_bought_once_and_a_second_run_buys_nothi
 
 @pytest.mark.usefixtures("pictures")
 def test_the_second_clip_begins_with_the_last_frame_of_the_first(studio):
-    graph = for_real(Example("continue-from-last-frame"))
+    graph = for_real(Example("Sora 2 Pro - continue from the last frame"))
     for inputs in generators(graph):
         inputs |= {"prompt": f"{inputs['prompt']} Slowly.", "frame_load_cap": 0, "select_every_nth": EVERY_NTH}
     assert run_in_waves(studio, graph, [1, 1]).succeeded
@@ -153,7 +152,7 @@ def test_a_job_that_was_stopped_is_collected_without_a_new_charge(studio, comfyu
 
 @pytest.mark.usefixtures("pictures")
 def test_with_both_nodes_taken_out_of_bypass_the_frames_go_through_the_upscale_model(studio, a_model):
-    opened = Example("upscale").opened
+    opened = Example("Sora 2 Pro - upscale to Full HD").opened
     for body in opened["nodes"]:
         body["mode"] = 0
         if body["type"] == "UpscaleModelLoader":
@@ -202,6 +201,27 @@ def test_an_example_for_any_model_saves_videos_only_and_wants_nothing_that_costs
     for graph in examples:
         assert kinds(graph) == {"LoadImage", ANY_MODEL, "SaveVideo"}
         assert all(inputs["audio"] == "off" for inputs in generators(graph))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_found_in_the_template_browser_by_the_name_of_its_model(name):
+    """The browser shows, and searches, the name of the file."""
+    models = ("Sora 2 Pro", "Kling 3.0", "Wan 3.0", "Kling, Seedance, PixVerse")
+    assert name.startswith(models) or name.endswith(" - Sora 2 Pro or any model")
+
+
+def test_the_first_example_saves_its_video_and_nothing_else_at_a_size_that_does_not_cost_more():
+    graph = Example(FIRST).queued
+    assert kinds(graph) == {"LoadImage", GENERATOR, "SaveVideo"}
+    assert [inputs["size"] for inputs in generators(graph)] == ["1280x720"]
+
+
+# Those that join pictures: what replaces this node came after ComfyUI 0.3.75.
+@pytest.mark.parametrize("name", NAMES)
+def test_no_example_uses_a_node_that_comfyui_has_deprecated(name, comfyui):
+    described = comfyui.object_info()
+    deprecated = {kind for kind in kinds(Example(name).queued) if described[kind].get("deprecated")}
+    assert deprecated <= {"ImageBatch"}
 
 
 def test_no_two_nodes_lie_on_each_other(example):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import webbrowser
 from typing import TYPE_CHECKING, Any
 
-from comfyui.graphs import GENERATOR
+from comfyui.graphs import GENERATOR, node
 from comfyui.install import ROOT
 from comfyui.server import ComfyUI
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from demo.ticker import Ticker
     from PIL import Image
 
-WORKFLOW = "image-to-video"
+WORKFLOW = "Sora 2 Pro - image to video"
+EXAMPLES = ROOT / "example_workflows"
 PACK = "sora2pro"
+# An address may name a template only by letters, digits, hyphens and underscores: a copy of the example has such a name.
+SHELF, ON_SHELF = "demo", "image-to-video"
 PROMPT_TIMEOUT_S = 900.0
 
 
@@ -30,7 +34,9 @@ class DemoError(Exception):
 
 def opened(installation: Installation, *, cache: Path, environment: Mapping[str, str]) -> ComfyUI:
     """A ComfyUI whose folders, and with them the journal and the clips, stay from one demo to the next."""
-    return ComfyUI(installation, base=cache / "comfyui", packs={PACK: ROOT}, environment=environment)
+    return ComfyUI(
+        installation, base=cache / "comfyui", packs={PACK: ROOT, SHELF: _shelf(cache / SHELF)}, environment=environment
+    )
 
 
 def run(comfyui: ComfyUI, picture: Image.Image, *, exhibits: Exhibits, ticker: Ticker) -> None:
@@ -59,9 +65,12 @@ def run(comfyui: ComfyUI, picture: Image.Image, *, exhibits: Exhibits, ticker: T
 
 
 def workflow() -> dict[str, Any]:
-    """The example as it is shipped, except that it generates: against the emulator nothing costs money."""
-    graph = json.loads((ROOT / "example_workflows" / "api" / f"{WORKFLOW}.json").read_text("utf-8"))
-    graph[_only(graph, GENERATOR)]["inputs"]["rehearse"] = False
+    """The example, except that it generates (against the emulator nothing costs money) and saves all there is to see."""
+    graph = json.loads((EXAMPLES / "api" / f"{WORKFLOW}.json").read_text("utf-8"))
+    clip = _only(graph, GENERATOR)
+    graph[clip]["inputs"] |= {"rehearse": False, "decode_frames": True, "size": "auto"}
+    graph["frames"] = node("SaveImage", images=[clip, 0], filename_prefix="image-to-video/frame")
+    graph["sound"] = node("SaveAudio", audio=[clip, 1], filename_prefix="image-to-video/sound")
     return graph
 
 
@@ -74,9 +83,18 @@ def generation_widgets() -> dict[str, Any]:
 
 def show(comfyui: ComfyUI) -> str:
     """Opens the browser with the workflow loaded; returns the address."""
-    address = f"{comfyui.url}/?template={WORKFLOW}&source={PACK}"
+    address = f"{comfyui.url}/?template={ON_SHELF}&source={SHELF}"
     webbrowser.open(address)
     return address
+
+
+def _shelf(folder: Path) -> Path:
+    """A pack without nodes, for the copy of the example."""
+    copy = folder / "example_workflows" / f"{ON_SHELF}.json"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "__init__.py").write_text("NODE_CLASS_MAPPINGS = {}\n", encoding="utf-8")
+    shutil.copy(EXAMPLES / f"{WORKFLOW}.json", copy)
+    return folder
 
 
 def _only(graph: Mapping[str, Any], class_type: str) -> str:

@@ -48,7 +48,7 @@ def test_everything_that_works_is_in_it_and_nothing_else(archive):
         "nodes/runcomfy/catalogue/models.json",
         "nodes/image_to_video.py",
         "web/sora2pro.js",
-        "example_workflows/image-to-video.jpg",
+        "example_workflows/Sora 2 Pro - image to video.jpg",
     } <= set(archive)
 
 
