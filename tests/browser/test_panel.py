@@ -205,6 +205,9 @@ def test_takes_are_told_apart_by_their_seed_and_found_and_the_list_is_narrowed(d
     desk.stop()
     desk.wait_for_phase("stopped")
     panel.get_by_text("No job matches “1280").wait_for()
+    panel.get_by_label("Show jobs in state").select_option("All states")
+    panel.get_by_role("searchbox").fill("")
+    rows.nth(1).wait_for()
 
 
 @on(("latest", "vue"))
