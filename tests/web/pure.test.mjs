@@ -42,6 +42,8 @@ test("the end of a run is told, and neither work in progress nor the user's own 
     severity: "success", summary: "The clip is ready", detail: "RunComfy charged $1.20 for it.",
   });
   assert.equal(noticeOf(state({ phase: "done", clips: [clip, clip, clip] })).summary, "3 clips are ready");
+  const short = noticeOf(state({ phase: "done", clips: [clip], message: "Clip 1 of 2 is delivered without clip 2." }));
+  assert.deepEqual([short.severity, short.detail], ["warn", "Clip 1 of 2 is delivered without clip 2."]);
   const failed = noticeOf(state({ phase: "failed", message: "RunComfy reports that generation failed." }));
   assert.deepEqual([failed.severity, failed.detail], ["error", "RunComfy reports that generation failed."]);
   assert.match(noticeOf(state({ phase: "failed", message: "x".repeat(5000) })).detail, /^x{300}… The whole message is on the node\.$/);

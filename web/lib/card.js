@@ -140,13 +140,16 @@ export class Card {
 
   /** @param {Clip} clip @returns {Promise<{clip: string, poster: string} | null>} */
   async _source(clip) {
+    if (clip.kind === "failed") return null;
     if (clip.request_id && !isRehearsal(clip)) {
       const job = await this._server.get(`/jobs/${clip.request_id}`).catch(() => null);
       const url = (/** @type {string} */ what) => this._server.url(fileOf(job, what));
       // A request id of digits alone could be taken for the number of another job.
       if (job?.request_id === clip.request_id) return job.has_clip ? { clip: url("clip"), poster: url("thumbnail") } : null;
     }
-    const view = (this._views.length ? this._views : await this._history())[this._state?.clips.indexOf(clip) ?? 0];
+    // ComfyUI knows those that were delivered, and no others.
+    const delivered = this._state?.clips.filter((one) => one.kind !== "failed") ?? [];
+    const view = (this._views.length ? this._views : await this._history())[delivered.indexOf(clip)];
     return view ? { clip: this._api.apiURL(`/view?${new URLSearchParams(view)}`), poster: "" } : null;
   }
 

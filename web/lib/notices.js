@@ -7,14 +7,14 @@ import { NOTIFY } from "./settings.js";
 
 /**
  * @typedef {object} Notice
- * @property {"success" | "error"} severity
+ * @property {"success" | "warn" | "error"} severity
  * @property {string} summary
  * @property {string} detail
  */
 
 const LONGEST = 300;
 const SUCCESS_MS = 5000;
-const ERROR_MS = 15_000;
+const TROUBLE_MS = 15_000;
 const AT_RUNCOMFY = new Set(["submitting", "queued", "rendering"]);
 
 /**
@@ -24,6 +24,9 @@ const AT_RUNCOMFY = new Set(["submitting", "queued", "rendering"]);
  * @returns {Notice | null}
  */
 export function noticeOf(state) {
+  if (state.phase === "done" && state.message) {
+    return { severity: "warn", summary: "Not every clip arrived", detail: shortened(state.message) };
+  }
   if (state.phase === "done") {
     const [clip, ...others] = state.clips;
     const summary = others.length ? `${state.clips.length} clips are ready` : "The clip is ready";
@@ -69,7 +72,7 @@ export class Notices {
     const hasWaited = this._waits.take(state);
     const notice = noticeOf(state);
     if (!notice) return;
-    const life = notice.severity === "error" ? ERROR_MS : SUCCESS_MS;
+    const life = notice.severity === "success" ? SUCCESS_MS : TROUBLE_MS;
     this._app.extensionManager.toast.add({ ...notice, life });
     if (hasWaited && document.hidden && this._app.extensionManager.setting.get(NOTIFY)) notify(notice);
   }
