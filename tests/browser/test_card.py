@@ -235,6 +235,29 @@ def test_the_id_on_a_failed_batch_is_that_of_the_clip_that_failed_and_the_others
     desk.snap("batch-failed-other-clip")
 
 
+@on(("latest", "vue"))
+def test_a_batch_that_is_delivered_in_part_plays_what_came_and_says_what_did_not(desk):
+    emulator, known = desk.site.emulator, len(desk.site.emulator.requests)
+    desk.build(f"In part on {desk.name}.", max_clips=2, if_a_clip_fails="deliver the others")
+    desk.page.evaluate(ANOTHER_PICTURE)
+    desk.run()
+    emulator.wait_until(lambda: len(emulator.requests) == known + 2)
+    desk.wait_for_card("Clip 1: Queued")
+    desk.wait_for_card("Clip 2: Queued")
+    first = desk.card.locator("code").inner_text()
+    second = next(one.request_id for one in emulator.requests[known:] if one.request_id != first)
+    emulator.release(first, State.FAILED, "The moderation system rejected the picture.")
+    emulator.release(second)
+    desk.wait_for_phase("done")
+    desk.page.get_by_text("Not every clip arrived", exact=True).wait_for()
+    desk.wait_for_card("The moderation system rejected the picture.")
+    assert desk.card.locator("code").inner_text() == first
+    desk.snap("delivered-in-part")
+    desk.card.get_by_role("button", name="Next clip").click()
+    assert desk.clip()["duration"] == 4
+    assert desk.card.locator("code").inner_text() == second
+
+
 @on(*ONE_OF_EACH)
 def test_inside_of_a_subgraph_the_state_follows_the_node(desk):
     desk.build(f"Within a subgraph on {desk.name}.")
