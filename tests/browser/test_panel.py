@@ -76,7 +76,7 @@ def test_cancel_asks_twice_and_is_in_the_ledger(desk):
     assert desk.state_of(request) is State.CANCELLED
     assert desk.site.emulator.charges == charges
     desk.wait_for_phase("stopped")
-    desk.wait_for_card("Nothing is charged for it.")
+    desk.wait_for_card("Nothing was charged for it.")
     assert desk.page.locator(".p-dialog-mask, [role=dialog]").count() == 0
     assert desk.page.get_by_text("threw an error").count() == 0
     desk.snap("panel-cancelled")
