@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import VideoDecodeError
+from . import matroska
 from .mp4.boxes import BoxError, walk_file
 from .mp4.index import PICTURES, Index, movie_extends, read_index
 from .mp4.samples import read_fragments
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 KEPT = VideoDecodeError.money
 MAX_EDGE = 8192
 _CONTENT = {"mdat", "moof"}
-_MATROSKA = b"\x1a\x45\xdf\xa3"  # RFC 8794, 8.1 and 11.2.1
 _UNALIGNED = 1  # AV_CODEC_FLAG_UNALIGNED
 _BEFORE_ALL = -(2**40)  # microseconds; the first packets may have times below zero
 # A title that is not UTF-8 is not damage. PyAV 19 ignores it by default, and does not know the argument.
@@ -32,7 +32,7 @@ _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.
 
 
 def inspect(path: Path) -> Index:
-    """Read the index of an MP4 or QuickTime file, without FFmpeg.
+    """Read what a clip (MP4, QuickTime, WebM, Matroska) says of itself, without FFmpeg.
 
     Raises:
         VideoDecodeError: It is missing, cut off, or something else.
@@ -42,15 +42,12 @@ def inspect(path: Path) -> Index:
         if not stat.S_ISREG(status.st_mode):
             raise VideoDecodeError("The clip is not an ordinary file.", path=path)
         with path.open("rb") as file:
-            if file.read(4) == _MATROSKA:
-                raise VideoDecodeError(
-                    "The clip is a WebM or Matroska file. Only MP4 and QuickTime can be read.", path=path
-                )
-            return _index(file, status.st_size)
+            is_matroska = file.read(len(matroska.MAGIC)) == matroska.MAGIC
+            return matroska.read_elements(file, status.st_size) if is_matroska else _index(file, status.st_size)
     except OSError as error:
         raise VideoDecodeError(f"The clip cannot be read: {error.strerror or error}.", path=path, money="") from error
-    except BoxError as error:
-        raise VideoDecodeError(f"The file is not a whole MP4 clip: {error}.", path=path) from error
+    except (BoxError, matroska.ElementError) as error:
+        raise VideoDecodeError(f"The file is not a whole clip: {error}.", path=path) from error
 
 
 def _index(file: BinaryIO, size: int) -> Index:
@@ -77,14 +74,14 @@ def _index(file: BinaryIO, size: int) -> Index:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """Open an MP4 or QuickTime file for reading; errors of PyAV become a VideoDecodeError.
+    """Open a clip (MP4, QuickTime, WebM, Matroska) for reading; errors of PyAV become a VideoDecodeError.
 
     Raises:
         VideoDecodeError: It is missing, something else, without pictures, or broken.
     """
     try:
         # The demuxer is named: a playlist that pretends to be a clip could make FFmpeg open other files.
-        with av.open(str(path), format="mp4", **_TOLERANT) as container:
+        with av.open(str(path), format=_demuxer(path), **_TOLERANT) as container:
             if not _films(container):
                 raise VideoDecodeError("The clip has no picture track.", path=path)
             for stream in container.streams.video:
@@ -97,9 +94,26 @@ def opened(path: Path) -> Iterator[InputContainer]:
         raise VideoDecodeError(f"The clip is damaged: {reason}.", path=path) from error
 
 
-def rewind(container: InputContainer) -> None:
-    """Go back to the first packet: to open a file costs FFmpeg more than to read its packets again."""
-    container.seek(_BEFORE_ALL)
+@contextlib.contextmanager
+def rewound(container: InputContainer, path: Path) -> Iterator[InputContainer]:
+    """Go back to the first packet: to open a file costs FFmpeg more than to read its packets again.
+
+    A Matroska file is still opened again: after a seek FFmpeg does not know how much of its first sound is to be left out.
+    """
+    if "matroska" in container.format.name:
+        with opened(path) as again:
+            yield again
+    else:
+        container.seek(_BEFORE_ALL)
+        yield container
+
+
+def _demuxer(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return "matroska" if file.read(len(matroska.MAGIC)) == matroska.MAGIC else "mp4"
+    except OSError as error:
+        raise VideoDecodeError(f"The clip cannot be read: {error.strerror or error}.", path=path, money="") from error
 
 
 def video_stream(container: InputContainer) -> VideoStream:

@@ -11,7 +11,7 @@ import torch
 from ..errors import NotEnoughRoomError, VideoDecodeError
 from . import memory
 from .colour import remarks
-from .container import KEPT, inspect, opened, rewind, video_stream
+from .container import KEPT, inspect, opened, rewound, video_stream
 from .frames import read_frames
 from .sound import read_sound
 from .timeline import check_readable, picture_track, read_timeline
@@ -97,11 +97,11 @@ def decode(
             if fault:
                 raise VideoDecodeError(fault, path=path)
             _check_room(timeline.width, timeline.height, len(wanted), path)
-            rewind(container)
             report = progress or (lambda _done, _all: None)
-            frames = torch.from_numpy(read_frames(container, path, timeline, wanted, report, look))
-        rewind(container)
-        audio, notes = read_sound(container, index, timeline, end_s, look)
+            with rewound(container, path) as again:
+                frames = torch.from_numpy(read_frames(again, path, timeline, wanted, report, look))
+        with rewound(container, path) as again:
+            audio, notes = read_sound(again, index, timeline, end_s, look)
     for note in notes:
         _log.warning("%s: %s", path.name, note)
     return DecodedClip(

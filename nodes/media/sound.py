@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .container import sound_stream
+from .mp4.index import SOUND
 from .pyav import av
 from .timeline import MAX_SECONDS
 
@@ -54,7 +55,7 @@ def read_sound(
     """
     reading = _Reading(timeline, end_s)
     stream = sound_stream(container)
-    track = None if stream is None else index.track(stream.id)
+    track = None if stream is None else index.track(SOUND, stream.id)
     if stream is None or not timeline.has_sound:
         # `sound_fault` without a stream: there is a track, and FFmpeg cannot make anything of it.
         return reading.silence(), (_UNREADABLE,) if timeline.sound_fault else ()

@@ -13,6 +13,7 @@ from .container import MAX_EDGE, inspect, opened, sound_stream, video_stream
 from .mp4.index import PICTURES, SOUND, clip_fault, track_fault
 from .mp4.units import LeadingPictures, unit_format
 from .orientation import Orientation
+from .vpx import SHOWS_A_PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,7 @@ class _Packets:
 
 def picture_track(container: InputContainer, index: Index) -> Track | None:
     """Return what the index says of the pictures that are shown."""
-    return index.track(video_stream(container).id)
+    return index.track(PICTURES, video_stream(container).id)
 
 
 def check_readable(container: InputContainer, index: Index, path: Path) -> None:
@@ -150,6 +151,7 @@ def _packets(
     codec = stream.codec_context
     units = unit_format(codec.name, codec.extradata) if codec is not None and can_have_holes else None
     leading = units and LeadingPictures(units)
+    shows = None if codec is None or not can_have_holes else SHOWS_A_PICTURE.get(codec.name)
     shown: list[tuple[int, int]] = []
     count, skipped = 0, 0
     broken_at: int | None = None
@@ -164,12 +166,12 @@ def _packets(
             raise VideoDecodeError(f"The clip claims more than {MAX_FRAMES} frames.", path=path)
         said = packet.dts if packet.pts is None else packet.pts
         start = said or 0
-        content = bytes(packet) if units else b""
+        content = bytes(packet) if units or shows else b""
         if broken_at is None and (packet.is_corrupt or said is None or (units and units.is_blank(content))):
             broken_at = start
         if broken_at is not None:
             intact_until = min(start, broken_at if intact_until is None else intact_until)
-        if leading and leading.are_skipped(content, start):
+        if (leading and leading.are_skipped(content, start)) or (shows and not shows(content)):
             skipped += 1
         elif not packet.is_discard:
             shown.append((start, packet.duration or 0))
@@ -195,13 +197,13 @@ def _timeline(packets: _Packets, container: InputContainer, index: Index, track:
         raise VideoDecodeError(f"The clip claims a size of {width} x {height} pixels.", path=path)
     width, height = upright.size(width, height)
     heard = sound_stream(container)
-    sound = index.track(heard.id) if heard is not None else None
+    sound = index.track(SOUND, heard.id) if heard is not None else None
     shown = _Shown(len(starts), float(end * stream.time_base), float(duration), is_steady)
     return Timeline(
         starts=starts,
         end=end,
         time_base=stream.time_base,
-        fps=_rate(len(starts), duration, stream.average_rate),
+        fps=_rate(len(starts), duration, stream.average_rate, stream.time_base),
         is_steady=is_steady,
         width=width,
         height=height,
@@ -222,10 +224,17 @@ def _size(stream: VideoStream, track: Track | None) -> tuple[int, int]:
     return track.size if track else (0, 0)
 
 
-def _rate(count: int, duration: Fraction, said: Fraction | None) -> Fraction:
-    """Return the measured rate, or the rate that the clip states if both agree: 29.97 is 30000/1001."""
+def _rate(count: int, duration: Fraction, said: Fraction | None, time_base: Fraction) -> Fraction:
+    """Return the measured rate, or the rate that the clip states if both agree: 29.97 is 30000/1001.
+
+    Times are rounded, in WebM mostly to milliseconds: the first and the last one can be half a unit off, and so can the
+    length of the last frame.
+    """
     measured = count / duration
-    return Fraction(said) if said and abs(measured / said - 1) < _SAME_RATE else measured
+    if not said:
+        return measured
+    is_same = abs(measured / said - 1) < _SAME_RATE or abs(duration - count / Fraction(said)) <= 2 * time_base
+    return Fraction(said) if is_same else measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +256,7 @@ def _frames_fault(
         return "The clip is damaged: the index of its pictures cannot be read."
     clause = (track and track_fault(track, is_fragmented=index.is_fragmented)) or clip_fault(index)
     if clause:
-        return f"The file is not a whole MP4 clip: {clause}."
+        return f"The file is not a whole clip: {clause}."
     if track is not None:
         said_s = float(track.length_s)
         is_trimmed = (
@@ -291,7 +300,7 @@ def _sound_fault(index: Index, sound: Track | None) -> str | None:
     if sound is None:
         return "The clip is damaged: the index of its sound cannot be read." if SOUND in index.unreadable else None
     clause = track_fault(sound, is_fragmented=index.is_fragmented)
-    return f"The file is not a whole MP4 clip: {clause}." if clause else None
+    return f"The file is not a whole clip: {clause}." if clause else None
 
 
 @dataclass(frozen=True, slots=True)

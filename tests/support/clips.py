@@ -61,6 +61,7 @@ def write(
     starts=None,
     sound=None,
     movflags="+faststart",
+    form="mp4",
 ):
     """Writes a clip of planes (Y, U, V), each an array of code values, as they are: no colour is converted.
 
@@ -70,7 +71,8 @@ def write(
     """
     frames = iter(frames)
     first = next(frames)
-    with av.open(str(path), "w", format="mp4", options={"movflags": movflags}) as container:
+    settings = {"movflags": movflags} if form == "mp4" else {}
+    with av.open(str(path), "w", format=form, options=settings) as container:
         video = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options or {})
         video.width, video.height, video.pix_fmt = first[0].shape[1], first[0].shape[0], pix_fmt
         if starts is not None:

@@ -19,6 +19,7 @@ from sora2pro.nodes.media.decode import decode  # noqa: E402 - as above
 from sora2pro.nodes.media.timeline import probe  # noqa: E402 - as above
 
 MOST_SECONDS_EACH = 60
+CLUSTER = b"\x1f\x43\xb6\x75"  # of a WebM file, where its index ends
 NUMBERS = (0, 1, 2, 30, 1000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
@@ -78,7 +79,8 @@ KINDS = (cut, flip_bits, zero, overwrite, remove, insert, swap, change_the_index
 
 def mutate(original, seed):
     """The name of the damage, and the damaged bytes."""
-    index = (original.index(b"moov"), original.index(b"mdat") - 8)
+    is_mp4 = b"moov" in original
+    index = (original.index(b"moov"), original.index(b"mdat") - 8) if is_mp4 else (0, original.index(CLUSTER))
     how = KINDS[seed % len(KINDS)]
     return how.__name__, bytes(how(np.random.default_rng(seed), bytearray(original), index))
 

@@ -238,12 +238,6 @@ def test_an_encrypted_clip_and_an_unknown_format_are_named(clip):
     assert decode(clip, with_frames=False).audio["waveform"].shape[2] >= 48000
 
 
-def test_a_webm_file_is_named(path):
-    path.write_bytes(b"\x1a\x45\xdf\xa3" + bytes(500))
-    with pytest.raises(VideoDecodeError, match="WebM"):
-        decode(path)
-
-
 FRAGMENTED = "+frag_keyframe+empty_moov+default_base_moof"
 
 

@@ -102,9 +102,9 @@ class Index:
     tracks: tuple[Track, ...]
     unreadable: frozenset[str]
 
-    def track(self, number: int) -> Track | None:
-        """Return the track with an id."""
-        return next((track for track in self.tracks if track.number == number), None)
+    def track(self, kind: str, number: int) -> Track | None:
+        """Return the track of a kind with an id."""
+        return next((track for track in self.tracks if (track.kind, track.number) == (kind, number)), None)
 
 
 @dataclass(frozen=True, slots=True)
