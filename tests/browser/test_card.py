@@ -69,7 +69,7 @@ def test_a_run_shows_each_state_without_a_jump_and_ends_with_a_clip_that_has_sou
 def test_a_new_node_keeps_its_seed_and_the_card_is_saved_neither_with_the_workflow_nor_with_the_prompt(desk):
     desk.build("Saved.")
     saved = next(node for node in desk.serialized()["nodes"] if node["type"] == "Sora2ProImageToVideo")
-    assert saved["widgets_values"] == ["Saved.", "1280x720", 4, 0, "fixed", "crop", "", 1, True, 1, 1, False]
+    assert saved["widgets_values"] == ["Saved.", "1280x720", 4, 0, "fixed", "crop", "", 1, True, 1, 1, False, "stop"]
     prompt = desk.page.evaluate("async () => (await window.app.graphToPrompt()).output")
     inputs = next(node["inputs"] for node in prompt.values() if node["class_type"] == "Sora2ProImageToVideo")
     assert not any(name.startswith(("sora2pro", "$")) for name in inputs)
