@@ -174,8 +174,14 @@ class Desk:
 
     def close_dialogs(self) -> None:
         """Puts ComfyUI's own dialogs away."""
-        self.page.keyboard.press("Escape")
-        self.page.locator(".p-dialog-mask, [role=dialog]").first.wait_for(state="hidden")
+        dialog = self.page.locator(".p-dialog-mask, [role=dialog]").first
+        # One that is still opening does not hear the key.
+        for _ in range(10):
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_timeout(500)
+            if not dialog.is_visible():
+                return
+        dialog.wait_for(state="hidden")
 
     def node_size(self) -> list[int]:
         """Width and height of the node, as it is drawn."""

@@ -136,7 +136,7 @@ def test_the_clips_of_a_batch_are_paged_through_each_with_its_own_id(desk):
     desk.wait_for_card("1 / 2")
 
 
-@on(*THE_OTHERS, *ONE_OF_EACH)
+@on(("latest", "litegraph"), ("latest", "vue"))
 def test_the_properties_panel_neither_lists_the_card_nor_changes_its_width(desk):
     desk.build("Beside the properties.")
     desk.wait_for_card("Your clip will play here")
@@ -407,7 +407,7 @@ def test_a_ready_clip_is_told_and_a_hidden_page_calls_the_user_back_for_a_new_on
                 static permission = "granted";
                 constructor(title, options) { super(); window.told.push(`${title}. ${options.body}`); }
             };
-            Object.defineProperty(document, "hidden", {get: () => true});
+            Object.defineProperty(document, "hidden", {get: () => true, configurable: true});
             return window.app.extensionManager.setting.set("RunComfy.Sora2Pro.Notify", true);
         }"""
     )
@@ -426,7 +426,13 @@ def test_a_ready_clip_is_told_and_a_hidden_page_calls_the_user_back_for_a_new_on
     desk.run()
     desk.page.get_by_text("The clip is ready", exact=True).wait_for()
     assert desk.page.evaluate("() => window.told") == told
-    desk.page.evaluate("() => window.app.extensionManager.setting.set('RunComfy.Sora2Pro.Notify', false)")
+    # The other tests of this place get the same page.
+    desk.page.evaluate(
+        """() => {
+            delete document.hidden;
+            return window.app.extensionManager.setting.set("RunComfy.Sora2Pro.Notify", false);
+        }"""
+    )
 
 
 @on(("latest", "vue"))
