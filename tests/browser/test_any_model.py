@@ -13,7 +13,7 @@ def test_a_run_of_any_model_ends_with_its_clip_on_the_card_and_a_second_run_is_f
     desk.wait_for_card("Queued at RunComfy, position 1")
     desk.site.emulator.release(request.request_id)
     desk.wait_for_phase("done")
-    desk.clip()
+    desk.card.locator("video").wait_for()
     assert desk.players() == 1
     desk.wait_for_card(request.request_id)
     desk.snap("any-2-done")
