@@ -12,7 +12,7 @@ STEPS = (Call.CATALOGUE, Call.SUBMIT, Call.STATUS, Call.RESULT, Call.DOWNLOAD)
 # What comes the same each time is what RunComfy has: it is kept, and loaded again only after the user deleted it.
 KEPT = {"junk", "no-moov", "truncated-unannounced"}
 SILENT = {"hang", "stall"}
-BRIEF = {"refused": {"closed_s": 0.05}, "huge-length": {"declared_bytes": 1 << 40}, "endless": {"limit_bytes": 3 << 20}}
+BRIEF = {"refused": {"closed_s": 0.3}, "huge-length": {"declared_bytes": 1 << 40}, "endless": {"limit_bytes": 3 << 20}}
 
 
 def coming(fault, times):
