@@ -55,7 +55,7 @@ class RunComfyImageToVideo:
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
         """The inputs, in the order saved workflows hold them: append, never insert or rename."""
         catalogue = shipped_catalogue()
-        of_frames = Sora2ProImageToVideo.INPUT_TYPES()["optional"]
+        of_sora = Sora2ProImageToVideo.INPUT_TYPES()["optional"]
         return {
             "required": {
                 "model": (
@@ -197,7 +197,7 @@ class RunComfyImageToVideo:
                         "tooltip": "A guard: a batch of more pictures than this is refused before anything is bought.",
                     },
                 ),
-                **{name: of_frames[name] for name in ("decode_frames", "select_every_nth", "frame_load_cap")},
+                **{name: of_sora[name] for name in ("decode_frames", "select_every_nth", "frame_load_cap")},
                 "rehearse": (
                     "BOOLEAN",
                     {
@@ -207,15 +207,7 @@ class RunComfyImageToVideo:
                         "machine. Nothing is sent, no token is needed.",
                     },
                 ),
-                "if_a_clip_fails": (
-                    [choice.value for choice in IfAClipFails],
-                    {
-                        "default": IfAClipFails.STOP.value,
-                        "advanced": True,
-                        "tooltip": "If some clips of a batch do not arrive: stop, or deliver the others to the graph in their "
-                        "order. Every clip that was bought is kept either way, and another run does not buy it again.",
-                    },
-                ),
+                "if_a_clip_fails": of_sora["if_a_clip_fails"],
             },
         }
 

@@ -115,7 +115,8 @@ async def act(action: str, reference: str) -> Answer:
         job = outcome.job
         clip = _clip_of(job, FrameChoice(), run) if job.has_whole_file else None
         report = " ".join((describe_outcome(outcome), *(() if clip is None else clip.notes)))
-        run.report(Finished(job.request_id or "", f"{job.name} is {job.state.value}.", report))
+        said = f"{job.name} is {job.state.value}."
+        run.report(Finished(job.request_id or "", said, report, has_clip=clip is not None))
         return Answer(job, clip, report)
 
     with endings_shown():

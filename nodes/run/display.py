@@ -66,7 +66,7 @@ def own_words(progress: p.Progress, since_s: float) -> str:
     match progress:
         case p.Retrying(_, wait_s):
             return f"RunComfy did not answer as expected. {_trying_again(wait_s - since_s)}"
-        case p.Finished(_, summary, _):
+        case p.Finished(summary=summary):
             return summary
         case _:
             return describe(progress, since_s)
@@ -147,6 +147,8 @@ _KINDS: dict[type, str] = {
     p.FromJournal: "from_journal",
     p.Finished: "finished",
 }
+# In place of a clip, the report of a job that was only looked at.
+REPORTED = "reported"
 # The worst news of several runs on one node stands for all of them.
 _PHASES = ("working", "failed", "stopped", "done")
 
@@ -159,8 +161,9 @@ def clip_document(progress: p.Progress, text: str, *, fraction: float) -> Docume
         text: What the user reads on the card; it may quote RunComfy.
         fraction: How much of the work on this machine is done, 0 to 1.
     """
+    is_report = isinstance(progress, p.Finished) and not progress.has_clip
     return {
-        "kind": _KINDS[type(progress)],
+        "kind": REPORTED if is_report else _KINDS[type(progress)],
         "text": shown_lines(text),
         "fraction": round(fraction, 3),
         "request_id": getattr(progress, "request_id", None) or None,
@@ -174,7 +177,7 @@ def failed_clip_document(error: RunComfyError) -> Document:
 
 def part_of(clips: Sequence[Document]) -> Document:
     """The state of a run that goes well so far."""
-    is_done = all(clip["kind"] == "finished" for clip in clips)
+    is_done = all(clip["kind"] in {_KINDS[p.Finished], REPORTED} for clip in clips)
     return {"phase": "done" if is_done else "working", "clips": list(clips), "message": ""}
 
 

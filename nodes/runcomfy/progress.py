@@ -190,11 +190,15 @@ class FromJournal:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """All is done. `summary` says in our own words what came of it and what it cost; `details` may quote RunComfy."""
+    """All is done. `summary` says in our own words what came of it and what it cost; `details` may quote RunComfy.
+
+    `has_clip` is False where a job was only looked at.
+    """
 
     request_id: str
     summary: str
     details: str = ""
+    has_clip: bool = True
 
 
 Progress = (

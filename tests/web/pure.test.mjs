@@ -47,6 +47,7 @@ test("the end of a run is told, and neither work in progress nor the user's own 
   const failed = noticeOf(state({ phase: "failed", message: "RunComfy reports that generation failed." }));
   assert.deepEqual([failed.severity, failed.detail], ["error", "RunComfy reports that generation failed."]);
   assert.match(noticeOf(state({ phase: "failed", message: "x".repeat(5000) })).detail, /^x{300}… The whole message is on the node\.$/);
+  assert.equal(noticeOf(state({ phase: "done", clips: [{ ...clip, kind: "reported", text: "job-7 is submitted." }] })), null);
   for (const phase of ["working", "stopped"]) assert.equal(noticeOf(state({ phase, clips: [clip] })), null);
 });
 

@@ -27,6 +27,8 @@ export function noticeOf(state) {
   if (state.phase === "done" && state.message) {
     return { severity: "warn", summary: "Not every clip arrived", detail: shortened(state.message) };
   }
+  // A look at a job brings no clip, and its report is on the node.
+  if (state.phase === "done" && state.clips.every((clip) => clip.kind === "reported")) return null;
   if (state.phase === "done") {
     const [clip, ...others] = state.clips;
     const summary = others.length ? `${state.clips.length} clips are ready` : "The clip is ready";
