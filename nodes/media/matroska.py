@@ -55,7 +55,6 @@ class _Element:
     number: int
     start: int
     end: int
-    is_open: bool  # its end is not stated: it ends where something begins that cannot be in it
 
 
 @dataclass(slots=True)
@@ -115,8 +114,7 @@ class _Reader:
                 self._tracks += [self._track(one) for one in self._inside(element) if one.number == _TRACK]
             elif element.number == _CLUSTER:
                 self._cluster(element)
-            last = element.end
-            if last >= self._size and stated > last:
+            if element.end >= self._size and stated > element.end:
                 raise ElementError(f"it is cut off: {stated - self._size} more bytes should follow")
         if not self._tracks:
             raise ElementError("its list of tracks is missing")
@@ -180,15 +178,12 @@ class _Reader:
     def _inside(self, around: _Element, *, may_be_cut: bool = False) -> Iterator[_Element]:
         place, end = around.start, min(around.end, self._size)
         while place < end:
-            if around.number == _CLUSTER and around.is_open and self._number(place, end)[0] in _TOP:
-                return
             element = self._element(place, around.end, may_be_cut=may_be_cut)
             yield element
-            # Of a cluster of unknown length it shows only now where it ends.
-            place = self._end_of(element) if element.is_open and element.number == _CLUSTER else element.end
+            place = element.end
 
-    def _end_of(self, cluster: _Element) -> int:
-        place = cluster.start
+    def _end_of_cluster(self, place: int) -> int:
+        """Return where a cluster of unknown length ends: where something begins that cannot be in one (RFC 8794, 6.2)."""
         while place < self._size and self._number(place, self._size)[0] not in _TOP:
             place = self._element(place, self._size).end
         return place
@@ -203,10 +198,10 @@ class _Reader:
         if is_open:
             if number not in {_SEGMENT, _CLUSTER}:
                 raise ElementError(f"a part of it has no end, at byte {place}")
-            return _Element(number, start, limit, is_open=True)
+            return _Element(number, start, limit if number == _SEGMENT else self._end_of_cluster(start))
         if start + length > end and not may_be_cut:
             raise ElementError(f"it is cut off: {start + length - limit} more bytes should follow byte {limit}")
-        return _Element(number, start, start + length, is_open=False)
+        return _Element(number, start, start + length)
 
     def _number(self, place: int, end: int) -> tuple[int, int]:
         """Return an element's number, and the place behind it."""
