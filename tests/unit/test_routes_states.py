@@ -49,6 +49,11 @@ def test_a_run_is_done_when_its_last_clip_is():
     assert part_of([clip("finished"), clip("finished")])["phase"] == "done"
 
 
+def test_a_look_at_a_job_ends_a_run_without_a_clip_that_the_page_could_call_ready():
+    looked = clip_document(p.Finished("r1", "job-7 is submitted.", has_clip=False), "job-7 is submitted.", fraction=1.0)
+    assert (looked["kind"], part_of([looked])["phase"]) == ("reported", "done")
+
+
 def test_a_run_that_fails_keeps_the_request_ids_it_had():
     ended = ended_part(running(), phase="failed", message="It failed.")
     assert (ended["phase"], ended["message"], ended["clips"][0]["request_id"]) == ("failed", "It failed.", "r1")
