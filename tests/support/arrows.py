@@ -26,7 +26,7 @@ INSIDE = (
     ("waiting", "pricing", "catalogue"),
     ("sentences",),
     ("api", "store"),
-    ("settings", "credentials"),
+    ("settings", "credentials", "receipts"),
     ("jobs",),
     ("clip_urls", "picture_urls", "prompts", "models", "files"),
     ("progress", "foreign_text"),
