@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, InvalidInputError, RunComfyError
+from ..host import output_subfolder
 from ..run.any_model import parse_priced
 from ..run.inputs import parse_action
 from ..run.threads import Work
@@ -32,10 +34,14 @@ from ..runcomfy import (
     describe_outcome,
     parse_request_id,
     progress,
+    retrace,
+    shipped_catalogue,
     shown,
     shown_lines,
 )
 from .documents import Document, UnknownJobError, job_document, totals_document
+from .inputs import any_model_document, check_known, is_of_sora_node, sora_document
+from .spending import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ class Collecting:
 
 
 MAX_PAGE = 200
+MAX_JOBS = 10**9
 MAX_SEARCH_CHARS = 200
 LOOK_AGAIN = "Look at the list again."
 
@@ -197,6 +204,52 @@ class Panel:
             )
         return job.path
 
+    def delete_file(self, name: str, version: str) -> Document:
+        """Delete the file of a job's clip; the journal keeps the purchase.
+
+        Args:
+            name: Its number.
+            version: Of the file that is meant; see `clip`.
+
+        Returns:
+            The job afterwards, and a `report` in words.
+
+        Raises:
+            UnknownJobError: There is no such job, or its file is another one.
+            RunComfyError: It was not deleted.
+        """
+        if not version:
+            raise InvalidInputError("It was not said which file is to be deleted.", money=UNCHANGED, remedy=LOOK_AGAIN)
+        clip = self.clip(name, version)
+        job = self._engine().delete_file(self._job(name).ref)
+        for thumbnail in self._thumbnails().glob(f"{clip.stem}-*.jpg"):
+            with suppress(OSError):
+                thumbnail.unlink()
+        report = (
+            f"The file of {job.name} was deleted. The journal keeps the purchase: while RunComfy still has the clip, it can be "
+            "collected again at no charge."
+        )
+        return {"job": self._document(job), "report": report}
+
+    def inputs(self, name: str) -> Document:
+        """The node that would ask for a job's clip again, and what its inputs are set to; see `page.inputs`.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            InvalidInputError: Its inputs are not known.
+        """
+        job, engine = self._job(name), self._engine()
+        check_known(job)
+        if is_of_sora_node(job, engine.settings.model):
+            return sora_document(job, engine.settings.model)
+        entry = engine.offer_offline(job.model_id).entry
+        wishes = retrace(entry, prompt=job.prompt, inputs=job.inputs, take=job.take, catalogue=shipped_catalogue())
+        return any_model_document(job, wishes)
+
+    def table(self) -> str:
+        """All jobs, newest first, as CSV; see `page.spending`."""
+        return table(self._engine().jobs(JobQuery(limit=MAX_JOBS)).jobs)
+
     def thumbnail(self, name: str, version: str = "") -> Path:
         """The first picture of a job's clip, made once; arguments as for `clip`.
 
@@ -207,9 +260,8 @@ class Panel:
         from ..media.thumbnail import write_thumbnail  # noqa: PLC0415 - PyAV is loaded when it is needed
 
         clip = self.clip(name, version)
-        folder = self._engine().settings.state_dir / "thumbnails"
         status = clip.stat()
-        target = folder / f"{clip.stem}-{status.st_size}-{status.st_mtime_ns:x}.jpg"
+        target = self._thumbnails() / f"{clip.stem}-{status.st_size}-{status.st_mtime_ns:x}.jpg"
         if not target.exists():
             write_thumbnail(clip, target)
         return target
@@ -234,13 +286,18 @@ class Panel:
         price = engine.price(model, choices)
         return {"min_usd": price.min_usd, "max_usd": price.max_usd}
 
+    def _thumbnails(self) -> Path:
+        return self._engine().settings.state_dir / "thumbnails"
+
     def _document(self, job: Job) -> Document:
-        news = self._collecting.news(job.id)
         has_clip = job.has_whole_file
+        # What a collection does after the clip has arrived, such as its receipt, is of no interest.
+        news = News() if has_clip else self._collecting.news(job.id)
         return job_document(
             job,
             has_clip=has_clip,
             clip_version=_version(job) if has_clip else "",
+            folder=output_subfolder(job.path) if has_clip and job.path is not None else None,
             activity=news.activity,
             trouble=news.trouble,
             answer=news.answer,

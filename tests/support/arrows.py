@@ -22,7 +22,7 @@ ENGINE = "nodes.runcomfy"
 INSIDE = (
     ("engine",),
     ("buying", "actions"),
-    ("lookup", "collecting", "offers"),
+    ("lookup", "collecting", "deleting", "offers"),
     ("waiting", "pricing", "catalogue"),
     ("sentences",),
     ("api", "store"),
