@@ -23,7 +23,7 @@ MAX_SEED = 2**31 - 1
 class RunComfyImageToVideo:
     """The node. Everything it does is in `run.any_model.generate`."""
 
-    CATEGORY = "RunComfy"
+    CATEGORY = host.CATEGORY
     DESCRIPTION = (
         "Animates a picture with any image-to-video model on RunComfy, and gives frames, sound, fps, a VIDEO and the request id. "
         "Each new clip costs money. What the model cannot do is refused before anything is sent. The same inputs and seed are "
@@ -159,7 +159,6 @@ class RunComfyImageToVideo:
                         "min": 0,
                         "max": MAX_SEED,
                         "control_after_generate": "fixed",
-                        "advanced": True,
                         "tooltip": "Which take. Same inputs and same seed: the same clip, never paid for again. Another seed "
                         "buys another take. It is sent where the model has a seed and this is not 0.",
                     },
@@ -202,7 +201,6 @@ class RunComfyImageToVideo:
                     "BOOLEAN",
                     {
                         "default": False,
-                        "advanced": True,
                         "tooltip": "On: a free stand-in clip of about the same size, length and frame rate is made on this "
                         "machine. Nothing is sent, no token is needed.",
                     },
