@@ -4,7 +4,7 @@
 import { copyButton, h, keepKeys, setText } from "./dom.js";
 import { fileOf } from "./rows.js";
 import { clipMeant, isRehearsal, pagesOf } from "./states.js";
-import { say } from "./words.js";
+import { say, told } from "./words.js";
 
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
@@ -66,9 +66,9 @@ export class Card {
     const isEnded = state.phase === "failed" || state.phase === "stopped";
     this.element.dataset.phase = state.phase;
     if (clip) {
-      setText(this._line, clip.text);
+      setText(this._line, told(clip.text));
     } else if (isEnded) {
-      this._say(state.message || say("Stopped."), state.phase === "failed");
+      this._say(told(state.message) || say("Stopped."), state.phase === "failed");
       setText(this._line, state.phase === "failed" ? say("Failed") : say("Stopped"));
     } else {
       this._say(texts(state.clips) || idle(), false);
@@ -129,7 +129,7 @@ export class Card {
     const source = await this._source(clip);
     if (showing !== this._showing) return;
     if (!source) {
-      this._say(clip.text, false);
+      this._say(told(clip.text), false);
       return;
     }
     this._note.hidden = true;
@@ -163,7 +163,7 @@ export class Card {
 
   _showMissing() {
     if (this._video.hidden) return;
-    const text = this._state ? pagesOf(this._state)[this._index]?.text ?? "" : "";
+    const text = told(this._state ? pagesOf(this._state)[this._index]?.text ?? "" : "");
     this._say(say("The clip cannot be played: its file is missing, or this browser does not support its codec. {text}", { text }), false);
   }
 }
@@ -174,8 +174,8 @@ function idle() {
 
 /** @param {Clip[]} clips */
 function texts(clips) {
-  if (clips.length === 1) return clips[0].text;
-  return clips.map((clip, index) => say("Clip {number}: {text}", { number: index + 1, text: clip.text })).join("\n");
+  if (clips.length === 1) return told(clips[0].text);
+  return clips.map((clip, index) => say("Clip {number}: {text}", { number: index + 1, text: told(clip.text) })).join("\n");
 }
 
 /** @param {Clip[]} clips */

@@ -5,7 +5,7 @@ import { h, keepKeys, setText } from "./dom.js";
 import { rowElement } from "./row.js";
 import { merged, spending, stateChoices } from "./rows.js";
 import { addStatusNode } from "./canvas.js";
-import { say } from "./words.js";
+import { say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
 
@@ -233,7 +233,7 @@ export class JobsPanel {
       field?.blur();
       this._draw();
       if (field) controlsOf(this._rows.get(job.id)?.element)[0]?.focus();
-      if (answer.report) this._toast("info", answer.report);
+      if (answer.report) this._toast("info", told(answer.report));
     } catch (error) {
       this._toast("error", /** @type {Error} */ (error).message);
     }

@@ -3,7 +3,7 @@
 
 import { confirmButton, copyButton, h, named, oneTabStop } from "./dom.js";
 import { chip, facts, fileOf, remark } from "./rows.js";
-import { language, say } from "./words.js";
+import { language, say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
 
@@ -25,7 +25,7 @@ export function rowElement(job, handlers) {
       picture(job, handlers),
       h("div.s2p-row-text", {},
         h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || say("Request made outside this ComfyUI")),
-        h("p.s2p-facts", { title: `${job.charge} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, facts(job, Date.now())),
+        h("p.s2p-facts", { title: `${told(job.charge)} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, facts(job, Date.now())),
         h("p.s2p-state", {},
           h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label),
           h("span.s2p-model", { title: job.model_id }, job.model_id)),

@@ -2,7 +2,7 @@
 /** A job in words. Pure. */
 
 import { usd } from "./money.js";
-import { language, say } from "./words.js";
+import { language, say, told } from "./words.js";
 
 /**
  * @typedef {object} Job
@@ -81,7 +81,7 @@ export function fileOf(job, what) {
 /** @param {Job} job @param {number} now Milliseconds. */
 export function facts(job, now) {
   const parts = [job.name];
-  parts.push(...job.inputs.map((one) => one.replace(/^(\d+)x(\d+)$/, "$1×$2")));
+  parts.push(...job.inputs.map((one) => told(one).replace(/^(\d+)x(\d+)$/, "$1×$2")));
   if (job.seed) parts.push(say("seed {seed}", { seed: job.seed }));
   const cost = price(job);
   if (cost) parts.push(cost);
@@ -101,21 +101,21 @@ function price(job) {
  * @param {Job} job
  */
 export function remark(job) {
-  if (job.activity) return { text: job.activity, tone: "busy" };
-  if (job.trouble) return { text: job.trouble, tone: "bad" };
+  if (job.activity) return { text: told(job.activity), tone: "busy" };
+  if (job.trouble) return { text: told(job.trouble), tone: "bad" };
   if (job.is_clip_gone) return { text: say("The file was moved or deleted. Collecting the clip again is free."), tone: "warn" };
   if (job.is_released) {
-    return { text: say("Released: running the same inputs again buys a new clip. {charge}", { charge: job.charge }), tone: "quiet" };
+    return { text: say("Released: running the same inputs again buys a new clip. {charge}", { charge: told(job.charge) }), tone: "quiet" };
   }
   if (job.state === "uncertain") {
     return {
       text: say("{reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if it is not, release "
-        + "the job.", { reason: job.reason }),
+        + "the job.", { reason: told(job.reason) }),
       tone: "warn",
     };
   }
   if (["failed", "rejected", "cancelled"].includes(job.state)) {
-    return { text: [job.answer, job.reason, job.charge].filter(Boolean).join(" "), tone: "quiet" };
+    return { text: told([job.answer, job.reason, job.charge].filter(Boolean).join(" ")), tone: "quiet" };
   }
   return null;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** Questions to the pack's own routes, and their answers or errors in words. */
 
-import { say } from "./words.js";
+import { say, told } from "./words.js";
 
 const HEADER = "X-Sora2Pro";
 
@@ -14,7 +14,7 @@ export class ServerError extends Error {}
  * @param {any} document What the server said, or null if it was not JSON.
  */
 export function sentence(status, document) {
-  if (typeof document?.error === "string" && document.error) return document.error;
+  if (typeof document?.error === "string" && document.error) return told(document.error);
   if (status === 404 || status === 405) {
     return say("The node pack on the server is older than this page. Restart ComfyUI and reload the page.");
   }

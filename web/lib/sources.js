@@ -1,7 +1,7 @@
 // @ts-check
 /** Where a setting comes from, in words. Pure. */
 
-import { say } from "./words.js";
+import { say, told } from "./words.js";
 
 /**
  * @typedef {object} Setting
@@ -47,6 +47,6 @@ function origin(token) {
     case "client":
       return say("It comes from RunComfy's command-line client; a token saved here takes precedence.");
     default:
-      return token.problem;
+      return told(token.problem);
   }
 }
