@@ -24,7 +24,7 @@ from .credentials import (
     saved_token_files,
     saved_token_path,
 )
-from .engine import Engine, PriceRange, Surroundings
+from .engine import Engine, Surroundings
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
 from .jobs import (
@@ -45,6 +45,7 @@ from .jobs import (
 )
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
+from .pricing import PriceRange
 from .progress import Run, Slots, StopSignal
 from .prompts import check_prompt
 from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job
