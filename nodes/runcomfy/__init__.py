@@ -27,22 +27,8 @@ from .credentials import (
 from .engine import Engine, Surroundings
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
-from .jobs import (
-    MAX_SEED,
-    REHEARSAL,
-    Action,
-    ClipRequest,
-    GenerationRequest,
-    Job,
-    JobQuery,
-    JobRef,
-    JobState,
-    Page,
-    Picture,
-    Purchase,
-    Totals,
-    parse_request_id,
-)
+from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture
+from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
 from .pricing import PriceRange

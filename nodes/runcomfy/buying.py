@@ -25,7 +25,8 @@ from ..errors import (
 from .api.client import Client, Connect, RequestHandle
 from .api.retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
 from .collecting import Collector
-from .jobs import ClipRequest, Job, JobState, Purchase
+from .generation import ClipRequest
+from .jobs import Job, JobState, Purchase
 from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, Retrying, Run, Slots, Submitting, WaitingForSlot
 from .sentences import uncertain, with_job

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .credentials import Token, known_account
-from .jobs import Action, ClipRequest, Job, JobQuery, JobRef, Page, Purchase
+from .generation import ClipRequest
+from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
 from .pricing import PriceRange
 from .progress import Run

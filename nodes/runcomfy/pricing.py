@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import RunComfyError
-from .jobs import LEAST_USD, ClipRequest
+from .generation import ClipRequest
+from .jobs import LEAST_USD
 from .models import ModelSpec, Scalar
 
 if TYPE_CHECKING:

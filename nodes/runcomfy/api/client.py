@@ -54,7 +54,7 @@ from .refusals import Subject, names_error
 
 if TYPE_CHECKING:
     from ..credentials import Token
-    from ..jobs import ClipRequest
+    from ..generation import ClipRequest
 
 USER_AGENT = "sora2pro-runcomfy-comfyui"
 MAX_BODY_BYTES = 4 * 1024 * 1024

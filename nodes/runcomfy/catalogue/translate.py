@@ -16,13 +16,12 @@ from ..foreign_text import shown
 from ..models import Size
 from ..picture_urls import check_image_url
 from .estimate import PriceEstimate, clip_fps, clip_length_s, frame_size, longest_s, price
-from .extra import parse_extra_json
 from .roles import WIDGETS, find_roles
 from .schema import Field, ModelEntry, Role
 from .shipped import Catalogue
 from .spelling import allowed, is_on
 from .validation import violations
-from .wishes import Question, Wishes, value_for
+from .wishes import Question, Wishes, parse_extra_json, value_for
 
 WORDS = (Role.PROMPT, Role.NEGATIVE_PROMPT)
 SENT_EXPLICITLY = (Role.LENGTH, Role.RESOLUTION, Role.ASPECT_RATIO, Role.SOUND)
