@@ -62,8 +62,22 @@ class Action(StrEnum):
     ADOPT = "adopt"
     RELEASE = "release"
 
+    @property
+    def meaning(self) -> str:
+        """What it does, as the status node says it."""
+        return _MEANINGS[self]
+
 
 _A = Action
+
+# To add one: a row in each of these two tables, its work in `Actions.act`, a row in the README, its words in the locales.
+_MEANINGS: dict[Action, str] = {
+    _A.CHECK: "see how far it is, free.",
+    _A.COLLECT: "wait for the clip and download it, no new charge.",
+    _A.CANCEL: "ask RunComfy to cancel a queued request.",
+    _A.ADOPT: "link an uncertain job to the request id you found on runcomfy.com.",
+    _A.RELEASE: "drop a job, so that the same inputs can be bought again.",
+}
 
 # What is possible in which state, beside looking, which always is. RunComfy has to say that it does not know the request before
 # a submitted or completed job is released.
