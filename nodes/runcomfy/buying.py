@@ -85,6 +85,10 @@ class Buyer:
         self._sleep = sleep
         self._jitter = jitter
 
+    def __repr__(self) -> str:
+        """The journal; no token."""
+        return f"Buyer(journal={self._journal!r})"
+
     def buy(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now.
 

@@ -51,6 +51,10 @@ class Pricing:
         self._known: dict[str, tuple[float, CatalogueEntry | None]] = {}
         self._questions: dict[str, threading.Event] = {}
 
+    def __repr__(self) -> str:
+        """The models whose price is known; no token."""
+        return f"Pricing(known={sorted(self._known)!r})"
+
     def range_usd(self, connect: Connect, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """The prices of a model's clips, where each input that sets the price has one of some values."""
         names = list(choices)

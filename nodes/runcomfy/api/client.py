@@ -128,6 +128,10 @@ class Client:
         self._redact = redacting(token.value)
         self._session = self._new_session()
 
+    def __repr__(self) -> str:
+        """The address; no token."""
+        return f"Client(base_url={self._base_url!r})"
+
     def __enter__(self) -> Client:
         """Return this client."""
         return self

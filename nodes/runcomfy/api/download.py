@@ -120,6 +120,10 @@ class Downloader:
         self._clock = clock
         self._jitter = jitter
 
+    def __repr__(self) -> str:
+        """The longest clip; no token."""
+        return f"Downloader(max_bytes={self._max_bytes})"
+
     def download(self, url: str, path: Path, run: Run, *, request_id: str) -> int:
         """Bring a clip to `path`; the name appears only when the file has arrived and is on the disk.
 

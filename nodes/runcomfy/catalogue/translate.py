@@ -81,10 +81,6 @@ class Translation:
     price: PriceEstimate
     notes: tuple[str, ...]
 
-    def body_with(self, pictures: Mapping[Role, str]) -> dict[str, Any]:
-        """The whole JSON object; `pictures` are the connected ones, as addresses or data URIs."""
-        return {**self.body, **{one.field.name: one.wrap(one.address or pictures[one.role]) for one in self.media}}
-
 
 def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_strict: bool = True) -> Translation:
     """The request of a model that fulfils every wish.
