@@ -178,9 +178,9 @@ def _request(order: Order, reference: Picture, settings: Settings) -> Generation
 
 
 def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> Picture:
-    from ..media.picture import fit_and_encode  # noqa: PLC0415 - as in `checked`
+    from ..media.picture import encode, fit  # noqa: PLC0415 - as in `checked`
 
-    encoded = fit_and_encode(picture, size=settings.model.frame_size(order.inputs), fit=order.fit)
+    encoded = encode(fit(picture, settings.model.frame_size(order.inputs), order.fit))
     return Picture(value=encoded.data_uri(), identity=encoded.pixels_sha256)
 
 
