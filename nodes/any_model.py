@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from . import host
 from .run.any_model import AnyOrder, generate
 from .run.clip_node import BATCH_INPUTS, LAST_INPUTS, ClipNode
 from .run.inputs import FrameChoice, IfAClipFails
