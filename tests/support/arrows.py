@@ -28,7 +28,7 @@ INSIDE = (
     ("api", "store"),
     ("settings", "credentials"),
     ("jobs",),
-    ("clip_urls", "picture_urls", "prompts", "models", "files"),
+    ("clip_urls", "clip_files", "picture_urls", "prompts", "models", "files"),
     ("progress", "foreign_text"),
 )
 HOST_MODULES = re.compile(r"(comfy(_\w+)?|folder_paths|server|execution)(\.|$)")
