@@ -1,4 +1,4 @@
-"""Small files: read as any editor saves them, written for their owner alone, and given their name when they are whole."""
+"""Files: small ones read as any editor saves them and written for their owner alone, all given their name when they are whole."""
 
 from __future__ import annotations
 
@@ -117,3 +117,18 @@ def give_name(part: Path, path: Path, *, sleep: Callable[[float], None] = time.s
         else:
             return
     part.replace(path)
+
+
+def put_in_place(part: Path, path: Path) -> int:
+    """Make a whole file durable, then give it its name; returns its length in bytes."""
+    with part.open("rb+") as stream:
+        os.fsync(stream.fileno())
+        file_bytes = os.fstat(stream.fileno()).st_size
+    give_name(part, path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return file_bytes
