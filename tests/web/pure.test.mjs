@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
+import { freePlace } from "../../web/lib/canvas.js";
 import { priceLabel } from "../../web/lib/money.js";
 import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
@@ -314,4 +315,17 @@ test("the address of a clip changes with the file, and its version cannot break 
 test("an amount that is not a number is said to be unknown and breaks nothing", () => {
   assert.equal(facts(job({ cost_usd: null, expected_usd: null }), 0).includes("$"), false);
   assert.equal(spending({ today_usd: null, all_time_usd: null, job_count: 1, max_usd_per_day: null }).today, "price unknown");
+});
+
+test("a new node covers no other one and is seen, as long as there is room for it", () => {
+  const seen = [0, 0, 2000, 1000];
+  const touches = ([x, y], [width, height], box) => x < box[0] + box[2] && box[0] < x + width && y < box[1] + box[3] && box[1] < y + height;
+  assert.deepEqual(freePlace([300, 400], seen, []), [850, 300]);
+  const nodes = [[700, 200, 600, 600], [0, 0, 350, 1000]];
+  const size = [300, 400];
+  const place = freePlace(size, seen, nodes);
+  assert.ok(nodes.every((box) => !touches(place, size, box)));
+  assert.ok(place[0] >= 0 && place[0] + 300 <= 2000 && place[1] >= 0 && place[1] + 400 <= 1000);
+  assert.ok(freePlace(size, seen, [[-100, -100, 3000, 2000]])[0] > 2900, "right of everything where nothing is free");
+  assert.ok(freePlace([5000, 4000], seen, [[0, 0, 10, 10]]).every(Number.isFinite));
 });
