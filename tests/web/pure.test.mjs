@@ -8,6 +8,7 @@ import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.j
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
+import { refusalsOf } from "../../web/lib/refusals.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
@@ -328,4 +329,14 @@ test("a new node covers no other one and is seen, as long as there is room for i
   assert.ok(place[0] >= 0 && place[0] + 300 <= 2000 && place[1] >= 0 && place[1] + 400 <= 1000);
   assert.ok(freePlace(size, seen, [[-100, -100, 3000, 2000]])[0] > 2900, "right of everything where nothing is free");
   assert.ok(freePlace([5000, 4000], seen, [[0, 0, 10, 10]]).every(Number.isFinite));
+});
+
+test("what a node says of an input is taken from ComfyUI's refusal of the graph, and nothing else is", () => {
+  const errors = {
+    "12:5": { errors: [{ type: "custom_validation_failed", details: "prompt - The prompt is empty. Nothing was sent." }] },
+    6: { errors: [{ type: "value_not_in_list", details: "size: '1x1' not in list" }] },
+    7: { errors: [] }, 8: null,
+  };
+  assert.deepEqual([...refusalsOf(errors)], [["12:5", "The prompt is empty. Nothing was sent."]]);
+  for (const none of [undefined, null, {}, []]) assert.equal(refusalsOf(none).size, 0);
 });
