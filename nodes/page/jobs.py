@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, InvalidInputError, RunComfyError
@@ -224,7 +225,7 @@ class Panel:
             raise InvalidInputError("It was not said which file is to be deleted.", money=UNCHANGED, remedy=LOOK_AGAIN)
         clip = self.clip(name, version)
         job = self._engine().delete_file(self._job(name).ref)
-        for thumbnail in self._thumbnails().glob(f"{clip.stem}-*.jpg"):
+        for thumbnail in self._thumbnails().glob(f"{escape(clip.stem)}-*.jpg"):
             with suppress(OSError):
                 thumbnail.unlink()
         report = (
