@@ -6,18 +6,15 @@ Everything here blocks (SQLite, disk, RunComfy) and belongs into a thread.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, InvalidInputError, RunComfyError
+from ..errors import UNCHANGED, InvalidInputError
 from ..host import output_subfolder
 from ..run.any_model import parse_priced
 from ..run.inputs import parse_action
-from ..run.threads import Work
 from ..runcomfy import (
     AUTO_SIZE,
     Action,
@@ -27,7 +24,6 @@ from ..runcomfy import (
     JobQuery,
     JobRef,
     JobState,
-    Outcome,
     Role,
     Run,
     Scalar,
@@ -40,74 +36,10 @@ from ..runcomfy import (
     shown,
     shown_lines,
 )
+from .collecting import Collecting, News
 from .documents import Document, UnknownJobError, job_document, totals_document
 from .inputs import any_model_document, check_known, is_of_sora_node, sora_document
 from .spending import table
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What is to be said of a job beside its state.
-
-    Attributes:
-        activity: What is being done for it right now.
-        trouble: What went wrong last.
-        answer: What RunComfy said when it was asked again, where that is nothing new.
-    """
-
-    activity: str = ""
-    trouble: str = ""
-    answer: str = ""
-
-
-_STILL_ENDED = {
-    JobState.FAILED: "RunComfy was asked again and still says that it failed.",
-    JobState.CANCELLED: "RunComfy was asked again and still says that it was cancelled.",
-}
-
-
-class Collecting:
-    """The collections under way, and how the last ones ended."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._works: dict[int, tuple[JobState, Work[Outcome]]] = {}
-
-    def start(self, job: Job, engine: Engine) -> None:
-        """Collect a clip, unless that is being done already."""
-
-        def task(run: Run) -> Outcome:
-            return engine.act(Action.COLLECT, job.ref, run)
-
-        with self._lock:
-            _, work = self._works.get(job.id, (None, None))
-            if work is None or work.is_finished:
-                self._works[job.id] = job.state, Work(task)
-
-    def forget(self, job_id: int) -> None:
-        """Leave behind how the last collection of a job ended."""
-        with self._lock:
-            _, work = self._works.get(job_id, (None, None))
-            if work is not None and work.is_finished:
-                del self._works[job_id]
-
-    def news(self, job_id: int) -> News:
-        """What is to be said of a job."""
-        with self._lock:
-            before, work = self._works.get(job_id, (None, None))
-        if work is None:
-            return News()
-        if not work.is_finished:
-            # A collection prepares no picture: until RunComfy answers, it is asking.
-            return News(activity="Asking RunComfy" if isinstance(work.state, progress.Preparing) else work.line())
-        # That it failed or was cancelled at RunComfy is in the journal, and said there.
-        if work.error is None or isinstance(work.error, GenerationFailedError | GenerationCancelledError):
-            return News(answer="" if work.error is None or before is None else _STILL_ENDED.get(before, ""))
-        known = isinstance(work.error, RunComfyError)
-        return News(
-            trouble=str(work.error) if known else f"It failed unexpectedly ({type(work.error).__name__}); see the log."
-        )
-
 
 MAX_PAGE = 200
 MAX_JOBS = 10**9
@@ -179,7 +111,7 @@ class Panel:
         if chosen is Action.COLLECT:
             self._collecting.start(job, engine)
             return {"job": self._document(job), "report": ""}
-        adopted_id = parse_request_id(request_id) if chosen is Action.ADOPT and request_id else None
+        adopted_id = parse_found(request_id) if chosen is Action.ADOPT and request_id else None
         outcome = engine.act(chosen, job.ref, Run(StopSignal(), progress.ignore), request_id=adopted_id)
         return {"job": self._document(outcome.job), "report": shown_lines(describe_outcome(outcome))}
 
@@ -314,6 +246,19 @@ class Panel:
         if job is None:
             raise UnknownJobError("There is no such job in the journal.", money=UNCHANGED, remedy=LOOK_AGAIN)
         return job
+
+
+def parse_found(text: str) -> str:
+    """A request id that was found on runcomfy.com.
+
+    Raises:
+        InvalidInputError: It is not one.
+    """
+    try:
+        return parse_request_id(text)
+    except InvalidInputError as error:
+        # At the job there is no "newest one" to leave the field blank for.
+        raise error.told(remedy="Copy the request id from Generations on runcomfy.com.") from None
 
 
 def parse_state(name: str) -> JobState:

@@ -91,7 +91,8 @@ def _threads() -> DaemonThreads:
 
 @cache
 def _panel() -> Panel:
-    from .jobs import Collecting, Panel  # noqa: PLC0415 - as above
+    from .collecting import Collecting  # noqa: PLC0415 - as above
+    from .jobs import Panel  # noqa: PLC0415 - as above
 
     return Panel(current_engine, Collecting())
 

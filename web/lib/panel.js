@@ -159,14 +159,18 @@ export class JobsPanel {
 
   async _loadMore() {
     const last = this._jobs[this._jobs.length - 1];
+    const question = JSON.stringify(this._shownFor);
     this._more.disabled = true;
     try {
       const query = new URLSearchParams({ ...this._shownFor, limit: String(PAGE), before: String(last.id) });
       const page = await this._server.get(`/jobs?${query}`);
-      const known = new Set(this._jobs.map((job) => job.id));
-      this._jobs = [...this._jobs, ...page.jobs.filter((/** @type {Job} */ job) => !known.has(job.id))];
-      this._hasMore = page.has_more;
-      this._draw();
+      // What was asked for may have changed meanwhile: then these are not the older ones of what is shown.
+      if (question === JSON.stringify(this._shownFor)) {
+        const known = new Set(this._jobs.map((job) => job.id));
+        this._jobs = [...this._jobs, ...page.jobs.filter((/** @type {Job} */ job) => !known.has(job.id))];
+        this._hasMore = page.has_more;
+        this._draw();
+      }
     } catch (error) {
       this._say(/** @type {Error} */ (error).message);
     }
