@@ -7,6 +7,7 @@ from pathlib import Path
 from browser.places import ONE_OF_EACH, on
 from browser.test_panel import empty
 
+BALANCE = re.compile(r"/sora2pro/balance$")
 NODES = """(kind) => window.app.graph.nodes.filter((node) => node.comfyClass === kind).map((node) => ({
   values: Object.fromEntries(node.widgets.filter((one) => one.name).map((one) => [one.name, one.value])),
   box: [node.pos[0], node.pos[1] - 30, node.size[0], node.size[1] + 30],
@@ -27,6 +28,13 @@ def saved(desk, prompt, **widgets):
     row.get_by_text("saved", exact=True).wait_for()
     desk.site.wait_until_idle()
     return request, row
+
+
+def reopen(desk):
+    """Closes the panel and opens it again."""
+    desk.page.evaluate("() => window.app.extensionManager.command.execute('Sora2Pro.ShowJobs')")
+    desk.page.locator(".s2p-panel").wait_for(state="detached")
+    desk.open_panel()
 
 
 def overlap(one, other):
@@ -142,3 +150,17 @@ def test_the_head_shows_the_balance_and_exports_the_spending(desk):
     with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
         costs = {line["job"]: line["cost_usd"] for line in csv.DictReader(file)}
     assert costs[name] == "1.20"
+
+
+@on(("latest", "vue"))
+def test_a_balance_that_cannot_be_had_is_a_dash_and_no_alarm(desk):
+    panel = desk.open_panel()
+    problem = {"balance_usd": None, "problem": "RunComfy's server could not be reached."}
+    desk.page.route(BALANCE, lambda route: route.fulfill(json=problem))
+    reopen(desk)
+    panel.get_by_text("Balance \N{EN DASH}", exact=True).wait_for()
+    assert "could not be reached" in panel.locator(".s2p-balance").get_attribute("title")
+    assert panel.get_by_role("alert").count() == 0
+    desk.page.unroute(BALANCE)
+    reopen(desk)
+    panel.get_by_text("Balance $").wait_for()
