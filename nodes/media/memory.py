@@ -50,7 +50,7 @@ def check_room(
     free = available_bytes() if available is None else available
     if needed_bytes + _HEADROOM_BYTES > free:
         raise NotEnoughRoomError(
-            f"{need} {needed_bytes / GIB:.1f} GiB of memory, and {max(free, 0) / GIB:.1f} GiB are free.",
+            f"{need} {needed_bytes / GIB:.1f} GiB of memory, but only {max(free, 0) / GIB:.1f} GiB are free.",
             money=money,
             remedy=remedy,
         )
