@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from . import host
 from .run.any_model import AnyOrder, generate
 from .run.clip_node import BATCH_INPUTS, LAST_INPUTS, ClipNode
 from .run.inputs import FrameChoice, IfAClipFails
@@ -21,7 +22,7 @@ MAX_SEED = 2**31 - 1
 class RunComfyImageToVideo(ClipNode):
     """The node. Everything it does is in `run.any_model.generate`."""
 
-    CATEGORY = "RunComfy"
+    CATEGORY = host.CATEGORY
     DESCRIPTION = (
         "Turns a picture and a prompt into a clip with any image-to-video model on RunComfy: frames, sound, fps, a VIDEO and the "
         "request id. Each new clip costs money. What the model cannot do is refused before anything is sent. The same inputs and "
@@ -149,7 +150,6 @@ class RunComfyImageToVideo(ClipNode):
                         "min": 0,
                         "max": MAX_SEED,
                         "control_after_generate": "fixed",
-                        "advanced": True,
                         "tooltip": "The take. The same inputs and seed reuse the clip you already bought; another seed buys "
                         "another take. It is sent if the model has a seed and this is not 0.",
                     },
@@ -182,7 +182,6 @@ class RunComfyImageToVideo(ClipNode):
                     "BOOLEAN",
                     {
                         "default": False,
-                        "advanced": True,
                         "tooltip": "On: a free stand-in clip of about the same size, length and frame rate is made on this "
                         "machine. Nothing is sent and no token is needed.",
                     },

@@ -74,7 +74,6 @@ class Sora2ProImageToVideo(ClipNode):
                         "min": 0,
                         "max": MAX_SEED,
                         "control_after_generate": "fixed",
-                        "advanced": True,
                         "tooltip": "The take. The same inputs and seed reuse the clip you already bought; another seed buys "
                         "another take. It is not sent: the model has no seed of its own.",
                     },
@@ -103,7 +102,6 @@ class Sora2ProImageToVideo(ClipNode):
                     "BOOLEAN",
                     {
                         "default": False,
-                        "advanced": True,
                         "tooltip": "On: a free stand-in clip of the same size, length and frame rate is made on this machine. "
                         "Nothing is sent and no token is needed.",
                     },

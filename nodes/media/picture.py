@@ -215,7 +215,8 @@ def _check_room(picture: torch.Tensor) -> None:
     if needed_bytes > _UNPROVEN_BYTES:
         memory.check_room(
             needed_bytes,
-            need=f"Scaling the picture of {width} x {height} pixels takes",
+            refusal=f"Scaling the picture of {width} x {height} pixels takes {{needed}} GiB of memory, but only {{free}} GiB are "
+            "free.",
             remedy="Make the picture smaller first, for instance with ComfyUI's Upscale Image node, or free memory.",
         )
 

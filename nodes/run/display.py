@@ -33,8 +33,7 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
         case p.Preparing():
             return "Preparing the picture"
         case p.WaitingForSlot(limit):
-            running = f"{limit} paid request{'s are' if limit != 1 else ' is'} already running"
-            return f"Waiting for a free slot: {running} (the limit is in Settings under RunComfy)"
+            return _waiting(limit)
         case p.Following():
             return "Another node is already making this clip; waiting for it (no second charge)"
         case p.Submitting(expected_usd):
@@ -71,6 +70,13 @@ def own_words(progress: p.Progress, since_s: float) -> str:
             return summary
         case _:
             return describe(progress, since_s)
+
+
+def _waiting(limit: int) -> str:
+    where = "(the limit is in Settings under RunComfy)"
+    if limit == 1:
+        return f"Waiting for a free slot: 1 paid request is already running {where}"
+    return f"Waiting for a free slot: {limit} paid requests are already running {where}"
 
 
 def _trying_again(wait_s: float) -> str:
@@ -127,9 +133,9 @@ def listed(numbers: Sequence[object]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def numbered(noun: str, numbers: Sequence[int]) -> str:
-    """`Clip 2`, `Clips 1 and 3`."""
-    return f"{noun}{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
+def numbered(one: str, several: str, numbers: Sequence[int], **values: object) -> str:
+    """The sentence that fits how many there are, with the list in the place of `{numbers}`."""
+    return (one if len(numbers) == 1 else several).format(numbers=listed(numbers), **values)
 
 
 Document = dict[str, Any]

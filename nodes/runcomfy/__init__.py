@@ -13,6 +13,7 @@ from .catalogue.request import CatalogueRequest
 from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
+from .clip_files import clip_kind
 from .credentials import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
@@ -95,6 +96,7 @@ __all__ = [
     "check_image_url",
     "check_prompt",
     "checked_settings",
+    "clip_kind",
     "describe_inputs",
     "describe_outcome",
     "differences",

@@ -18,6 +18,7 @@ from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
 from .pricing import PriceRange
 from .progress import Run
+from .receipts import keep_receipt
 from .sentences import Outcome
 from .settings import Settings
 
@@ -82,8 +83,7 @@ class Engine:
         policy = around.policy or retry.RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
         now = now or (lambda: settings)
         account = functools.partial(known_account, token)
-        self.settings = settings
-        self._token, self._around = token, around
+        self.settings, self._token, self._around = settings, token, around
         self._journal = journal.Journal(
             settings.state_dir,
             clock=around.wall_clock,
@@ -146,11 +146,15 @@ class Engine:
 
     def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
-        return self._buyer.buy(request, run, preflight=preflight)
+        purchase = self._buyer.buy(request, run, preflight=preflight)
+        keep_receipt(purchase.job)
+        return purchase
 
     def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
         """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
-        return self._actions.act(action, ref, run, request_id=request_id)
+        outcome = self._actions.act(action, ref, run, request_id=request_id)
+        keep_receipt(outcome.job)
+        return outcome
 
     def job(self, ref: JobRef) -> Job | None:
         """The job that is meant; None if the journal has none."""

@@ -44,6 +44,7 @@ NAMES = [
     "check_image_url",
     "check_prompt",
     "checked_settings",
+    "clip_kind",
     "describe_inputs",
     "describe_outcome",
     "facts_of",

@@ -17,6 +17,7 @@ import requests
 import urllib3
 
 from ...errors import APIConnectionError, APIError, DownloadError, RunComfyError, VideoDecodeError
+from ..clip_files import clip_kind
 from ..clip_urls import is_loopback, redirected, why_refused, written_for_http
 from ..files import put_in_place
 from ..foreign_text import shown
@@ -124,13 +125,13 @@ class Downloader:
         """The longest clip; no token."""
         return f"Downloader(max_bytes={self._max_bytes})"
 
-    def download(self, url: str, path: Path, run: Run, *, request_id: str) -> int:
+    def download(self, url: str, path: Path, run: Run, *, request_id: str) -> tuple[Path, int]:
         """Bring a clip to `path`; the name appears only when the file has arrived and is on the disk.
 
         A file that has arrived is kept also where `verify` refuses it; the log says so.
 
         Returns:
-            Its length in bytes.
+            The file, which is `path` with the ending of what has arrived, and its length in bytes.
 
         Raises:
             UnusableLinkError: The address has expired or leads nowhere we go.
@@ -143,7 +144,8 @@ class Downloader:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
             self._receive(transfer, run)
-            return put_in_place(part, path)
+            path = path.with_suffix(clip_kind(part).ending)
+            return path, put_in_place(part, path)
         except OSError as error:
             raise DownloadError(
                 f"The clip could not be written to {path.parent} ({error.strerror or error}).",
