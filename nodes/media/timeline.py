@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import VideoDecodeError
-from .container import MAX_EDGE, inspect, opened, sound_stream, video_stream
+from .container import MAX_EDGE, inspect, opened, pass_over_others, sound_stream, video_stream
 from .mp4.index import PICTURES, SOUND, clip_fault, track_fault
 from .mp4.units import LeadingPictures, unit_format
 from .orientation import Orientation
@@ -156,6 +156,7 @@ def _packets(
     count, skipped = 0, 0
     broken_at: int | None = None
     intact_until: int | None = None
+    pass_over_others(container, stream)
     for packet in container.demux(stream):
         if count % _LOOK_EVERY == 0:
             checkpoint()
@@ -264,7 +265,7 @@ def _frames_fault(
         )
         is_short = shown.is_steady and said_s - shown.end_s > _SLACK_FRAMES * shown.duration_s / shown.count
         if (is_short and not index.is_fragmented) or (
-            {shown.count + packets.skipped, packets.count} != {track.sample_count} and not is_trimmed
+            min(shown.count + packets.skipped, packets.count) < track.sample_count and not is_trimmed
         ):
             return (
                 f"The clip is damaged: {shown.count} of {track.sample_count} frames and "
