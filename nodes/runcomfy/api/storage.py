@@ -16,7 +16,9 @@ from ...errors import APIConnectionError, DownloadError, RunComfyError, ServerEr
 from .refusals import retry_after_s
 
 PASSING = frozenset({408, 425, 429})
-OK, PARTIAL, RANGE_NOT_SATISFIABLE, FIRST_SERVER_ERROR = 200, 206, 416, 500
+# A proxy that transforms says 203 for 200 (https://www.rfc-editor.org/rfc/rfc9110#section-15.3.4).
+WHOLE = frozenset({200, 203})
+PARTIAL, RANGE_NOT_SATISFIABLE, FIRST_SERVER_ERROR = 206, 416, 500
 
 
 class UnusableLinkError(DownloadError):
@@ -55,10 +57,10 @@ def place_of(status: int, headers: Mapping[str, str], asked_from: int) -> tuple[
         RunComfyError: The answer holds no file, or another part of it.
     """
     place = headers.get("Content-Range", "").strip().lower()
-    if status == OK:
+    if status in WHOLE:
         return 0, None
     if status == PARTIAL:
-        match = re.fullmatch(r"bytes\s+(\d{1,15})-\d{1,15}/(\d{1,15}|\*)", place)
+        match = re.fullmatch(r"(?:bytes[\s=]*)?(\d{1,15})-\d{1,15}/(\d{1,15}|\*)", place)
         if match and int(match[1]) <= asked_from:
             return int(match[1]), None if match[2] == "*" else int(match[2])
         is_whole = not place and not asked_from and "multipart" not in headers.get("Content-Type", "")
@@ -91,6 +93,7 @@ def length_of(headers: Mapping[str, str]) -> int | None:
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 1024
 FIRST_PRINTABLE = 0x20
+GZIP = b"\x1f\x8b\x08"
 # Codings that change nothing.
 NO_CODINGS = frozenset({"", "identity", "none", "aws-chunked"})
 PAGE_TYPE = re.compile(r"(?i)\s*(text/|application/([\w.-]+\+)?(json|xml)\b)")
@@ -154,6 +157,15 @@ def coding_of(headers: Mapping[str, str]) -> str:
     """
     names = (name.strip().lower().removeprefix("x-") for name in headers.get("Content-Encoding", "").split(","))
     return ", ".join(name for name in names if name not in NO_CODINGS)
+
+
+def unnamed_coding_of(path: Path) -> str:
+    """The coding of a file whose answer named none; empty for none.
+
+    No kind of video begins as gzip does (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1).
+    """
+    with path.open("rb") as stream:
+        return "gzip" if stream.read(len(GZIP)) == GZIP else ""
 
 
 def undo_coding(path: Path, coding: str, max_bytes: int) -> bool:
