@@ -234,6 +234,23 @@ def test_a_page_never_becomes_a_clip_however_often_it_comes(fetch, page, content
         fetch(server)
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "text/html; charset=utf-8", "application/json"])
+def test_a_clip_that_cannot_be_read_is_kept_also_where_it_is_called_a_page(fetch, clip, content_type):
+    odd = clip.replace(b"moov", b"mooX")
+    with Loopback(answer(odd, f"Content-Type: {content_type}")) as server:
+        assert fetch(server) == odd
+        assert len(server.requests) == 2
+
+
+def test_a_page_that_is_coded_without_a_word_is_not_kept(fetch):
+    coded = zlib.compress(b"<!DOCTYPE html><html>Access denied</html>")
+    with (
+        Loopback(answer(coded, "Content-Type: text/html")) as server,
+        pytest.raises(DownloadError, match="a page, or nothing at all"),
+    ):
+        fetch(server)
+
+
 def test_a_page_in_between_is_not_kept_and_does_not_count(fetch):
     spoilt, page = answer(b"\0\1clip" * 99, TYPE), answer(b"<html>", TYPE)
     with Loopback(spoilt, page, spoilt) as server:

@@ -96,6 +96,8 @@ FIRST_PRINTABLE = 0x20
 GZIP = b"\x1f\x8b\x08"
 # Codings that change nothing.
 NO_CODINGS = frozenset({"", "identity", "none", "aws-chunked"})
+# How Matroska begins (RFC 8794, 11.2.1), and MP4 and QuickTime by one of the boxes that come first.
+VIDEO = re.compile(rb"\x1a\x45\xdf\xa3|.{4}(ftyp|styp|moov|mdat|free|skip|wide|uuid)", re.DOTALL)
 PAGE_TYPE = re.compile(r"(?i)\s*(text/|application/([\w.-]+\+)?(json|xml)\b)")
 
 
@@ -129,15 +131,15 @@ def has_arrived(attempts: Sequence[Arrival | None], *, is_last: bool) -> bool:
 
 
 def is_page(path: Path, content_type: str) -> bool:
-    """Whether a file that is not a clip is a page in its place: empty, HTML, JSON, XML, or any other text.
+    """Whether a file that cannot be read is a page in the place of a clip: empty, HTML, JSON, XML, or any other text.
 
     Args:
         path: The file.
-        content_type: What the answer calls it.
+        content_type: What the answer calls it; that is not believed of a file that begins as a video does.
     """
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    return PAGE_TYPE.match(content_type) is not None or _is_text(head)
+    return _is_text(head) or (PAGE_TYPE.match(content_type) is not None and VIDEO.match(head) is None)
 
 
 def digest_of(path: Path) -> bytes:
@@ -181,7 +183,7 @@ def undo_coding(path: Path, coding: str, max_bytes: int) -> bool:
     """
     if not set(coding.split(", ")) <= set(urllib3.HTTPResponse.CONTENT_DECODERS):
         return False
-    plain = path.with_name(f"{path.name}-plain")
+    plain = path.with_suffix(".raw")  # no longer than the name that was proven before money
     try:
         with path.open("rb") as body, plain.open("wb") as stream:
             coded = urllib3.HTTPResponse(body, headers={"content-encoding": coding}, preload_content=False)
