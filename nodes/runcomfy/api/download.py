@@ -37,6 +37,7 @@ from .storage import (
     length_of,
     place_of,
     undo_coding,
+    unnamed_coding_of,
 )
 
 MAX_CLIP_BYTES = 2 * 1024**3
@@ -191,7 +192,9 @@ class Downloader:
 
     def _check(self, transfer: _Transfer) -> None:
         """Look at a complete file; raises `VideoDecodeError` if it cannot be read."""
-        transfer.is_plain = not transfer.coding or undo_coding(transfer.part, transfer.coding, self._max_bytes)
+        coding = transfer.coding or unnamed_coding_of(transfer.part)
+        is_undone = not coding or undo_coding(transfer.part, coding, self._max_bytes)
+        transfer.is_plain = is_undone or not transfer.coding
         self._verify(transfer.part)
 
     def _ended_there_before(self, transfer: _Transfer, error: RunComfyError) -> bool:
@@ -274,6 +277,8 @@ class Downloader:
                     )
             except requests.exceptions.InvalidProxyURL as error:
                 raise APIConnectionError("The address of the proxy cannot be used.", sent=False) from error
+            except requests.exceptions.InvalidHeader as error:
+                raise APIConnectionError("The answer of the storage contradicts itself.", sent=True) from error
             except (ValueError, urllib3.exceptions.LocationParseError):
                 # Nothing of it is chained: their words repeat the address, which may hold a signature.
                 raise UnusableLinkError(
