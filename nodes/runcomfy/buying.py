@@ -166,7 +166,7 @@ class Buyer:
 
     def _buy(self, client: Client, request: ClipRequest, run: Run) -> Job:
         """Submit once."""
-        expected_usd = self._pricing.expected_usd_of(client, request)
+        expected_usd = self._pricing.expected_usd_of(client, request, run.stop)
         check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip())
         job = self._journal.claim(request)
         attempt = 0

@@ -63,7 +63,7 @@ logger = logging.getLogger("runcomfy.sora2pro.offers")
 
 
 class Offers:
-    """Descriptions of models; each is asked for once.
+    """Descriptions of models; each is asked for once, or by runs that begin together by each of them.
 
     Args:
         folder: Where the descriptions are kept.
@@ -96,31 +96,38 @@ class Offers:
         check_model_id(model_id)
         with self._lock:
             live = self._live.get(model_id)
-            if live is not None:
-                return live
             failed_until, trouble = self._failed.get(model_id, (0.0, ""))
-            if self._clock() < failed_until:
-                return self._known(model_id, trouble)
-            try:
-                offer = self._ask(model_id, stop)
-            except ModelUnavailableError:
-                refusal = unknown_model(model_id, shipped_catalogue())
-                known = self._last_known(model_id)
-                if known is None or not known.fields:
-                    raise refusal from None
-                return Offer(known, refusal=refusal)
-            except ConfigurationError:
-                # Without a token, say: what was bought is still served, and buying says what is missing.
-                if self._last_known(model_id) is None:
-                    raise
-                return self._known(model_id, "it was not asked for")
-            except RunComfyError as error:
-                if isinstance(error, APIConnectionError):
+        if live is not None:
+            return live
+        if self._clock() < failed_until:
+            return self._known(model_id, trouble)
+        return self._asked(model_id, stop)
+
+    def _asked(self, model_id: str, stop: StopSignal) -> Offer:
+        """What RunComfy says now, else what is known; asked outside of the lock, because an answer can take seconds."""
+        try:
+            offer = self._ask(model_id, stop)
+        except ModelUnavailableError:
+            refusal = unknown_model(model_id, shipped_catalogue())
+            known = self._last_known(model_id)
+            if known is None or not known.fields:
+                raise refusal from None
+            return Offer(known, refusal=refusal)
+        except ConfigurationError:
+            # Without a token, say: what was bought is still served, and buying says what is missing.
+            if self._last_known(model_id) is None:
+                raise
+            return self._known(model_id, "it was not asked for")
+        except RunComfyError as error:
+            if isinstance(error, APIConnectionError):
+                with self._lock:
                     self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
-                return self._known(model_id, error.what)
-            if offer.refusal is None:
-                self._live[model_id] = offer
+            return self._known(model_id, error.what)
+        if offer.refusal is not None:
             return offer
+        with self._lock:
+            # Runs that asked at the same moment go by the same description.
+            return self._live.setdefault(model_id, offer)
 
     def find_offline(self, model_id: str) -> Offer:
         """The description of a model as far as this machine knows it; that of a model like any other where it does not."""
