@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..jobs import LEAST_USD, Description, Picture, SchemaSource, check_take
+from ..progress import PriceBound
 from ..prompts import canonical_spelling, spellings
 from .identity import fingerprint
 from .roles import Roles, find_roles
@@ -64,6 +65,11 @@ class CatalogueRequest:
         """The estimate, that of the longest clip where the length is open."""
         usd = self.translation.price.usd
         return None if usd is None or usd < LEAST_USD else usd
+
+    @property
+    def price_bound(self) -> PriceBound:
+        """Whether that is the least, the most, or the whole of it."""
+        return self.translation.price.bound
 
     @property
     def description(self) -> Description:
