@@ -36,8 +36,8 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
             return _waiting(limit)
         case p.Following():
             return "Another node is already making this clip; waiting for it (no second charge)"
-        case p.Submitting(expected_usd):
-            return "Sending to RunComfy" + ("" if expected_usd is None else f" (about ${expected_usd:.2f})")
+        case p.Submitting(expected_usd, bound):
+            return "Sending to RunComfy" + ("" if expected_usd is None else f" ({bound.words(expected_usd)})")
         case p.Retrying(reason, wait_s):
             return f"{shown(reason).rstrip('.')}. {_trying_again(wait_s - since_s)}"
         case p.Queued(_, position):

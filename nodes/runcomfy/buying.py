@@ -28,7 +28,7 @@ from .collecting import Collector
 from .generation import ClipRequest
 from .jobs import Job, JobState, Purchase
 from .pricing import Pricing
-from .progress import Following, FromJournal, Preparing, Retrying, Run, Slots, Submitting, WaitingForSlot
+from .progress import Following, FromJournal, Preparing, PriceBound, Retrying, Run, Slots, Submitting, WaitingForSlot
 from .sentences import uncertain, with_job
 from .store.journal import Journal, RequestTakenError
 from .store.locks import JobLock
@@ -176,8 +176,10 @@ class Buyer:
 
     def _buy(self, client: Client, request: ClipRequest, run: Run) -> Job:
         """Submit once."""
-        expected_usd = self._pricing.expected_usd_of(client, request)
-        check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip())
+        expected_usd = self._pricing.expected_usd_of(client, request, run.stop)
+        # What was paid before is not what the request says of its price.
+        bound = request.price_bound if expected_usd in (None, request.list_usd) else PriceBound.ABOUT
+        check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip(), bound)
         job = self._journal.claim(request)
         attempt = 0
         while True:
@@ -186,10 +188,11 @@ class Buyer:
             job = self._journal.record_submitting(
                 job,
                 expected_usd=expected_usd,
+                bound=bound,
                 max_usd_per_day=self._max_usd_per_day(),
                 description=request.description,
             )
-            run.report(Submitting(expected_usd))
+            run.report(Submitting(expected_usd, bound))
             try:
                 handle = self._submit(client, request, job)
             except RunComfyError as error:
