@@ -21,7 +21,7 @@ LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 MOST_WAYS = 600
 SQL = re.compile(
     r"\b(?:SELECT|FROM|WHERE|LIKE|ESCAPE|INSERT|CASE WHEN|EXISTS|ORDER BY|GROUP BY|TEXT|INTEGER|REAL)\b"
-    r"|^AND |= [?']|^\w+ [<=]|\|\|"
+    r"|^(?:AND|ON) |= [?']|^\w+ [<=]|\|\|"
 )
 # What nobody reads on the page: headers, file names, values of inputs and names that stay as they are, what only the log or a
 # programmer sees, and pieces of which whole sentences are in the list too.
