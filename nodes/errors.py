@@ -11,6 +11,7 @@ No message holds a token, the query of a signed URL, or the raw body of an answe
         │   ├── JournalUnavailableError
         │   ├── MissingDependencyError
         │   ├── SpendLimitError
+        │   ├── AutomaticRunError
         │   └── NotEnoughRoomError
         ├── InvalidInputError         an input of the node cannot be used; nothing was sent; also a ValueError
         ├── APIError                  RunComfy answered with an error
@@ -142,8 +143,8 @@ class MissingTokenError(ConfigurationError):
 
     remedy = (
         "Create a token on runcomfy.com (Profile, API Token) and add it in ComfyUI's Settings under RunComfy, or set the "
-        "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse', an advanced "
-        "input of the node."
+        "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse' in "
+        "the node."
     )
 
 
@@ -157,6 +158,15 @@ class MissingDependencyError(ConfigurationError):
 
 class SpendLimitError(ConfigurationError):
     """The purchase would go over RUNCOMFY_MAX_USD_PER_DAY or RUNCOMFY_MAX_USD_PER_CLIP."""
+
+
+class AutomaticRunError(ConfigurationError):
+    """ComfyUI's page started the run by itself, and the user has not allowed such runs to buy."""
+
+    remedy = (
+        "Press Run yourself with the Run button set to a single run, or press 'Let automatic runs buy' on the node. What is "
+        "already bought or under way is delivered free by automatic runs too."
+    )
 
 
 class NotEnoughRoomError(ConfigurationError):

@@ -30,6 +30,7 @@ from .clips import Clip, bought, rehearsed, results
 from .current import current_engine
 from .display import endings_shown
 from .inputs import MAX_CLIPS, FrameChoice, IfAClipFails, check_counts, check_folder, expected_bytes
+from .permission import Permission
 from .pictures import encoded, size_within
 from .rehearsals import Scene, stand_in
 from .threads import Task, attend
@@ -121,7 +122,8 @@ async def generate(order: AnyOrder) -> list[Clip]:
         engine = current_engine()
         if_a_clip_fails = IfAClipFails.parse(order.if_a_clip_fails)
         (plan,) = results(await attend([lambda run: planned(engine, order, run)]))
-        works = await attend([_task(engine, plan, number) for number in range(plan.clip_count)])
+        permission = Permission.of_this_run()
+        works = await attend([_task(engine, plan, number, permission) for number in range(plan.clip_count)])
         return results(works, if_a_clip_fails)
 
 
@@ -187,7 +189,7 @@ def _check_memory(plan: Plan) -> None:
         check_room(plan.clip_count * expected_bytes(one.size, length_s, one.fps, frames))
 
 
-def _task(engine: Engine, plan: Plan, number: int) -> Task[Clip]:
+def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Task[Clip]:
     if plan.order.rehearse:
         return lambda run: _rehearsed(engine, plan, number, run)
     return lambda run: bought(
@@ -195,7 +197,7 @@ def _task(engine: Engine, plan: Plan, number: int) -> Task[Clip]:
         _request(plan, number),
         plan.order.frames,
         run,
-        preflight=_preflight(engine, plan),
+        preflight=_preflight(engine, plan, permission),
         notes=plan.notes,
     )
 
@@ -212,8 +214,9 @@ def _sent(plan: Plan, use: MediaUse, number: int) -> Picture:
     return encoded(picture, picture_limits(plan.offer.entry, use.field), use.widget)
 
 
-def _preflight(engine: Engine, plan: Plan) -> Callable[[], None]:
+def _preflight(engine: Engine, plan: Plan, permission: Permission) -> Callable[[], None]:
     def check() -> None:
+        permission.check()
         if plan.offer.refusal is not None:
             raise plan.offer.refusal
         one = plan.translation

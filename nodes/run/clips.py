@@ -26,6 +26,7 @@ from .inputs import (
     pictures_of,
     request_for,
 )
+from .permission import Permission
 from .rehearsals import rehearse
 from .threads import Task, Work, attend
 
@@ -94,7 +95,9 @@ async def generate(order: Order) -> list[Clip]:
         engine = current_engine()
         if_a_clip_fails = IfAClipFails.parse(order.if_a_clip_fails)
         checked_order = checked(order, engine.settings)
-        works = await attend([_task(engine, checked_order, picture) for picture in pictures_of(checked_order)])
+        permission = Permission.of_this_run()
+        tasks = [_task(engine, checked_order, picture, permission) for picture in pictures_of(checked_order)]
+        works = await attend(tasks)
         return results(works, if_a_clip_fails)
 
 
@@ -126,15 +129,15 @@ async def act(action: str, reference: str) -> Answer:
         return results([work])[0]
 
 
-def _task(engine: Engine, order: Order, picture: torch.Tensor | None) -> Task[Clip]:
+def _task(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission) -> Task[Clip]:
     return lambda run: (
-        _rehearsed(engine, order, picture, run) if order.rehearse else _bought(engine, order, picture, run)
+        _rehearsed(engine, order, picture, run) if order.rehearse else _bought(engine, order, picture, permission, run)
     )
 
 
-def _bought(engine: Engine, order: Order, picture: torch.Tensor | None, run: Run) -> Clip:
+def _bought(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission, run: Run) -> Clip:
     request = request_for(order, picture, engine.settings)
-    return bought(engine, request, order.frames, run, preflight=lambda: _check_before_spending(engine))
+    return bought(engine, request, order.frames, run, preflight=lambda: _check_before_spending(engine, permission))
 
 
 def bought(
@@ -179,8 +182,9 @@ def rehearsed(path: Path, request_id: str, frames: FrameChoice, run: Run) -> Cli
     return clip
 
 
-def _check_before_spending(engine: Engine) -> None:
-    """Is there a place for the record, and one for the clip?"""
+def _check_before_spending(engine: Engine, permission: Permission) -> None:
+    """May this run buy, and is there a place for the record, and one for the clip?"""
+    permission.check()
     engine.check_can_record()
     check_folder(engine.settings.output_dir)
 

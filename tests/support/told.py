@@ -41,7 +41,6 @@ HTTP {status_code}
 HTTP {status_code}, error {code}
 If that token was replaced on the same account,
 PQ (HDR10)
-RunComfy/Sora 2 Pro
 RunComfy's API
 Successors of the same family
 The request

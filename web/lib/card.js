@@ -8,6 +8,7 @@ import { say, told } from "./words.js";
 
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
+/** @typedef {{text: string, buttons: {label: string, act: () => void}[]}} Question */
 
 export class Card {
   /** @param {import("./server.js").Server} server @param {any} api */
@@ -33,8 +34,12 @@ export class Card {
     this._id = h("code.s2p-id", { title: say("RunComfy's request id") });
     this._copy = copyButton(say("Copy request id"), () => this._id.textContent ?? "");
     this._pager = h("span.s2p-pager", { hidden: true });
+    /** @type {Map<string, Question>} */
+    this._questions = new Map();
+    this._asked = h("div.s2p-asked", { hidden: true });
     this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": say("RunComfy run") },
       h("div.s2p-stage", {}, this._video, this._note),
+      this._asked,
       this._bar,
       h("div.s2p-foot.s2p-said", {}, this._line, this._pager),
       h("div.s2p-foot.s2p-ids", {}, this._id, this._copy),
@@ -49,6 +54,21 @@ export class Card {
     if (state.prompt_id !== this._state?.prompt_id) this._index = 0;
     this._state = state;
     this._draw();
+  }
+
+  /**
+   * Put something to the user, below what the card shows.
+   *
+   * @param {string} subject What it is about; one subject is asked once. @param {Question | null} question Null takes it back.
+   */
+  ask(subject, question) {
+    if (question) this._questions.set(subject, question);
+    else if (!this._questions.delete(subject)) return;
+    this._asked.hidden = this._questions.size === 0;
+    this._asked.replaceChildren(...[...this._questions.values()].map(({ text, buttons }) => h("div.s2p-question", {},
+      h("span", {}, text),
+      ...buttons.map(({ label, act }) => h("button.s2p-button", { type: "button", onclick: act }, label)),
+    )));
   }
 
   /** @param {any[]} views Where ComfyUI serves the clips of the run that just ended. */

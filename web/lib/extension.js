@@ -6,6 +6,7 @@ import { Models } from "./models.js";
 import { Notices } from "./notices.js";
 import { JobsPanel } from "./panel.js";
 import { Prices } from "./prices.js";
+import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
 import { settings } from "./settings.js";
@@ -27,6 +28,7 @@ export function extension(app, api) {
   const notices = new Notices(app);
   const models = new Models(app, server);
   const prices = new Prices(app, server);
+  const runs = new Runs(app, api);
 
   return {
     name: "RunComfy.Sora2Pro",
@@ -44,6 +46,7 @@ export function extension(app, api) {
 
     async setup() {
       addStyles();
+      runs.watch();
       app.extensionManager.registerSidebarTab(tab(app, api, server));
       api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
         if (cards.take(event.detail)) notices.take(event.detail);
@@ -56,10 +59,11 @@ export function extension(app, api) {
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
       if (kind === ANY_MODEL) models.attach(node);
-      if ([IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind)) cards.attach(node);
+      const card = [IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind) ? cards.attach(node) : null;
       if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) {
         keepSeed(node);
         prices.attach(node);
+        runs.attach(node, /** @type {import("./card.js").Card} */ (card));
       }
     },
 

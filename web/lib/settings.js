@@ -25,8 +25,8 @@ import { say } from "./words.js";
 const fields = () => [
   {
     label: say("Daily spending limit (USD)"), name: "max_usd_per_day", isNumber: true,
-    tooltip: say("A clip that would go over this limit is blocked before anything is sent. Empty: no limit."),
-    attributes: { type: "number", min: 0, step: "any", placeholder: say("no limit") },
+    tooltip: say("A clip that would go over this limit is blocked before anything is sent. Empty: $30. For no limit, type none."),
+    attributes: { type: "text", inputmode: "decimal", spellcheck: "false", placeholder: "30" },
   },
   {
     label: say("Spending limit per clip (USD)"), name: "max_usd_per_clip", isNumber: true,
@@ -137,7 +137,7 @@ function valueRow(server, field) {
   /** @param {Setting} setting @param {string} words */
   const show = (setting, words) => {
     const isDefault = setting.source === "default";
-    input.value = isDefault || setting.value === null ? "" : String(setting.value);
+    input.value = isDefault ? "" : String(setting.value ?? "none");
     input.disabled = setting.source === "environment";
     said.classList.remove("s2p-bad");
     setText(said, words || sourceSentence(setting));
@@ -152,7 +152,8 @@ function valueRow(server, field) {
       return;
     }
     const text = input.value.trim();
-    const value = text === "" ? null : field.isNumber ? Number(text) : text;
+    const isNumber = field.isNumber && Number.isFinite(Number(text));
+    const value = text === "" ? null : isNumber ? Number(text) : text;
     server.change("PUT", "/settings", { [field.name]: value }).then(({ settings: all }) => show(all[field.name], say("Saved.")), fail);
   });
   server.get("/settings").then(({ settings: all }) => show(all[field.name], ""), fail);

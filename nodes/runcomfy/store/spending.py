@@ -96,8 +96,8 @@ def over_limit(price_usd: float, today: Spent, max_usd_per_day: float) -> SpendL
     return SpendLimitError(
         f"This clip (about ${price_usd:.2f}) would go over the daily limit of ${max_usd_per_day:.2f}: ${today.usd:.2f} is "
         f"already spent or under way today.{misdated}",
-        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until tomorrow; 'rehearse' "
-        "is free.",
+        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY; 'none' for no limit), or wait until "
+        "tomorrow; 'rehearse' is free.",
     )
 
 
