@@ -13,8 +13,9 @@ from functools import cache
 from pack import ROOT
 from sentences import NOT_PROSE
 
-# Their words are ComfyUI's to show, from `locales`, or nobody's: the shape of the node itself.
-ELSEWHERE = {"any_model.py", "image_to_video.py", "status.py", "__init__.py"}
+# Their words are ComfyUI's to show, from `locales`: the shape of the nodes, and what the tooltip of the actions is made of.
+NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py"}
+TOOLTIPS = {"_MEANINGS"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 PLACEHOLDER = re.compile(r"\{\w*\}")
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
@@ -46,6 +47,7 @@ Successors of the same family
 The request
 There is no successor of the same family; others
 Tunnel connection failed
+Waiting(poll_interval_s={poll_interval_s}, timeout_s={timeout_s})
 a {media}, as an address
 an exception has a value of another type
 another folder
@@ -70,6 +72,7 @@ is not an ordinary file
 job: job-{job_id}
 look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; Sora2ProStatus collects it by its request id.
 model default
+no limit
 no longer offers this model
 not ready
 not sent
@@ -117,6 +120,8 @@ class _Reader:
                 # Its defaults and decorators say nothing; its body is a scope of its own.
                 continue
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                continue
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") in TOOLTIPS:
                 continue
             if _is_log(node):
                 continue
@@ -256,7 +261,7 @@ def told():
     trees = {
         path: ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / "nodes").rglob("*.py"))
-        if path.parent != ROOT / "nodes" or path.name not in ELSEWHERE
+        if path.relative_to(ROOT / "nodes").as_posix() not in NODES
     }
     constants = {}
     for tree in trees.values():
