@@ -47,17 +47,38 @@ def test_english_says_what_the_node_itself_says(name):
     assert read("en", "nodeDefs")[name] == said_by_the_node(name)
 
 
-@pytest.mark.parametrize("language", sorted(path.name for path in LOCALES.iterdir() if path.name != "en"))
+def test_the_nodes_are_translated_into_the_languages_of_the_page():
+    assert sorted(path.name for path in LOCALES.iterdir()) == sorted(["en", *LANGUAGES])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", ["nodeDefs", "settings", "commands"])
 def test_every_language_has_a_word_for_everything_and_none_too_many(language, name):
     assert shape(read(language, name)) == shape(read("en", name))
 
 
-def test_a_translated_name_keeps_the_word_that_messages_use():
-    for language in ("de", "zh"):
-        for node in read(language, "nodeDefs").values():
-            for widget, words in node["inputs"].items():
-                assert widget in words["name"].lower()
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translated_name_keeps_the_word_that_messages_use(language):
+    for node in read(language, "nodeDefs").values():
+        for widget, words in node["inputs"].items():
+            assert widget in words["name"].lower()
+
+
+def leaves(words):
+    return [leaf for value in words.values() for leaf in (leaves(value) if isinstance(value, dict) else [value])]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_node_has_no_word_of_english_but_names_and_units(language):
+    english = set(leaves(read("en", "nodeDefs")))
+    assert english & set(leaves(read(language, "nodeDefs"))) <= {"fps", "image", "prompt", "seed", "action"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["settings", "commands"])
+def test_settings_and_commands_are_called_as_the_page_calls_them_in_every_language(language, name):
+    table = words(language)["said"]
+    assert leaves(read(language, name)) == [table[english] for english in leaves(read("en", name))]
 
 
 def test_settings_are_called_as_the_page_calls_them():
