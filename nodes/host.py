@@ -6,7 +6,6 @@ load none of them.
 
 from __future__ import annotations
 
-import contextlib
 import html
 import importlib
 import logging
@@ -222,19 +221,22 @@ class ClipFile:
 
 def preview(paths: list[Path]) -> dict[str, Any]:
     """What a node returns as `ui` so that clips in ComfyUI's output folder play on it; empty for clips elsewhere."""
+    subfolders = [(path, output_subfolder(path)) for path in paths]
+    shown = [
+        {"filename": path.name, "subfolder": subfolder, "type": "output"}
+        for path, subfolder in subfolders
+        if subfolder is not None
+    ]
+    return {"images": shown, "animated": (True,)} if shown else {}
+
+
+def output_subfolder(path: Path) -> str | None:
+    """In which folder below ComfyUI's output folder a file is; empty for that one itself, None for a file elsewhere."""
     folder_paths = _module("folder_paths")
     if folder_paths is None:
-        return {}
-    root = Path(folder_paths.get_output_directory()).resolve()
-    shown = []
-    for path in paths:
-        with contextlib.suppress(ValueError):
-            place = path.resolve().relative_to(root)
-            shown.append(
-                {
-                    "filename": place.name,
-                    "subfolder": "" if place.parent == Path() else place.parent.as_posix(),
-                    "type": "output",
-                }
-            )
-    return {"images": shown, "animated": (True,)} if shown else {}
+        return None
+    try:
+        place = path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve())
+    except ValueError:
+        return None
+    return "" if place.parent == Path() else place.parent.as_posix()

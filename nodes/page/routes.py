@@ -1,31 +1,25 @@
-"""The routes of the web extension: who may ask, and JSON.
-
-ComfyUI has no login, so any page the user has open in the same browser could send requests to it. Nothing here protects against
-somebody who can reach the port; that is up to ComfyUI's `--listen` and the network. Registering loads nothing heavy.
-"""
+"""The routes of the web extension, and JSON; `admission` says who may ask. Registering loads nothing heavy."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 import logging
 import math
 import os
-import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from .. import host
 from ..errors import UNCHANGED, InvalidInputError, RunComfyError
 from ..packages import packages_named
-from ..run.current import current_engine, current_settings
+from ..run.current import current_account, current_engine, current_settings
 from ..run.display import STATES
 from ..run.threads import DaemonThreads
 from ..runcomfy import clip_kind, facts_of, resolve_state_dir, shipped_catalogue, shown
+from .admission import ALLOWED_HOSTS_VARIABLE, parsed_hosts, refusal
 from .documents import error_document, json_of, model_document, status_of
 
 if TYPE_CHECKING:
@@ -33,72 +27,12 @@ if TYPE_CHECKING:
 
     from aiohttp.web import Request, StreamResponse
 
+    from .balance import Balance
     from .jobs import Panel
     from .settings import Preferences
 
 
-HEADER = "X-Sora2Pro"
-ALLOWED_HOSTS_VARIABLE = "RUNCOMFY_ALLOWED_HOSTS"
 MAX_BODY_BYTES = 16 * 1024
-SAFE_METHODS = frozenset({"GET", "HEAD"})
-FOREIGN = "This request came from another site and was refused."
-UNKNOWN_HOST = (
-    "This ComfyUI was opened under the name '{host}', which may belong to another site, so the request was refused. If the "
-    f"name is yours, set {ALLOWED_HOSTS_VARIABLE} to it, without the port, and restart ComfyUI."
-)
-NO_HEADER = f"A request that changes something needs the header {HEADER}."
-
-
-def refusal(method: str, headers: Mapping[str, str], allowed_hosts: Collection[str] = ()) -> str | None:
-    """Why a request is refused, or None if it may pass.
-
-    Args:
-        method: Of the request.
-        headers: Case-insensitive.
-        allowed_hosts: Names, in lower case, by which this ComfyUI may be addressed; `*.example.com` stands for all below it.
-    """
-    host = headers.get("Host", "").lower()
-    if host and not _is_known(host, allowed_hosts):
-        return UNKNOWN_HOST.format(host=shown(host))
-    # A browser says itself where a request comes from, even behind a proxy that changes Host; an older one, or one on plain
-    # http beyond this machine, says it only through Origin.
-    site = headers.get("Sec-Fetch-Site")
-    if site is not None:
-        if site not in ("same-origin", "none"):
-            return FOREIGN
-    elif "Origin" in headers and (not host or _host(headers["Origin"]) != host):
-        return FOREIGN
-    # Another site cannot set a header of its own without asking first, and that question is not answered.
-    if method not in SAFE_METHODS and headers.get(HEADER) != "1":
-        return NO_HEADER
-    return None
-
-
-def parsed_hosts(text: str) -> list[str]:
-    """The names of a list that is separated by commas or blanks."""
-    return [name.lower() for name in re.split(r"[\s,;\"']+", text) if name]
-
-
-def _host(origin: str) -> str:
-    """Name and port; empty for what is not an address."""
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _is_known(host: str, allowed_hosts: Collection[str]) -> bool:
-    """Whether no stranger can own the name in a `Host` header."""
-    named = re.fullmatch(r"(\[[^\[\]]+\]|[^\[\]:/@?#\\]+)(:\d*)?", host)
-    name = "" if named is None else named[1].strip("[]").rstrip(".")
-    if not name:
-        return False
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        is_ours = "." not in name or name.endswith(".localhost") or name in allowed_hosts
-        return is_ours or any(one.startswith("*.") and name.endswith(one[1:]) for one in allowed_hosts)
-    return True
 
 
 def parsed_body(body: bytes) -> dict[str, Any]:
@@ -157,7 +91,8 @@ def _threads() -> DaemonThreads:
 
 @cache
 def _panel() -> Panel:
-    from .jobs import Collecting, Panel  # noqa: PLC0415 - as above
+    from .collecting import Collecting  # noqa: PLC0415 - as above
+    from .jobs import Panel  # noqa: PLC0415 - as above
 
     return Panel(current_engine, Collecting())
 
@@ -172,6 +107,13 @@ def _preferences() -> Preferences:
         settings=current_settings,
         balance_usd=lambda: current_engine().balance_usd(),
     )
+
+
+@cache
+def _balance() -> Balance:
+    from .balance import Balance  # noqa: PLC0415 - as above
+
+    return Balance(balance_usd=lambda: current_engine().balance_usd(), account=current_account)
 
 
 def register() -> None:
@@ -293,6 +235,31 @@ async def _clip(request: Request) -> StreamResponse:
     return _file(path, kind.content_type, download="download" in request.query)
 
 
+async def _delete_file(request: Request) -> StreamResponse:
+    name, version = request.match_info["name"], request.query.get("v", "")
+    return _json(await _in_thread(lambda: _panel().delete_file(name, version)))
+
+
+async def _inputs(request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _panel().inputs(request.match_info["name"])))
+
+
+async def _spending(_request: Request) -> StreamResponse:
+    from aiohttp import web  # noqa: PLC0415 - as above
+
+    table = await _in_thread(lambda: _panel().table().encode("utf-8", "backslashreplace"))
+    headers = {
+        **PRIVATE,
+        "Content-Type": "text/csv; charset=utf-8; header=present",
+        "Content-Disposition": 'attachment; filename="runcomfy-spending.csv"',
+    }
+    return web.Response(body=table, headers=headers)
+
+
+async def _balance_of_account(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _balance().document()))
+
+
 async def _thumbnail(request: Request) -> StreamResponse:
     path = await _in_thread(lambda: _panel().thumbnail(request.match_info["name"], request.query.get("v", "")))
     return _file(path, "image/jpeg")
@@ -337,7 +304,11 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/jobs", _jobs),
     ("GET", "/jobs/{name}", _job),
     ("GET", "/jobs/{name}/clip", _clip),
+    ("DELETE", "/jobs/{name}/clip", _delete_file),
     ("GET", "/jobs/{name}/thumbnail", _thumbnail),
+    ("GET", "/jobs/{name}/inputs", _inputs),
+    ("GET", "/spending.csv", _spending),
+    ("GET", "/balance", _balance_of_account),
     ("POST", "/jobs/{name}/{action}", _act),
     ("GET", "/settings", _settings),
     ("PUT", "/settings", _change_settings),

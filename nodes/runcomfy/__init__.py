@@ -10,6 +10,7 @@ from .catalogue.facts import ModelFacts, facts_of
 from .catalogue.limits import Limit, broken_limits, picture_limits
 from .catalogue.offer import Offer, differences
 from .catalogue.request import CatalogueRequest
+from .catalogue.retrace import retrace
 from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
@@ -112,6 +113,7 @@ __all__ = [
     "remove_stale",
     "remove_unfinished_saves",
     "resolve_state_dir",
+    "retrace",
     "save_token",
     "saved_token_files",
     "saved_token_path",

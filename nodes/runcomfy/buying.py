@@ -29,6 +29,7 @@ from .generation import ClipRequest
 from .jobs import Job, JobState, Purchase
 from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, PriceBound, Retrying, Run, Slots, Submitting, WaitingForSlot
+from .receipts import keep_receipt
 from .sentences import uncertain, with_job
 from .store.journal import Journal, RequestTakenError
 from .store.locks import JobLock
@@ -101,6 +102,11 @@ class Buyer:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
             Stopped: The run was asked to end; the message says what became of the request.
         """
+        purchase = self._purchase(request, run, preflight)
+        keep_receipt(purchase.job)
+        return purchase
+
+    def _purchase(self, request: ClipRequest, run: Run, preflight: Callable[[], None]) -> Purchase:
         fingerprints = request.validated().fingerprints()
         run.report(Preparing())
         job = self._journal.find(*fingerprints)

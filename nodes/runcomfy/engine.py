@@ -18,7 +18,6 @@ from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
 from .pricing import PriceRange
 from .progress import Run
-from .receipts import keep_receipt
 from .sentences import Outcome
 from .settings import Settings
 
@@ -146,15 +145,15 @@ class Engine:
 
     def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
-        purchase = self._buyer.buy(request, run, preflight=preflight)
-        keep_receipt(purchase.job)
-        return purchase
+        return self._buyer.buy(request, run, preflight=preflight)
 
     def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
         """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
-        outcome = self._actions.act(action, ref, run, request_id=request_id)
-        keep_receipt(outcome.job)
-        return outcome
+        return self._actions.act(action, ref, run, request_id=request_id)
+
+    def delete_file(self, ref: JobRef) -> Job:
+        """Delete the file of a clip in the output folder; see `Actions.delete_file`."""
+        return self._actions.delete_file(ref, self.settings.output_dir)
 
     def job(self, ref: JobRef) -> Job | None:
         """The job that is meant; None if the journal has none."""

@@ -58,6 +58,7 @@ NAMES = [
     "remove_stale",
     "remove_unfinished_saves",
     "resolve_state_dir",
+    "retrace",
     "save_token",
     "saved_token_files",
     "saved_token_path",

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
+import { freePlace } from "../../web/lib/canvas.js";
 import { priceLabel } from "../../web/lib/money.js";
 import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
+import { refusalsOf } from "../../web/lib/refusals.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
@@ -314,4 +316,27 @@ test("the address of a clip changes with the file, and its version cannot break 
 test("an amount that is not a number is said to be unknown and breaks nothing", () => {
   assert.equal(facts(job({ cost_usd: null, expected_usd: null }), 0).includes("$"), false);
   assert.equal(spending({ today_usd: null, all_time_usd: null, job_count: 1, max_usd_per_day: null }).today, "price unknown");
+});
+
+test("a new node covers no other one and is seen, as long as there is room for it", () => {
+  const seen = [0, 0, 2000, 1000];
+  const touches = ([x, y], [width, height], box) => x < box[0] + box[2] && box[0] < x + width && y < box[1] + box[3] && box[1] < y + height;
+  assert.deepEqual(freePlace([300, 400], seen, []), [850, 300]);
+  const nodes = [[700, 200, 600, 600], [0, 0, 350, 1000]];
+  const size = [300, 400];
+  const place = freePlace(size, seen, nodes);
+  assert.ok(nodes.every((box) => !touches(place, size, box)));
+  assert.ok(place[0] >= 0 && place[0] + 300 <= 2000 && place[1] >= 0 && place[1] + 400 <= 1000);
+  assert.ok(freePlace(size, seen, [[-100, -100, 3000, 2000]])[0] > 2900, "right of everything where nothing is free");
+  assert.ok(freePlace([5000, 4000], seen, [[0, 0, 10, 10]]).every(Number.isFinite));
+});
+
+test("what a node says of an input is taken from ComfyUI's refusal of the graph, and nothing else is", () => {
+  const errors = {
+    "12:5": { errors: [{ type: "custom_validation_failed", details: "prompt - The prompt is empty. Nothing was sent." }] },
+    6: { errors: [{ type: "value_not_in_list", details: "size: '1x1' not in list" }] },
+    7: { errors: [] }, 8: null,
+  };
+  assert.deepEqual([...refusalsOf(errors)], [["12:5", "The prompt is empty. Nothing was sent."]]);
+  for (const none of [undefined, null, {}, []]) assert.equal(refusalsOf(none).size, 0);
 });

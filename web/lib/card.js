@@ -56,6 +56,21 @@ export class Card {
     this._draw();
   }
 
+  /** @param {string} text Why ComfyUI does not run the node, until it does; empty takes it back. */
+  refuse(text) {
+    if (!text && this._state) {
+      this._draw();
+      return;
+    }
+    this.element.dataset.phase = text ? "failed" : "idle";
+    this._say(text ? told(text) : idle(), text !== "");
+    setText(this._line, text ? say("Not run") : "");
+    this._line.title = this._line.textContent;
+    this._bar.value = 0;
+    this._showId(undefined);
+    this._showPager(0);
+  }
+
   /**
    * Put something to the user, below what the card shows.
    *

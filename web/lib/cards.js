@@ -20,6 +20,8 @@ export class Cards {
     this._states = new States();
     /** @type {WeakMap<object, Card>} */
     this._cards = new WeakMap();
+    /** @type {Set<Card>} */
+    this._refused = new Set();
     this._isDue = false;
     this._timer = 0;
     // The server sends progress only to the page that pressed Run, and its queue's length to all.
@@ -70,6 +72,22 @@ export class Cards {
       // A node inside of a subgraph that is used twice has two states; the newer one is shown.
       for (const state of this._states.of(String(root.id))) this._cards.get(nodeAt(root, state.node) ?? {})?.show(state);
     });
+  }
+
+  /**
+   * Show on each node why ComfyUI does not run it; the others are refused no longer.
+   *
+   * @param {Map<string, string>} refusals Sentences, by the ids of nodes.
+   */
+  refuse(refusals) {
+    for (const card of this._refused) card.refuse("");
+    this._refused.clear();
+    for (const [id, sentence] of refusals) {
+      const card = this._cards.get(nodeAt(this._app.rootGraph ?? this._app.graph, id) ?? {});
+      if (!card) continue;
+      card.refuse(sentence);
+      this._refused.add(card);
+    }
   }
 
   /** @param {any} node A node of ours that was just made. @returns {Card} */

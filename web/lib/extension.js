@@ -6,6 +6,7 @@ import { Models } from "./models.js";
 import { Notices } from "./notices.js";
 import { JobsPanel } from "./panel.js";
 import { Prices } from "./prices.js";
+import { watchRefusals } from "./refusals.js";
 import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
@@ -47,6 +48,7 @@ export function extension(app, api) {
     async setup() {
       addStyles();
       runs.watch();
+      watchRefusals(api, (refusals) => cards.refuse(refusals));
       app.extensionManager.registerSidebarTab(tab(app, api, server));
       api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
         if (cards.take(event.detail)) notices.take(event.detail);
