@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from aiohttp.web import Request, StreamResponse
 
     from .jobs import Panel
+    from .outlook import Outlook
     from .settings import Preferences
 
 
 HEADER = "X-Sora2Pro"
 ALLOWED_HOSTS_VARIABLE = "RUNCOMFY_ALLOWED_HOSTS"
 MAX_BODY_BYTES = 16 * 1024
+MAX_INPUTS_BYTES = 512 * 1024  # of a node: a prompt has up to 32,000 characters
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 FOREIGN = "This request came from another site and was refused."
 UNKNOWN_HOST = (
@@ -163,6 +165,14 @@ def _panel() -> Panel:
 
 
 @cache
+def _outlook() -> Outlook:
+    from .outlook import Outlook  # noqa: PLC0415 - as above
+    from .pictures import Pictures  # noqa: PLC0415 - as above
+
+    return Outlook(current_engine, Pictures())
+
+
+@cache
 def _preferences() -> Preferences:
     from .settings import Preferences  # noqa: PLC0415 - as above
 
@@ -216,18 +226,18 @@ async def _in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever
     return await asyncio.wrap_future(_threads().run(named))
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, most_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """The JSON object of a request.
 
     Raises:
         InvalidInputError: It is too long, or not an object.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+    if (request.content_length or 0) > most_bytes:
         raise InvalidInputError("The request is too long.", money=UNCHANGED)
     received = bytearray()
     async for chunk in request.content.iter_chunked(MAX_BODY_BYTES):
         received += chunk
-        if len(received) > MAX_BODY_BYTES:
+        if len(received) > most_bytes:
             raise InvalidInputError("The request is too long.", money=UNCHANGED)
     return parsed_body(bytes(received))
 
@@ -301,6 +311,22 @@ async def _price(request: Request) -> StreamResponse:
     return _json(await _in_thread(lambda: _panel().price(dict(request.query))))
 
 
+async def _what_would_run(request: Request) -> StreamResponse:
+    from .outlook import parse_inputs  # noqa: PLC0415 - as above
+
+    document = await _body(request, MAX_INPUTS_BYTES)
+    return _json(await _in_thread(lambda: _outlook().of(parse_inputs(document))))
+
+
+async def _picture(request: Request) -> StreamResponse:
+    from aiohttp import web  # noqa: PLC0415 - as above
+
+    preview = await _in_thread(lambda: _outlook().preview(request.match_info["identity"]))
+    if preview is None:
+        return _json({"error": "This picture is not remembered any more.", "kind": "UnknownPicture"}, status=404)
+    return web.Response(body=preview, content_type="image/jpeg", headers=PRIVATE)
+
+
 async def _models(_request: Request) -> StreamResponse:
     return _json(
         await _in_thread(lambda: {"models": list(map(model_document, map(facts_of, shipped_catalogue().models)))})
@@ -333,6 +359,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/nodes", _nodes),
     ("GET", "/price", _price),
     ("GET", "/models", _models),
+    ("POST", "/outlook", _what_would_run),
+    ("GET", "/pictures/{identity}", _picture),
     ("GET", "/jobs", _jobs),
     ("GET", "/jobs/{name}", _job),
     ("GET", "/jobs/{name}/clip", _clip),

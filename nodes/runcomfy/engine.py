@@ -60,10 +60,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class PriceRange:
-    """What one clip is expected to cost, in US dollars; both None where nobody can say."""
+    """What one clip is expected to cost, in US dollars; both None where nobody can say.
+
+    Attributes:
+        is_about: Whether it is the list price that is public, because RunComfy cannot be asked without a token.
+    """
 
     min_usd: float | None
     max_usd: float | None
+    is_about: bool = False
 
 
 class Engine:
@@ -172,15 +177,19 @@ class Engine:
 
     def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """What one clip is expected to cost, where each input that sets the price has one of some values."""
-        names = list(choices)
-        known = [
-            self._expected_usd(model, dict(zip(names, values, strict=True)))
-            for values in itertools.product(*choices.values())
-        ]
+        kinds = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+        known = [self._expected_usd(model, kind) for kind in kinds]
+        is_about = None in known and not self._has_token
+        if is_about:
+            known = [model.public_usd(kind) if usd is None else usd for kind, usd in zip(kinds, known, strict=True)]
         prices = [usd for usd in known if usd is not None]
         if not prices or len(prices) < len(known):
             return PriceRange(None, None)
-        return PriceRange(min(prices), max(prices))
+        return PriceRange(min(prices), max(prices), is_about)
+
+    def known_job(self, request: ClipRequest) -> Job | None:
+        """The job that a request would lead to instead of to a purchase; nobody is asked and nothing is changed."""
+        return self._journal.find(*request.fingerprints())
 
     def offer(self, model_id: str, stop: StopSignal) -> Offer:
         """How RunComfy describes a model; raises `InvalidInputError` where nobody can say."""
@@ -226,6 +235,14 @@ class Engine:
         except RunComfyError:
             # Without a token RunComfy cannot be asked, but the user's own past can.
             return self._history.last_cost_usd(model.model_id, model.kind(inputs))
+
+    @property
+    def _has_token(self) -> bool:
+        try:
+            self._token()
+        except MissingTokenError:
+            return False
+        return True
 
     def _account(self, key: bytes) -> str | None:
         try:

@@ -170,7 +170,10 @@ def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping
             ) from error
     model = base.model
     if "model_id" in changes:
-        model = dataclasses.replace(model, model_id=changes.pop("model_id"))
+        # What is known of Sora's prices says nothing of another model's.
+        model_id = changes.pop("model_id")
+        prices = model.public_usd_per_second if model_id == model.model_id else ()
+        model = dataclasses.replace(model, model_id=model_id, public_usd_per_second=prices)
     for name, role in (("sizes", Role.SIZE), ("seconds", Role.LENGTH)):
         if name in changes:
             model = model.with_choices(role, changes.pop(name))
