@@ -143,8 +143,8 @@ class MissingTokenError(ConfigurationError):
 
     remedy = (
         "Create a token on runcomfy.com (Profile, API Token) and add it in ComfyUI's Settings under RunComfy, or set the "
-        "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse', an advanced "
-        "input of the node."
+        "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse' in "
+        "the node."
     )
 
 

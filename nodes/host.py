@@ -23,7 +23,7 @@ from .environment import read_variable
 from .errors import Stopped
 
 APP_NAME = "sora2pro"
-CATEGORY = "RunComfy/Sora 2 Pro"  # where the nodes stand in ComfyUI's menu
+CATEGORY = "RunComfy"  # where the nodes stand in ComfyUI's menu
 PROGRESS_STEPS = 1000
 logger = logging.getLogger("runcomfy.sora2pro.host")
 

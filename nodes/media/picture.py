@@ -174,26 +174,34 @@ def fit(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.ui
     Raises:
         InvalidInputError: `fit` is not one of `FITS`.
     """
-    return _fitted(picture, size, fit)
+    if fit not in FITS:
+        raise InvalidInputError(f"'{fit}' is not a way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
+    if tuple(picture.shape[:2]) == size[::-1]:
+        return _eight_bit(_rgb(picture))
+    _check_room(picture)
+    light = _light_of(picture)
+    if fit == "stretch":
+        fitted = _scaled(light, size)
+    elif fit == "crop":
+        fitted = _covering(light, size)
+    else:
+        fitted = np.zeros((*size[::-1], 3), np.float32) if fit == "pad" else _blurred(light, size)
+        _place_inside(light, fitted)
+    return _eight_bit(_to_display(fitted))
 
 
-def fit_and_encode(
-    picture: torch.Tensor, *, size: tuple[int, int], fit: str, max_bytes: int = MAX_PICTURE_BYTES
-) -> EncodedImage:
-    """Bring one picture to exactly `size` and encode it: the same pixels give the same bytes.
+def encode(pixels: NDArray[np.uint8], *, max_bytes: int = MAX_PICTURE_BYTES) -> EncodedImage:
+    """Encode a picture [H, W, 3] that has the size already: the same pixels give the same bytes.
 
     Args:
-        picture: See the function `fit`.
-        size: (width, height).
-        fit: One of `FITS`.
+        pixels: RGB, as `fit` returns them.
         max_bytes: A PNG larger than this gives way to a JPEG of quality 95 without chroma subsampling.
     """
-    pixels = _fitted(picture, size, fit)
     data, media_type = _encoded(pixels, "PNG"), "image/png"
     if len(data) > max_bytes:
         data = _encoded(pixels, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
         media_type = "image/jpeg"
-    return EncodedImage(data, media_type, size[0], size[1], pixels_sha256(pixels))
+    return EncodedImage(data, media_type, pixels.shape[1], pixels.shape[0], pixels_sha256(pixels))
 
 
 def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
@@ -214,23 +222,6 @@ def rgb_of(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def _fitted(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:
-    if fit not in FITS:
-        raise InvalidInputError(f"'{fit}' is not a way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
-    if tuple(picture.shape[:2]) == size[::-1]:
-        return _eight_bit(_rgb(picture))
-    _check_room(picture)
-    light = _light_of(picture)
-    if fit == "stretch":
-        fitted = _scaled(light, size)
-    elif fit == "crop":
-        fitted = _covering(light, size)
-    else:
-        fitted = np.zeros((*size[::-1], 3), np.float32) if fit == "pad" else _blurred(light, size)
-        _place_inside(light, fitted)
-    return _eight_bit(_to_display(fitted))
-
-
 def _check_room(picture: torch.Tensor) -> None:
     """Refuse a picture that would end the process: one of its colours is held twice more, and Pillow scales it.
 
@@ -242,7 +233,8 @@ def _check_room(picture: torch.Tensor) -> None:
     if needed_bytes > _UNPROVEN_BYTES:
         memory.check_room(
             needed_bytes,
-            need=f"To scale the picture of {width} x {height} pixels takes",
+            refusal=f"To scale the picture of {width} x {height} pixels takes {{needed}} GiB of memory, and {{free}} GiB are "
+            "free.",
             remedy="Make the picture smaller first, for instance with ComfyUI's Upscale Image node, or free memory.",
         )
 

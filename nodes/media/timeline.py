@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import VideoDecodeError
 from .container import MAX_EDGE, inspect, opened, sound_stream, video_stream
 from .mp4.index import PICTURES, SOUND, clip_fault, track_fault
-from .mp4.units import LeadingPictures, unit_format
 from .orientation import Orientation
-from .vpx import SHOWS_A_PICTURE
+from .packets import SHOWS_A_PICTURE, LeadingPictures, unit_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from ..packages import packages_named
 from ..run.current import current_engine, current_settings
 from ..run.display import STATES
 from ..run.threads import DaemonThreads
-from ..runcomfy import facts_of, resolve_state_dir, shipped_catalogue, shown
+from ..runcomfy import clip_kind, facts_of, resolve_state_dir, shipped_catalogue, shown
 from .documents import error_document, json_of, model_document, status_of
 
 if TYPE_CHECKING:
@@ -299,7 +299,8 @@ async def _act(request: Request) -> StreamResponse:
 
 async def _clip(request: Request) -> StreamResponse:
     path = await _in_thread(lambda: _panel().clip(request.match_info["name"], request.query.get("v", "")))
-    return _file(path, "video/mp4", download="download" in request.query)
+    kind = await _in_thread(lambda: clip_kind(path))
+    return _file(path, kind.content_type, download="download" in request.query)
 
 
 async def _thumbnail(request: Request) -> StreamResponse:

@@ -225,15 +225,17 @@ def _clip_of(job: Job, choice: FrameChoice, run: Run) -> Clip:
 def _undecodable(error: RunComfyError, path: Path, request_id: str, choice: FrameChoice, run: Run) -> Clip:
     """What there is of a bought clip whose frames cannot be made: the file, and its sound where that can be read."""
     missing = host.blocked(str(error))
-    audio, fps, names = missing, missing, "'frames' and 'audio' are"
+    audio, fps = missing, missing
+    blocked = "'frames' and 'audio' are blocked"
     if choice.decode_frames:
         try:
             sound = _decode(path, FrameChoice(decode_frames=False), run)
         except VideoDecodeError as also:
             logger.info("The sound of %s cannot be read either: %s", path.name, also.what)
         else:
-            audio, fps, names = sound.audio, sound.fps / choice.select_every_nth, "'frames' is"
-    note = f"{error.what} {names} blocked; 'video' has the file, which is paid for and safe at {path}."
+            audio, fps = sound.audio, sound.fps / choice.select_every_nth
+            blocked = "'frames' is blocked"
+    note = f"{error.what} {blocked}; 'video' has the file, which is paid for and safe at {path}."
     logger.warning("%s", note)
     return Clip(missing, audio, fps, host.video(path), request_id, path, (note,))
 

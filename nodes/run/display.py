@@ -126,9 +126,9 @@ def listed(numbers: Sequence[object]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def numbered(noun: str, numbers: Sequence[int]) -> str:
-    """`Clip 2`, `Clips 1 and 3`."""
-    return f"{noun}{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
+def numbered(one: str, several: str, numbers: Sequence[int], **values: object) -> str:
+    """The sentence that fits how many there are, with the list in the place of `{numbers}`."""
+    return (one if len(numbers) == 1 else several).format(numbers=listed(numbers), **values)
 
 
 Document = dict[str, Any]

@@ -13,6 +13,7 @@ from .catalogue.request import CatalogueRequest
 from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
+from .clip_files import clip_kind
 from .credentials import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
@@ -24,27 +25,14 @@ from .credentials import (
     saved_token_files,
     saved_token_path,
 )
-from .engine import Engine, PriceRange, Surroundings
+from .engine import Engine, Surroundings
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
-from .jobs import (
-    MAX_SEED,
-    REHEARSAL,
-    Action,
-    ClipRequest,
-    GenerationRequest,
-    Job,
-    JobQuery,
-    JobRef,
-    JobState,
-    Page,
-    Picture,
-    Purchase,
-    Totals,
-    parse_request_id,
-)
+from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture
+from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
+from .pricing import PriceRange
 from .progress import Run, Slots, StopSignal
 from .prompts import check_prompt
 from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job
@@ -108,6 +96,7 @@ __all__ = [
     "check_image_url",
     "check_prompt",
     "checked_settings",
+    "clip_kind",
     "describe_inputs",
     "describe_outcome",
     "differences",

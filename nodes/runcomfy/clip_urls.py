@@ -17,6 +17,7 @@ from .foreign_text import shown
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
+# Outputs are on playgrounds-storage-public.runcomfy.net: https://docs.runcomfy.com/model-apis/async-queue-endpoints.
 CLIP_HOST = re.compile(r"([a-z0-9-]+\.)*runcomfy\.(net|com)")
 # Where urlsplit sees a part of the host in a backslash, the HTTP library sees the end of it.
 PLAIN_URL = re.compile(r"[!-\[\]-~]+")

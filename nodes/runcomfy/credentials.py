@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,3 +175,11 @@ def _access_token(text: str) -> str:
 def account_of(token: str, key: bytes) -> str:
     """What stands for the account of a token: HMAC-SHA256 in hex, of no use without the key of the same state folder."""
     return hmac.new(key, token.encode(), hashlib.sha256).hexdigest()
+
+
+def known_account(find: Callable[[], Token], key: bytes) -> str | None:
+    """The same for the token that `find` finds; None while there is none."""
+    try:
+        return account_of(find().value, key)
+    except MissingTokenError:
+        return None

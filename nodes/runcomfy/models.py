@@ -148,7 +148,7 @@ class ModelSpec:
             used to count against the user's own spend cap while RunComfy's price cannot be read.
         assumed_fps: Frames a second, for estimates made before the clip is there; the real rate is read from the file.
         public_usd_per_second: (a shorter side of the frames in pixels, the public list price up to it in US dollars for a
-            second), from small to large; empty where no price is public. It is shown while RunComfy cannot be asked.
+            second), from small to large; empty where no price is public. It is shown while there is no token.
     """
 
     model_id: str
@@ -262,7 +262,8 @@ def _ratio(text: str | None) -> Fraction:
     return Fraction(int(match[1]), int(match[2])) if match else Fraction(16, 9)
 
 
-# Source: the API page of openai/sora-2/pro/image-to-video; the list prices are OpenAI's, https://openai.com/api/pricing/.
+# https://www.runcomfy.com/models/openai/sora-2/pro/image-to-video/api. The list prices are OpenAI's, the highest that of the two larger sizes:
+# https://platform.openai.com/docs/pricing.
 SORA_2_PRO = ModelSpec(
     model_id="openai/sora-2/pro/image-to-video",
     inputs=(

@@ -27,7 +27,7 @@ from .catalogue.translate import translate
 from .catalogue.wishes import Wishes
 from .files import read_text, write_private
 from .foreign_text import shown
-from .jobs import SchemaSource
+from .generation import SchemaSource
 from .progress import StopSignal
 
 KEPT_KEYS = (

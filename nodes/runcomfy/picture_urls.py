@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from ..errors import InvalidInputError
 
 MAX_URL_CHARS = 8192
-NOT_PLAIN = f"is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces."
+NOT_PLAIN = "'{name}' is not a usable address: it must be at most {most} ASCII characters without spaces."
 
 # This machine: https://www.rfc-editor.org/rfc/rfc6761#section-6.3. Home and company networks:
 # https://www.rfc-editor.org/rfc/rfc6762 (local, and appendix G), https://www.rfc-editor.org/rfc/rfc8375 (home.arpa),
@@ -228,25 +228,25 @@ def check_image_url(url: str, name: str = "image_url") -> None:
         parts = urlsplit(url)
         host, port = plain_host(parts.hostname or ""), parts.port
     except ValueError:
-        raise _unusable_url(name, "is not a usable address.") from None
+        raise _unusable_url(name, "'{name}' is not a usable address.") from None
     if parts.scheme != "https":
-        raise _unusable_url(name, "must begin with https://.")
+        raise _unusable_url(name, "'{name}' must begin with https://.")
     if "@" in parts.netloc:
-        raise _unusable_url(name, "has a user name or password in it, which would be sent along.")
+        raise _unusable_url(name, "'{name}' has a user name or password in it, which would be sent along.")
     if is_private(host):
-        raise _unusable_url(name, "points to this machine or a private network.")
+        raise _unusable_url(name, "'{name}' points to this machine or a private network.")
     if not url.isascii():
         raise _unusable_url(name, NOT_PLAIN)
     # In brackets stands an IPv6 address. A backslash is a slash for browsers and a part of the host for other programs.
     is_in_brackets = parts.netloc.startswith("[")
     if not is_well_formed(host) or is_in_brackets != (":" in host) or set(parts.netloc) & set("%\\") or port == 0:
-        raise _unusable_url(name, "is not a usable address: its host or port is malformed.")
+        raise _unusable_url(name, "'{name}' is not a usable address: its host or port is malformed.")
     _check_is_picture(host, parts, name)
 
 
 def _check_is_picture(host: str, parts: SplitResult, name: str) -> None:
     if RESERVED_NAMES.fullmatch(host):
-        raise _unusable_url(name, "has a host with a reserved name, which no server on the internet has.")
+        raise _unusable_url(name, "'{name}' has a host with a reserved name, which no server on the internet has.")
     if page := page_at(host, parts.path, parts.query):
         raise InvalidInputError(
             f"'{name}' leads to {page.name}, not to a picture.",
@@ -256,5 +256,6 @@ def _check_is_picture(host: str, parts: SplitResult, name: str) -> None:
 
 def _unusable_url(name: str, what: str) -> InvalidInputError:
     return InvalidInputError(
-        f"'{name}' {what}", remedy="Give a public https address that opens without a login, or connect 'image' instead."
+        what.format(name=name, most=MAX_URL_CHARS),
+        remedy="Give a public https address that opens without a login, or connect 'image' instead.",
     )

@@ -38,9 +38,9 @@ class Delivery:
         self.url = Visitor(emulator).result(self.request_id).json["output"]["video"]
 
     def fetch(self, *, stop=None, report=ignore):
-        return self.rig.downloader.download(
-            self.url, self.path, Run(stop or StopSignal(), report), request_id=self.request_id
-        )
+        run = Run(stop or StopSignal(), report)
+        _, file_bytes = self.rig.downloader.download(self.url, self.path, run, request_id=self.request_id)
+        return file_bytes
 
     @property
     def folder(self):

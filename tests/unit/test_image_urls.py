@@ -2,7 +2,8 @@
 
 import pytest
 from sora2pro.nodes.errors import InvalidInputError
-from sora2pro.nodes.runcomfy.jobs import Picture, check_image_url
+from sora2pro.nodes.runcomfy.generation import Picture
+from sora2pro.nodes.runcomfy.picture_urls import check_image_url
 
 NUMBERS = """
     127.0.0.1 127.1 127.0.1 2130706433 0x7f000001 0X7F.1 0x7f.0.0.0x1 017700000001 0177.0.0.1 0177.1 127.00.0.01

@@ -10,7 +10,7 @@ import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.colour import remarks
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.mp4.units import unit_format
+from sora2pro.nodes.media.packets import unit_format
 from sora2pro.nodes.media.thumbnail import write_thumbnail
 from sora2pro.nodes.media.timeline import probe
 from support import clips

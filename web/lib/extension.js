@@ -10,6 +10,7 @@ import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
 import { settings } from "./settings.js";
+import { say } from "./words.js";
 
 export const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
 export const ANY_MODEL = "RunComfyImageToVideo";
@@ -37,7 +38,7 @@ export function extension(app, api) {
     commands: [
       {
         id: "Sora2Pro.ShowJobs",
-        label: "Show RunComfy clips",
+        label: say("Show RunComfy clips"),
         icon: "pi pi-video",
         function: () => app.extensionManager.sidebarTab?.toggleSidebarTab?.(TAB),
       },
@@ -79,8 +80,8 @@ function tab(app, api, server) {
   return {
     id: TAB,
     icon: "pi pi-video",
-    title: "RunComfy clips",
-    tooltip: "RunComfy clips: jobs and spending",
+    title: say("RunComfy clips"),
+    tooltip: say("RunComfy clips: jobs and spending"),
     type: "custom",
     /** @param {HTMLElement} element */
     render(element) {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..orientation import Orientation, combined, orientation
 from .boxes import Box, BoxError, content, walk
-from .samples import Fragments, Samples, samples_end
+from .samples import Fragments, Samples, sample_count, sample_times, samples_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -224,9 +224,9 @@ def _track(file: BinaryIO, trak: Box, kind: str, movie: _Movie) -> Track:
     }  # the first of a kind counts
     timescale, duration = _clock(content(file, _first(media, "mdhd")))
     display = _display(content(file, _first(inside, "tkhd")))
-    count = _sample_count(tables)
+    count = sample_count(tables)
     # FFmpeg writes times for samples that only the fragments have.
-    timed_count, timed, is_steady = _times(tables["stts"]) if count or not movie.fragments else (0, 0, True)
+    timed_count, timed, is_steady = sample_times(tables["stts"]) if count or not movie.fragments else (0, 0, True)
     fragments = movie.fragments or Fragments()
     more = fragments.tracks.get(display.number, Samples())
     said, said_timescale = fragments.said_ticks.get(display.number, (0, timescale))
@@ -300,20 +300,6 @@ def _display(tkhd: bytes) -> _Display:
     (duration,) = struct.unpack_from(">Q" if is_long else ">I", tkhd, 28 if is_long else 20)
     *matrix, width, height = struct.unpack_from(">9iII", tkhd, 52 if is_long else 40)
     return _Display(number, _known(duration), tuple(matrix), (width >> 16, height >> 16))
-
-
-def _times(stts: bytes) -> tuple[int, int, bool]:
-    """Return (samples, their duration in the media's timescale, whether all but the last are equally long)."""
-    (entries,) = struct.unpack_from(">I", stts, 4)
-    pairs = list(struct.iter_unpack(">II", stts[8 : 8 + 8 * entries]))
-    count = sum(samples for samples, _ in pairs)
-    duration = sum(samples * each for samples, each in pairs)
-    return count, duration, len(pairs) == 1 or (len(pairs) == 2 and pairs[1][0] == 1)  # noqa: PLR2004 - see the docstring
-
-
-def _sample_count(tables: dict[str, bytes]) -> int:
-    table = tables["stsz"] if "stsz" in tables else tables["stz2"]
-    return int(struct.unpack_from(">I", table, 8)[0])
 
 
 def _edited(file: BinaryIO, track: list[Box]) -> int | None:

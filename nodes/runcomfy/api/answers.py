@@ -34,6 +34,8 @@ class Phase(Enum):
     UNKNOWN = "unknown"
 
 
+# https://docs.runcomfy.com/model-apis/async-queue-endpoints has in_queue, in_progress, completed and cancelled; the others are
+# words of services like it, should RunComfy ever use one. A word that is not here is UNKNOWN, and the wait goes on.
 PHASES: dict[str, Phase] = {
     **dict.fromkeys(("in_queue", "queued", "pending", "waiting"), Phase.QUEUED),
     **dict.fromkeys(("in_progress", "starting", "processing", "running"), Phase.RUNNING),

@@ -54,7 +54,7 @@ from .refusals import Subject, names_error
 
 if TYPE_CHECKING:
     from ..credentials import Token
-    from ..jobs import ClipRequest
+    from ..generation import ClipRequest
 
 USER_AGENT = "sora2pro-runcomfy-comfyui"
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -127,6 +127,10 @@ class Client:
         self._stop = stop
         self._redact = redacting(token.value)
         self._session = self._new_session()
+
+    def __repr__(self) -> str:
+        """The address; no token."""
+        return f"Client(base_url={self._base_url!r})"
 
     def __enter__(self) -> Client:
         """Return this client."""

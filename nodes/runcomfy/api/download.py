@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import random
 import time
 from collections.abc import Callable
@@ -18,8 +17,9 @@ import requests
 import urllib3
 
 from ...errors import APIConnectionError, APIError, DownloadError, RunComfyError, VideoDecodeError
+from ..clip_files import clip_kind
 from ..clip_urls import is_loopback, redirected, why_refused, written_for_http
-from ..files import give_name
+from ..files import put_in_place
 from ..foreign_text import shown
 from ..progress import Downloading, Run, StopSignal
 from .http import ExactTargetAdapter, NoCredentials, PlainSession, exchange, no_longer_than
@@ -121,13 +121,17 @@ class Downloader:
         self._clock = clock
         self._jitter = jitter
 
-    def download(self, url: str, path: Path, run: Run, *, request_id: str) -> int:
+    def __repr__(self) -> str:
+        """The longest clip; no token."""
+        return f"Downloader(max_bytes={self._max_bytes})"
+
+    def download(self, url: str, path: Path, run: Run, *, request_id: str) -> tuple[Path, int]:
         """Bring a clip to `path`; the name appears only when the file has arrived and is on the disk.
 
         A file that has arrived is kept also where `verify` refuses it; the log says so.
 
         Returns:
-            Its length in bytes.
+            The file, which is `path` with the ending of what has arrived, and its length in bytes.
 
         Raises:
             UnusableLinkError: The address has expired or leads nowhere we go.
@@ -140,7 +144,8 @@ class Downloader:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
             self._receive(transfer, run)
-            return _put_in_place(part, path)
+            path = path.with_suffix(clip_kind(part).ending)
+            return path, put_in_place(part, path)
         except OSError as error:
             raise DownloadError(
                 f"The clip could not be written to {path.parent} ({error.strerror or error}).",
@@ -348,18 +353,3 @@ def _why_damaged(transfer: _Transfer, error: VideoDecodeError) -> str:
     if is_page(transfer.part, transfer.content_type):
         return "There is a page, or nothing at all, where the clip should be."
     return f"The clip arrived damaged each time: {error.what}"
-
-
-def _put_in_place(part: Path, path: Path) -> int:
-    """Make the file durable, then give it its name."""
-    with part.open("rb+") as stream:
-        os.fsync(stream.fileno())
-        file_bytes = os.fstat(stream.fileno()).st_size
-    give_name(part, path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return file_bytes

@@ -106,6 +106,7 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
         Subject.ACCOUNT: (NotFoundError, "RunComfy did not find the account"),
     }[subject]
     foreign = (AuthenticationError, "RunComfy does not allow this token to do that")
+    # https://docs.runcomfy.com/model-apis/error-codes. 401001, 403003 and 422001 stand in RunComfy's own clients only.
     by_code: dict[int | None, tuple[type[APIError], str]] = {
         400_001: unknown,
         404_001: unknown,
@@ -116,6 +117,7 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
         403_003: foreign,
         422_001: (InvalidRequestError, "RunComfy rejected the input"),
     }
+    # https://www.rfc-editor.org/rfc/rfc9110#section-15.5, and https://www.rfc-editor.org/rfc/rfc6585#section-4 for 429.
     by_status: dict[int, tuple[type[APIError], str]] = {
         400: (InvalidRequestError, "RunComfy rejected the request"),
         401: (AuthenticationError, "RunComfy refused the token"),

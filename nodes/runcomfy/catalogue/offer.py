@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
-from ..jobs import SchemaSource
+from ..generation import SchemaSource
 from ..settings import MAX_MODEL_ID_CHARS
 from .schema import ModelEntry
 

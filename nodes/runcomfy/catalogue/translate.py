@@ -16,13 +16,12 @@ from ..foreign_text import shown
 from ..models import Size
 from ..picture_urls import check_image_url
 from .estimate import PriceEstimate, clip_fps, clip_length_s, frame_size, longest_s, price
-from .extra import parse_extra_json
 from .roles import WIDGETS, find_roles
 from .schema import Field, ModelEntry, Role
 from .shipped import Catalogue
 from .spelling import allowed, is_on
 from .validation import violations
-from .wishes import Question, Wishes, value_for
+from .wishes import Question, Wishes, parse_extra_json, value_for
 
 WORDS = (Role.PROMPT, Role.NEGATIVE_PROMPT)
 SENT_EXPLICITLY = (Role.LENGTH, Role.RESOLUTION, Role.ASPECT_RATIO, Role.SOUND)
@@ -81,10 +80,6 @@ class Translation:
     has_sound: bool | None
     price: PriceEstimate
     notes: tuple[str, ...]
-
-    def body_with(self, pictures: Mapping[Role, str]) -> dict[str, Any]:
-        """The whole JSON object; `pictures` are the connected ones, as addresses or data URIs."""
-        return {**self.body, **{one.field.name: one.wrap(one.address or pictures[one.role]) for one in self.media}}
 
 
 def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_strict: bool = True) -> Translation:

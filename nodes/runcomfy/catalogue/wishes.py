@@ -5,8 +5,11 @@ A wish is never rounded and never dropped: what the model cannot fulfil is refus
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
@@ -29,6 +32,7 @@ from .spelling import (
 )
 
 MODEL_DEFAULT = "model default"
+EXTRA_REMEDY = "Write 'extra_json' as one JSON object of further fields of the model, or leave it empty."
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,53 @@ def _seed(question: Question, one: Field | None) -> Scalar | None:
             f"{question.name} does not take the seed {seed}.", remedy=f"Use a seed of {allowed(one)}."
         )
     return value
+
+
+def parse_extra_json(text: str) -> dict[str, Any]:
+    """The further fields of `extra_json`; none for an empty text.
+
+    Raises:
+        InvalidInputError: It is not a JSON object, names a field twice, or holds a number that JSON does not have.
+    """
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except json.JSONDecodeError as error:
+        raise InvalidInputError(
+            f"'extra_json' is not valid JSON (line {error.lineno}, column {error.colno}).", remedy=EXTRA_REMEDY
+        ) from None
+    except InvalidInputError:
+        raise
+    except (RecursionError, ValueError):
+        raise InvalidInputError(
+            "'extra_json' cannot be read: it is nested too deeply, or holds too long a number.", remedy=EXTRA_REMEDY
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidInputError("'extra_json' is not a JSON object.", remedy=EXTRA_REMEDY)
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for key, one in pairs:
+        if key in value:
+            raise InvalidInputError(f"'extra_json' sets '{shown(key)}' twice.", remedy="Keep one of the two.")
+        value[key] = one
+    return value
+
+
+def _refuse_constant(word: str) -> float:
+    raise InvalidInputError(f"'extra_json' holds {word}, which is not a number in JSON.", remedy="Use a finite number.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidInputError(f"'extra_json' holds {shown(text)}, which is too large.", remedy="Use a finite number.")
+    return number
 
 
 _RULES: dict[Role, Callable[[Question, Field | None], Scalar | None]] = {
