@@ -262,7 +262,8 @@ def _ratio(text: str | None) -> Fraction:
     return Fraction(int(match[1]), int(match[2])) if match else Fraction(16, 9)
 
 
-# https://www.runcomfy.com/models/openai/sora-2/pro/image-to-video/api. The list prices are OpenAI's, the highest that of the two larger sizes:
+# https://www.runcomfy.com/models/openai/sora-2/pro/image-to-video/api. The list prices are OpenAI's; the highest is that of
+# the two larger sizes:
 # https://platform.openai.com/docs/pricing.
 SORA_2_PRO = ModelSpec(
     model_id="openai/sora-2/pro/image-to-video",
