@@ -150,6 +150,12 @@ def page_note(prompt_id: str | None) -> Mapping[str, Any] | None:
     return note if isinstance(note, Mapping) else None
 
 
+def has_page() -> bool:
+    """Whether the page that queued the running prompt is connected."""
+    server = _prompt_server()
+    return server is not None and server.client_id is not None and server.client_id in getattr(server, "sockets", {})
+
+
 def _extra_data(prompt_id: str | None) -> Mapping[str, Any]:
     """What came to ComfyUI beside the graph of a running prompt."""
     queue = getattr(_prompt_server(), "prompt_queue", None)

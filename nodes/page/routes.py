@@ -24,6 +24,7 @@ from ..errors import UNCHANGED, InvalidInputError, RunComfyError
 from ..packages import packages_named
 from ..run.current import current_engine, current_settings
 from ..run.display import STATES
+from ..run.questions import QUESTIONS
 from ..run.threads import DaemonThreads
 from ..runcomfy import clip_kind, facts_of, resolve_state_dir, shipped_catalogue, shown
 from .documents import error_document, json_of, model_document, status_of
@@ -328,6 +329,14 @@ async def _picture(request: Request) -> StreamResponse:
     return web.Response(body=preview, content_type="image/jpeg", headers=PRIVATE)
 
 
+async def _answer(request: Request) -> StreamResponse:
+    buys = (await _body(request)).get("buys")
+    if not isinstance(buys, bool):
+        raise InvalidInputError("'buys' must be true or false.", money=UNCHANGED)
+    QUESTIONS.answer(request.match_info["question"], buys=buys)
+    return _json({})
+
+
 async def _models(_request: Request) -> StreamResponse:
     return _json(
         await _in_thread(lambda: {"models": list(map(model_document, map(facts_of, shipped_catalogue().models)))})
@@ -359,6 +368,7 @@ async def _check_token(_request: Request) -> StreamResponse:
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/nodes", _nodes),
     ("GET", "/price", _price),
+    ("POST", "/questions/{question}", _answer),
     ("GET", "/models", _models),
     ("POST", "/outlook", _what_would_run),
     ("GET", "/pictures/{identity}", _picture),

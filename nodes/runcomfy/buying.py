@@ -25,6 +25,7 @@ from ..errors import (
 from .api.client import Client, Connect, RequestHandle
 from .api.retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
 from .collecting import Collector
+from .confirming import Confirm, nobody_to_ask
 from .generation import ClipRequest
 from .jobs import Job, JobState, Purchase
 from .pricing import Pricing
@@ -55,6 +56,7 @@ class Buyer:
         slots: Those of the account in use, one for each paid request that is running.
         max_usd_per_day: The spend cap as of now, or None.
         max_usd_per_clip: The same for a single clip.
+        ask_above_usd: What a clip may cost as of now without a question to the user, or None.
         policy: The figures of the backoff.
         sleep: Waits between attempts to write a record.
         jitter: A random number from 0 to 1.
@@ -70,6 +72,7 @@ class Buyer:
         slots: Callable[[], Slots],
         max_usd_per_day: Callable[[], float | None],
         max_usd_per_clip: Callable[[], float | None],
+        ask_above_usd: Callable[[], float | None],
         policy: RetryPolicy,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -81,6 +84,7 @@ class Buyer:
         self._slots = slots
         self._max_usd_per_day = max_usd_per_day
         self._max_usd_per_clip = max_usd_per_clip
+        self._ask_above_usd = ask_above_usd
         self._policy = policy
         self._sleep = sleep
         self._jitter = jitter
@@ -89,13 +93,21 @@ class Buyer:
         """The journal; no token."""
         return f"Buyer(journal={self._journal!r})"
 
-    def buy(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
+    def buy(
+        self,
+        request: ClipRequest,
+        run: Run,
+        *,
+        preflight: Callable[[], None] = lambda: None,
+        confirm: Confirm = nobody_to_ask,
+    ) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now.
 
         Args:
             request: What the user asked for.
             run: Ends and watches it.
             preflight: Checks to make before money (disk space, say); raises if it must not be spent.
+            confirm: Asks the user about a dear clip; raises if it is not to be bought.
 
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
@@ -107,7 +119,7 @@ class Buyer:
         if job is not None and job.has_whole_file:
             return self._from_journal(job, run)
         try:
-            return self._run_alone(request, run, preflight)
+            return self._run_alone(request, run, preflight, confirm)
         except JournalUnavailableError as error:
             raise error if job is None else with_job(error, job) from error.__cause__
 
@@ -116,6 +128,7 @@ class Buyer:
         request: ClipRequest,
         run: Run,
         preflight: Callable[[], None],
+        confirm: Confirm,
     ) -> Purchase:
         """The same, with nobody else at work on the job."""
         with ExitStack() as locks:
@@ -128,7 +141,7 @@ class Buyer:
                     return Purchase(recovered, is_new=True)
             preflight()
             with self._connect(stop=run.stop) as client:
-                return Purchase(self._buy_and_collect(client, request, run), is_new=True)
+                return Purchase(self._buy_and_collect(client, request, run, confirm), is_new=True)
 
     def _locked(self, request: ClipRequest, locks: ExitStack, run: Run) -> Job | None:
         """The job of a request, if there is one, once nobody else works on it or on another spelling of its prompt.
@@ -144,8 +157,10 @@ class Buyer:
                 return job
             fingerprint = job.fingerprint
 
-    def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run) -> Job:
+    def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run, confirm: Confirm) -> Job:
         try:
+            # Before a slot is taken: others may go on while the user thinks.
+            self._confirm(client, request, confirm)
             slots = self._slots()
             with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
                 job = self._buy(client, request, run)
@@ -173,6 +188,17 @@ class Buyer:
             if self._journal.find(job.fingerprint) is None:
                 return None
             raise
+
+    def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm) -> None:
+        """Ask the user about a clip that is dearer than what may be bought without a question, or of unknown price."""
+        most_usd = self._ask_above_usd()
+        if most_usd is None:
+            return
+        expected_usd = self._pricing.expected_usd_of(client, request)
+        check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip())
+        price_usd = request.list_usd if expected_usd is None else expected_usd
+        if price_usd is None or price_usd > most_usd + 1e-9:
+            confirm(price_usd, most_usd)
 
     def _buy(self, client: Client, request: ClipRequest, run: Run) -> Job:
         """Submit once."""

@@ -23,11 +23,14 @@ from .sentences import Outcome
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from .api.client import Client
     from .api.retry import RetryPolicy
     from .catalogue.estimate import PriceEstimate
     from .catalogue.offer import Offer
     from .catalogue.wishes import Wishes
+    from .confirming import Checks
     from .progress import StopSignal
 
 RETRY_BASE_S = 1.0
@@ -127,6 +130,7 @@ class Engine:
             slots=lambda: buying.paid_slots(self._journal.api_base, account, lambda: now().max_parallel),
             max_usd_per_day=lambda: now().max_usd_per_day,
             max_usd_per_clip=lambda: now().max_usd_per_clip,
+            ask_above_usd=lambda: now().ask_above_usd,
             policy=policy,
             sleep=around.sleep,
         )
@@ -145,9 +149,9 @@ class Engine:
         """The folder and the address; no token."""
         return f"Engine(state_dir={str(self.settings.state_dir)!r}, api_base_url={self.settings.api_base_url!r})"
 
-    def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
+    def generate(self, request: ClipRequest, run: Run, **checks: Unpack[Checks]) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
-        purchase = self._buyer.buy(request, run, preflight=preflight)
+        purchase = self._buyer.buy(request, run, **checks)
         keep_receipt(purchase.job)
         return purchase
 

@@ -50,6 +50,7 @@ class ComfyUI:
         self.running = [(0, "prompt-1", {}, {"extra_pnginfo": {"workflow": {"id": "workflow-1"}}}, [])]
         self.server = types.SimpleNamespace(
             client_id="client-1",
+            sockets={"client-1": "its socket"},
             routes="the route table",
             prompt_queue=types.SimpleNamespace(get_current_queue=lambda: (self.running, [])),
             send_progress_text=lambda text, node_id, sid=None: self.texts.append((text, node_id, sid)),
