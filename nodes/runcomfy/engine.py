@@ -86,8 +86,7 @@ class Engine:
         policy = around.policy or retry.RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
         now = now or (lambda: settings)
         account = functools.partial(known_account, token)
-        self.settings = settings
-        self._token, self._around = token, around
+        self.settings, self._token, self._around = settings, token, around
         self._journal = journal.Journal(
             settings.state_dir,
             clock=around.wall_clock,
