@@ -96,15 +96,8 @@ class Engine:
         )
         self._history = history.History(self._journal.database, clock=around.wall_clock, api_base=settings.api_base_url)
         self._pricing = pricing.Pricing(history=self._history)
-        self._downloader = download.Downloader(
-            **{
-                "allows": settings.allows_clip_url,
-                "verify": verify,
-                "policy": policy,
-                "owner": str(settings.state_dir),
-                **around.download,
-            }
-        )
+        own = {"allows": settings.allows_clip_url, "verify": verify, "policy": policy, "owner": str(settings.state_dir)}
+        self._downloader = download.Downloader(**{**own, **around.download})
         self._collector = collecting.Collector(
             journal=self._journal,
             waiting=waiting.Waiting(
