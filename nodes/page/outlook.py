@@ -6,13 +6,13 @@ Nothing is asked at RunComfy, nothing is changed, and what cannot be known befor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ..errors import UNCHANGED, InvalidInputError
-from ..run.inputs import MAX_CLIPS
 from ..runcomfy import (
     AUTO_SIZE,
+    MODEL_DEFAULT,
     CatalogueRequest,
     ClipRequest,
     Engine,
@@ -20,8 +20,10 @@ from ..runcomfy import (
     Job,
     JobState,
     MediaUse,
+    Offer,
     Picture,
     Role,
+    Translation,
     Wishes,
     picture_limits,
     shipped_catalogue,
@@ -30,6 +32,7 @@ from ..runcomfy import (
 from .documents import Document
 from .pictures import Fitted, Pictures
 
+Value = TypeVar("Value", str, int)
 ANY_MODEL = "RunComfyImageToVideo"
 _UNDER_WAY = frozenset({JobState.SUBMITTING, JobState.SUBMITTED})
 _READY = frozenset({JobState.COMPLETED, JobState.DOWNLOADED})
@@ -48,6 +51,17 @@ class Inputs:
     node: str
     values: Mapping[str, Any]
     files: Mapping[str, str]
+
+    def value(self, name: str, default: Value) -> Value:
+        """The value of a widget, of the kind that the default has.
+
+        Raises:
+            InvalidInputError: It is of another kind.
+        """
+        value = self.values.get(name, default)
+        if type(value) is not type(default):
+            raise InvalidInputError(f"'{name}' is of another kind.")
+        return value
 
 
 def parse_inputs(document: Mapping[str, Any]) -> Inputs:
@@ -92,7 +106,7 @@ class Outlook:
             else:
                 fitted = self._fitted(engine, inputs)
                 requests = self._of_sora(engine, inputs, fitted)
-            if len(requests) <= _most_clips(inputs):
+            if len(requests) <= inputs.value("max_clips", 1):
                 clips = [state_of(engine.known_job(request.validated())) for request in requests]
         except InvalidInputError:
             # The run will say what is wrong; until then there is nothing to say of money.
@@ -118,7 +132,7 @@ class Outlook:
     def _of_sora(self, engine: Engine, inputs: Inputs, fitted: tuple[Fitted, ...]) -> list[ClipRequest]:
         model, values = engine.settings.model, inputs.values
         size = model.input_for(Role.SIZE)
-        address = str(values.get("image_url", "")).strip()
+        address = inputs.value("image_url", "").strip()
         if bool(fitted) == bool(address):
             raise InvalidInputError("There is no picture, or there are two.")
         chosen = {one.name: values.get(one.name, one.default) for one in model.inputs}
@@ -128,30 +142,40 @@ class Outlook:
             chosen[size.name] = str(fitted[0].size)
         pictures = [Picture("", one.identity) for one in fitted] or [Picture.from_url(address)]
         return [
-            GenerationRequest(model, str(values.get("prompt", "")), chosen, (picture,), values.get("seed", 0))
+            GenerationRequest(model, inputs.value("prompt", ""), chosen, (picture,), inputs.value("seed", 0))
             for picture in pictures
         ]
 
     def _of_any_model(self, engine: Engine, inputs: Inputs) -> tuple[tuple[Fitted, ...], list[ClipRequest]]:
-        values = inputs.values
-        model_id = str(values.get("custom_model_id", "")).strip() or str(values.get("model", "")).strip()
+        model_id = (inputs.value("custom_model_id", "").strip() or inputs.value("model", "")).strip()
         offer = engine.offer_offline(model_id)
-        names = {one.name for one in fields(Wishes)} & set(values)
-        wishes = replace(
-            Wishes(**{name: values[name] for name in names}),
+        wishes = Wishes(
+            prompt=inputs.value("prompt", ""),
+            duration=inputs.value("duration", 0),
+            resolution=inputs.value("resolution", MODEL_DEFAULT),
+            aspect_ratio=inputs.value("aspect_ratio", MODEL_DEFAULT),
+            audio=inputs.value("audio", MODEL_DEFAULT),
             has_image="image" in inputs.files,
             has_end_image="end_image" in inputs.files,
+            image_url=inputs.value("image_url", ""),
+            end_image_url=inputs.value("end_image_url", ""),
+            negative_prompt=inputs.value("negative_prompt", ""),
+            seed=inputs.value("seed", 0),
+            extra_json=inputs.value("extra_json", ""),
         )
-        translation = translate(offer.entry, wishes, catalogue=shipped_catalogue(), is_strict=False)
-        sent: dict[str, tuple[Fitted, ...]] = {}
-        for use in translation.media:
-            if use.address is None:
-                limits = picture_limits(offer.entry, use.field)
-                sent[use.widget] = self._pictures.own_shape(inputs.files[use.widget], limits, use.widget)
-        first = next(iter(sent.values()), ())
-        if not offer.is_described:
+        sent = {
+            use.widget: self._pictures.own_shape(
+                inputs.files[use.widget], picture_limits(offer.entry, use.field), use.widget
+            )
+            for use in _translated(offer, wishes).media
+            if use.address is None
+        }
+        first = sent.get("image", ())
+        # Some of what is sent follows the shape of the picture.
+        translation = _translated(offer, replace(wishes, picture=first[0].original if first else None))
+        count = len(first) or 1
+        if not offer.is_described or any(len(many) not in (1, count) for many in sent.values()):
             return first, []
-        count = max((len(many) for many in sent.values()), default=1)
         return first, [
             CatalogueRequest(
                 offer.entry,
@@ -164,15 +188,14 @@ class Outlook:
         ]
 
 
+def _translated(offer: Offer, wishes: Wishes) -> Translation:
+    return translate(offer.entry, wishes, catalogue=shipped_catalogue(), is_strict=False)
+
+
 def _picture(use: MediaUse, fitted: tuple[Fitted, ...], number: int) -> Picture:
     if use.address is not None:
         return Picture.from_url(use.address)
     return Picture("", fitted[number if len(fitted) > 1 else 0].identity)
-
-
-def _most_clips(inputs: Inputs) -> int:
-    most = inputs.values.get("max_clips", 1)
-    return most if isinstance(most, int) else MAX_CLIPS
 
 
 def state_of(job: Job | None) -> str:

@@ -9,7 +9,7 @@ from contract.routes.page import OURS, buy, buy_and_stop
 from emulator import Call, Fault, State
 from pack import load_pack
 from PIL import Image
-from sora2pro.nodes.errors import GenerationFailedError, SubmissionUncertainError
+from sora2pro.nodes.errors import GenerationFailedError, InvalidInputError, SubmissionUncertainError
 from sora2pro.nodes.run import current
 from sora2pro.nodes.run.current import current_engine
 from sora2pro.nodes.runcomfy import Action, JobRef, Run
@@ -129,6 +129,25 @@ def test_any_model_knows_its_clips_too(page, emulator, picture):
     assert emulator.charges == 1
 
 
+@pytest.mark.parametrize("model", ["wan-ai/wan-3.0/image-to-video", "kling/kling-3.0/standard/image-to-video"])
+@pytest.mark.parametrize("ratio", ["model default", "auto"])
+def test_a_model_that_takes_a_last_picture_is_known_with_both(model, ratio, page, emulator, comfyui, picture):
+    last = save(comfyui, "last.png", level=120)
+    wishes = {"model": model, "duration": 0, "prompt": "A fox runs.", "seed": 0, "aspect_ratio": ratio}
+    asked = {"node": ANY, "values": wishes, "files": {"image": "fox.png", "end_image": "last.png"}}
+    before = page.ask("POST", "/outlook", json=asked).json()["clips"]
+    try:
+        inputs = {"image": picture, "end_image": last, "frame_load_cap": 8, **wishes}
+        asyncio.run(load_pack().NODE_CLASS_MAPPINGS[ANY]().generate(**inputs))
+    except InvalidInputError:
+        assert before == []
+        assert emulator.charges == 0
+    else:
+        assert before == ["new"]
+        assert page.ask("POST", "/outlook", json=asked).json()["clips"] == ["bought"]
+        assert emulator.charges == 1
+
+
 def test_what_the_run_will_refuse_or_what_cannot_be_known_is_left_open(page, comfyui, picture):
     del comfyui, picture
     files = {"image": "fox.png"}
@@ -190,3 +209,14 @@ def test_a_look_costs_nothing_and_asks_runcomfy_nothing(page, emulator, picture)
     for node, values in ((SORA, {}), (ANY, {"model": PIXVERSE, "duration": 0})):
         assert look(page, node=node, files={"image": "fox.png"}, **values)["pictures"]
     assert (emulator.charges, [call for call in Call if emulator.seen(call)]) == (0, [])
+
+
+@pytest.mark.parametrize("wrong", [None, 5, 1.5, True, "x", [], {}, "\ud800", -1, 10**400])
+def test_a_value_of_the_wrong_kind_is_left_open_and_breaks_nothing(wrong, page, picture):
+    del picture
+    wishes = {"model": PIXVERSE, "duration": 0, "prompt": "A fox runs.", "seed": 0, "resolution": "model default"}
+    more = {"custom_model_id": "", "extra_json": "", "image_url": "", "max_clips": 1, "audio": "model default"}
+    for node, values in ((SORA, sora(max_clips=1)), (ANY, wishes | more)):
+        for name in values:
+            asked = {"node": node, "values": values | {name: wrong}, "files": {"image": "fox.png"}}
+            assert page.ask("POST", "/outlook", json=asked).status_code == 200, (node, name)
