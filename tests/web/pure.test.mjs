@@ -6,7 +6,7 @@ import { priceLabel } from "../../web/lib/money.js";
 import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { expectation, inputsOf } from "../../web/lib/outlook.js";
-import { orderOf } from "../../web/lib/prices.js";
+import { Prices, orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
@@ -200,6 +200,20 @@ test("what another node decides is not known beforehand", () => {
   const node = { constructor: { nodeData: { input: { required } } }, widgets, inputs: [{ name: "image" }, { name: "seconds" }], isInputConnected: (index) => index === 1 };
   assert.deepEqual(orderOf(node), { inputs: null, maxClips: 2, isRehearsal: false });
   assert.deepEqual(orderOf({ ...node, isInputConnected: () => false }).inputs, { size: "1280x720", seconds: "8" });
+});
+
+test("the size that the picture decides is asked for by its name as soon as it is known", async () => {
+  const asked = [];
+  const server = { get: async (path) => (asked.push(path), { min_usd: 2, max_usd: 2 }) };
+  const outlooks = { onChange() {}, clipsOf: () => ["new"], sizeOf: () => "1792x1024" };
+  const prices = new Prices({}, server, outlooks, { onChange() {}, count: 1 });
+  const input = { required: { size: [[], { sets_price: true }], seconds: [[], { sets_price: true }] } };
+  const widgets = [["size", "auto"], ["seconds", 4], ["max_clips", 1]].map(([name, value]) => ({ name, value }));
+  const node = { constructor: { nodeData: { input } }, widgets };
+  assert.equal(prices.label(node), "price unknown");
+  await new Promise((done) => setTimeout(done));
+  assert.equal(prices.label(node), "$2.00");
+  assert.deepEqual(asked, ["/price?size=1792x1024&seconds=4"]);
 });
 
 test("inputs that set the price count wherever the node's definition has them", () => {

@@ -93,6 +93,11 @@ export class Outlooks {
     return this._known.get(node)?.clips ?? [];
   }
 
+  /** @param {any} node @returns {string | undefined} The size in which its picture will be sent. */
+  sizeOf(node) {
+    return this._known.get(node)?.pictures[0]?.size;
+  }
+
   /** @param {(node: any) => void} act What is known of a node has changed, or what it is set to. */
   onChange(act) {
     this._listeners.push(act);

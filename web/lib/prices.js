@@ -10,6 +10,7 @@ import { say } from "./words.js";
 const FRESH_MS = 60_000;
 const UNKNOWN_FRESH_MS = 15_000;
 const PULSE = "sora2pro.price";
+const AUTO = "auto"; // the size that the picture decides
 const COUNTS = new Set(["max_clips", "rehearse"]);
 
 export class Prices {
@@ -49,7 +50,9 @@ export class Prices {
   /** @param {any} node @param {string} [_pulse] */
   label(node, _pulse) {
     const values = orderOf(node);
-    return priceLabel(this._priceOf(values.inputs), {
+    const size = this._outlooks.sizeOf(node);
+    const inputs = values.inputs?.size === AUTO && size ? { ...values.inputs, size } : values.inputs;
+    return priceLabel(this._priceOf(inputs), {
       ...values, changesSeed: changesSeed(node), runs: this._runs.count, clips: this._outlooks.clipsOf(node),
     });
   }
