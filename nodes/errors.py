@@ -222,7 +222,7 @@ class AuthenticationError(APIError):
 
 
 class InsufficientCreditsError(APIError):
-    """The account has no balance left."""
+    """The account is out of credit."""
 
     remedy = "Add credit on runcomfy.com, then run the node again."
 
@@ -240,9 +240,9 @@ class ModelUnavailableError(APIError):
     """RunComfy does not offer the model, or no longer does."""
 
     remedy = (
-        "Choose a current model in the node RunComfyImageToVideo. OpenAI withdrew Sora 2 on 24 September 2026; if RunComfy "
-        "offers a successor with the same inputs, its id can also be set in Settings under RunComfy or in "
-        "RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
+        "Use the node 'Image to Video, any model (RunComfy)' with a model that is sold today. OpenAI withdrew Sora 2 on "
+        "24 September 2026; if RunComfy offers a successor with the same inputs, its id can also be set in Settings under "
+        "RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
     )
 
 

@@ -103,7 +103,7 @@ def check_batch(image: torch.Tensor, *, max_clips: int, name: str = "image") -> 
         )
     if shape[0] > max_clips:
         raise InvalidInputError(
-            f"The input '{name}' holds {shape[0]} pictures, each a clip (and, unless you rehearse, a charge) of its own, and "
+            f"The input '{name}' holds {shape[0]} pictures: {shape[0]} clips and, unless you rehearse, {shape[0]} charges. But "
             f"'max_clips' is {max_clips}.",
             remedy="Raise 'max_clips' to have one clip of each, or pick one picture from the batch.",
         )
@@ -233,7 +233,7 @@ def _check_room(picture: torch.Tensor) -> None:
     if needed_bytes > _UNPROVEN_BYTES:
         memory.check_room(
             needed_bytes,
-            refusal=f"To scale the picture of {width} x {height} pixels takes {{needed}} GiB of memory, and {{free}} GiB are "
+            refusal=f"Scaling the picture of {width} x {height} pixels takes {{needed}} GiB of memory, but only {{free}} GiB are "
             "free.",
             remedy="Make the picture smaller first, for instance with ComfyUI's Upscale Image node, or free memory.",
         )

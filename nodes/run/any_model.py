@@ -102,7 +102,7 @@ def parse_priced(texts: Mapping[str, str]) -> tuple[str, Wishes]:
     """
     duration = texts.get("duration", "0")
     if not (duration.isascii() and duration.isdecimal() and len(duration) < 4):  # noqa: PLR2004 - digits
-        raise InvalidInputError(f"'duration' cannot be '{shown(duration)}'.", remedy="Give whole seconds, or 0.")
+        raise InvalidInputError(f"'duration' cannot be '{shown(duration)}'.", remedy="Use whole seconds, or 0.")
     return texts.get("custom_model_id", "").strip() or texts["model"].strip(), Wishes(
         duration=int(duration),
         resolution=texts.get("resolution", MODEL_DEFAULT),
@@ -151,7 +151,7 @@ def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
         )
     changed = differences(offer.entry, shipped_catalogue().find(model_id), set(translation.body))
     if changed:
-        logger.info("RunComfy describes %s of %s in another way than this pack does.", ", ".join(changed), model_id)
+        logger.info("RunComfy describes %s of %s differently from this pack.", ", ".join(changed), model_id)
     plan = Plan(order, offer, translation, clip_count)
     for use in translation.media:
         picture = plan.picture(use, 0)
@@ -173,7 +173,7 @@ def _clip_count(order: AnyOrder) -> int:
         end_count = check_batch(order.end_image, max_clips=MAX_CLIPS, name="end_image")
         if end_count not in (1, clip_count):
             raise InvalidInputError(
-                f"'end_image' holds {end_count} pictures, and {clip_count} clip{'s are' if clip_count > 1 else ' is'} to be "
+                f"'end_image' holds {end_count} pictures, but {clip_count} clip{'s are' if clip_count > 1 else ' is'} to be "
                 "made.",
                 remedy="Connect one last picture for all clips, or one for each.",
             )

@@ -41,7 +41,7 @@ logger = logging.getLogger("runcomfy.sora2pro.clips")
 NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
 GET_AGAIN = (
     "Use the 'video' output, which has the file, or open {path}. If it does not play either, delete it and download it again, "
-    "free of charge, with 'collect' in Sora2ProStatus or in the RunComfy clips tab."
+    "free of charge, with 'collect' in the RunComfy Request Status node or in the RunComfy clips tab."
 )
 
 

@@ -277,8 +277,8 @@ class Buyer:
                     raise SubmissionUncertainError(
                         f"RunComfy accepted the request, but its id could not be recorded: {error.what}",
                         money="It will be charged.",
-                        remedy="Note the request id. When the journal can be written again, put the id into Sora2ProStatus "
-                        "with 'adopt': the clip is collected without a new charge.",
+                        remedy="Note the request id. When the journal can be written again, put the id into the RunComfy "
+                        "Request Status node with 'adopt': the clip is collected without a new charge.",
                         request_id=handle.request_id,
                         job_id=job.id,
                     ) from error

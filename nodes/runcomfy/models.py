@@ -274,7 +274,7 @@ SORA_2_PRO = ModelSpec(
             choices=("1280x720", "720x1280", "1024x1792", "1792x1024"),
             role=Role.SIZE,
             sets_price=True,
-            tooltip="Width x height of the clip. The picture is brought to exactly this size (see 'fit'). 'auto' takes the size "
+            tooltip="Width x height of the clip. The picture is fitted to exactly this size (see 'fit'). 'auto' takes the size "
             "nearest to the picture in shape, then in pixels; the larger sizes cost more.",
         ),
         Input(

@@ -14,7 +14,10 @@ from pack import ROOT
 from sentences import NOT_PROSE
 
 # Their words are ComfyUI's to show, from `locales`, or nobody's: the shape of the node itself.
-ELSEWHERE = {"any_model.py", "image_to_video.py", "status.py", "__init__.py"}
+ELSEWHERE = {
+    ROOT / "nodes" / name
+    for name in ("any_model.py", "image_to_video.py", "status.py", "__init__.py", "run/clip_node.py")
+}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 PLACEHOLDER = re.compile(r"\{\w*\}")
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
@@ -44,12 +47,14 @@ PQ (HDR10)
 RunComfy's API
 Successors of the same family
 The request
+Waiting(poll_interval_s={poll_interval_s}, timeout_s={timeout_s})
 There is no successor of the same family; others
 Tunnel connection failed
 a {media}, as an address
 an exception has a value of another type
 another folder
 another folder, one with a shorter path
+ask RunComfy to cancel a queued request.
 aspect ratio
 at least
 at most
@@ -61,13 +66,15 @@ but the token in use is not the one that it was bought with
 deliver the others
 does not exist
 does not offer this model
+drop a job, so that the same inputs can be bought again.
 from ${usd}
 height in pixels
 in a format
 in the format {formats}
 inline; filename="{path}"
-is not an ordinary file
+is not a regular file
 job: job-{job_id}
+link an uncertain job to the request id you found on runcomfy.com.
 look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; Sora2ProStatus collects it by its request id.
 model default
 no longer offers this model
@@ -79,12 +86,14 @@ private, no-cache
 rate limited
 request_id: {request_id}
 request_id: {request_id}, job: {job}
+see how far it is, free.
 size in MB
 the exchange is over
 the file holds no list of models
 the input schema is not an object
 the lock file is closed
 the proxy
+wait for the clip and download it, no new charge.
 width divided by height
 width in pixels
 with one of these values: {one}
@@ -92,7 +101,7 @@ with one of these values: {one}
 {job} cannot go from {state} to {target}
 {job} has no file
 {job} has no request id
-{timed_s} s long, and only {edited_s} s would be shown
+{timed_s} s long, but only {edited_s} s would be shown
 """.strip().splitlines()  # noqa: E501 - a sentence of the code
 )
 
@@ -256,7 +265,7 @@ def told():
     trees = {
         path: ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / "nodes").rglob("*.py"))
-        if path.parent != ROOT / "nodes" or path.name not in ELSEWHERE
+        if path not in ELSEWHERE
     }
     constants = {}
     for tree in trees.values():

@@ -338,7 +338,7 @@ test("the first page laid over a longer list brings what is new, changes what ch
 });
 
 test("the words of the server are shown; an older server and a broken one are told apart", () => {
-  assert.equal(sentence(409, { error: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.equal(sentence(409, { error: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sentence(404, null), /older than this page/);
   assert.match(sentence(405, null), /Restart ComfyUI/);
   assert.match(sentence(500, {}), /answered with HTTP 500/);
@@ -373,7 +373,7 @@ test("a token is described by its place and its end", () => {
   assert.match(tokenSentence({ ...token, origin: "environment", variable: "RUNCOMFY_TOKEN" }), /RUNCOMFY_TOKEN; change it there\. The token saved here is not used\./);
   assert.match(tokenSentence({ ...token, origin: "client", has_saved: false }), /command-line client/);
   assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
-  assert.equal(tokenSentence({ ...token, origin: "none", problem: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.equal(tokenSentence({ ...token, origin: "none", problem: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sourceSentence({ value: 3, source: "environment", variable: "RUNCOMFY_MAX_PARALLEL" }), /RUNCOMFY_MAX_PARALLEL/);
 });
 
