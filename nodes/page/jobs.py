@@ -206,6 +206,7 @@ class Panel:
 
         They differ where the size is not known yet and sizes differ in price, and where the model decides the length.
         `max_usd` alone is null for a price "from".
+        `is_about` comes with a public list price that stands in while there is no token.
 
         Args:
             texts: The inputs that set the price, by name, as text; with `model`, those of the node for any model.
@@ -220,7 +221,8 @@ class Panel:
         model = engine.settings.model
         choices = {one.name: _values(one, texts.get(one.name, "")) for one in model.inputs if one.sets_price}
         price = engine.price(model, choices)
-        return {"min_usd": price.min_usd, "max_usd": price.max_usd}
+        about = {"is_about": True} if price.is_about else {}
+        return {"min_usd": price.min_usd, "max_usd": price.max_usd, **about}
 
     def _thumbnails(self) -> Path:
         return self._engine().settings.state_dir / "thumbnails"
