@@ -1,4 +1,4 @@
-"""Who may ask: the page of this ComfyUI alone. Pure.
+"""Which requests are answered, and what is in them. Pure.
 
 ComfyUI has no login, so any page the user has open in the same browser could send requests to it. Nothing here protects against
 somebody who can reach the port; that is up to ComfyUI's `--listen` and the network.
@@ -7,14 +7,20 @@ somebody who can reach the port; that is up to ComfyUI's `--listen` and the netw
 from __future__ import annotations
 
 import ipaddress
+import json
+import math
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
+from ..errors import UNCHANGED, InvalidInputError
 from ..runcomfy import shown
 
 HEADER = "X-Sora2Pro"
 ALLOWED_HOSTS_VARIABLE = "RUNCOMFY_ALLOWED_HOSTS"
+MAX_BODY_BYTES = 16 * 1024
+MAX_INPUTS_BYTES = 512 * 1024  # of a node: a prompt has up to 32,000 characters
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 FOREIGN = "This request came from another site and was refused."
 UNKNOWN_HOST = (
@@ -74,3 +80,42 @@ def _is_known(host: str, allowed_hosts: Collection[str]) -> bool:
         is_ours = "." not in name or name.endswith(".localhost") or name in allowed_hosts
         return is_ours or any(one.startswith("*.") and name.endswith(one[1:]) for one in allowed_hosts)
     return True
+
+
+def parsed_body(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request; empty for no body.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    if not body:
+        return {}
+    try:
+        document = json.loads(body, parse_constant=_finite, parse_float=_finite)
+    except InvalidInputError:
+        raise
+    except (ValueError, RecursionError):
+        raise InvalidInputError("The request is not JSON.", money=UNCHANGED) from None
+    if not isinstance(document, dict):
+        raise InvalidInputError("The request is not a JSON object.", money=UNCHANGED)
+    return document
+
+
+def _finite(text: str) -> float:
+    """A number of JSON, which knows neither NaN nor Infinity (RFC 8259, section 6)."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidInputError(f"{shown(text)} is not a number that can be used.", money=UNCHANGED)
+    return number
+
+
+def text_of(document: Mapping[str, Any], name: str) -> str:
+    """A text of a request; empty if it is not there.
+
+    Raises:
+        InvalidInputError: It is not text.
+    """
+    value = document.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidInputError(f"'{name}' must be text.", money=UNCHANGED)
+    return value.strip()

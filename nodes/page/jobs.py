@@ -204,7 +204,9 @@ class Panel:
     def price(self, texts: Mapping[str, str]) -> Document:
         """What one clip is expected to cost: `min_usd` and `max_usd`, both null where nobody can say.
 
-        They differ where the size is not known yet and sizes differ in price. `max_usd` alone is null for a price "from".
+        They differ where the size is not known yet and sizes differ in price, and where the model decides the length.
+        `max_usd` alone is null for a price "from".
+        `is_about` comes with a public list price that stands in while there is no token.
 
         Args:
             texts: The inputs that set the price, by name, as text; with `model`, those of the node for any model.
@@ -215,11 +217,12 @@ class Panel:
         engine = self._engine()
         if "model" in texts:
             estimate = engine.estimate(*parse_priced(texts))
-            return {"min_usd": estimate.usd, "max_usd": estimate.usd if estimate.is_total else None}
+            return {"min_usd": estimate.least_usd, "max_usd": estimate.usd if estimate.is_total else None}
         model = engine.settings.model
         choices = {one.name: _values(one, texts.get(one.name, "")) for one in model.inputs if one.sets_price}
         price = engine.price(model, choices)
-        return {"min_usd": price.min_usd, "max_usd": price.max_usd}
+        about = {"is_about": True} if price.is_about else {}
+        return {"min_usd": price.min_usd, "max_usd": price.max_usd, **about}
 
     def _thumbnails(self) -> Path:
         return self._engine().settings.state_dir / "thumbnails"

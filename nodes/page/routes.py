@@ -1,14 +1,12 @@
-"""The routes of the web extension, and JSON; `admission` says who may ask. Registering loads nothing heavy."""
+"""The routes of the web extension, as JSON. Registering them loads nothing heavy."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
-import math
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +15,18 @@ from ..errors import UNCHANGED, InvalidInputError, RunComfyError
 from ..packages import packages_named
 from ..run.current import current_account, current_engine, current_settings
 from ..run.display import STATES
+from ..run.questions import QUESTIONS
 from ..run.threads import DaemonThreads
-from ..runcomfy import clip_kind, facts_of, resolve_state_dir, shipped_catalogue, shown
-from .admission import ALLOWED_HOSTS_VARIABLE, parsed_hosts, refusal
+from ..runcomfy import clip_kind, facts_of, resolve_state_dir, shipped_catalogue
+from .admission import (
+    ALLOWED_HOSTS_VARIABLE,
+    MAX_BODY_BYTES,
+    MAX_INPUTS_BYTES,
+    parsed_body,
+    parsed_hosts,
+    refusal,
+    text_of,
+)
 from .documents import error_document, json_of, model_document, status_of
 
 if TYPE_CHECKING:
@@ -29,49 +36,8 @@ if TYPE_CHECKING:
 
     from .balance import Balance
     from .jobs import Panel
+    from .outlook import Outlook
     from .settings import Preferences
-
-
-MAX_BODY_BYTES = 16 * 1024
-
-
-def parsed_body(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request; empty for no body.
-
-    Raises:
-        InvalidInputError: It is something else.
-    """
-    if not body:
-        return {}
-    try:
-        document = json.loads(body, parse_constant=_finite, parse_float=_finite)
-    except InvalidInputError:
-        raise
-    except (ValueError, RecursionError):
-        raise InvalidInputError("The request is not JSON.", money=UNCHANGED) from None
-    if not isinstance(document, dict):
-        raise InvalidInputError("The request is not a JSON object.", money=UNCHANGED)
-    return document
-
-
-def _finite(text: str) -> float:
-    """A number of JSON, which knows neither NaN nor Infinity (RFC 8259, section 6)."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise InvalidInputError(f"{shown(text)} is not a number that can be used.", money=UNCHANGED)
-    return number
-
-
-def text_of(document: Mapping[str, Any], name: str) -> str:
-    """A text of a request; empty if it is not there.
-
-    Raises:
-        InvalidInputError: It is not text.
-    """
-    value = document.get(name, "")
-    if not isinstance(value, str):
-        raise InvalidInputError(f"'{name}' must be text.", money=UNCHANGED)
-    return value.strip()
 
 
 PREFIX = "/sora2pro"
@@ -95,6 +61,14 @@ def _panel() -> Panel:
     from .jobs import Panel  # noqa: PLC0415 - as above
 
     return Panel(current_engine, Collecting())
+
+
+@cache
+def _outlook() -> Outlook:
+    from .outlook import Outlook  # noqa: PLC0415 - as above
+    from .pictures import Pictures  # noqa: PLC0415 - as above
+
+    return Outlook(current_engine, Pictures())
 
 
 @cache
@@ -158,18 +132,18 @@ async def _in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever
     return await asyncio.wrap_future(_threads().run(named))
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, most_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """The JSON object of a request.
 
     Raises:
         InvalidInputError: It is too long, or not an object.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+    if (request.content_length or 0) > most_bytes:
         raise InvalidInputError("The request is too long.", money=UNCHANGED)
     received = bytearray()
     async for chunk in request.content.iter_chunked(MAX_BODY_BYTES):
         received += chunk
-        if len(received) > MAX_BODY_BYTES:
+        if len(received) > most_bytes:
             raise InvalidInputError("The request is too long.", money=UNCHANGED)
     return parsed_body(bytes(received))
 
@@ -269,6 +243,30 @@ async def _price(request: Request) -> StreamResponse:
     return _json(await _in_thread(lambda: _panel().price(dict(request.query))))
 
 
+async def _what_would_run(request: Request) -> StreamResponse:
+    from .outlook import parse_inputs  # noqa: PLC0415 - as above
+
+    document = await _body(request, MAX_INPUTS_BYTES)
+    return _json(await _in_thread(lambda: _outlook().of(parse_inputs(document))))
+
+
+async def _picture(request: Request) -> StreamResponse:
+    from aiohttp import web  # noqa: PLC0415 - as above
+
+    preview = await _in_thread(lambda: _outlook().preview(request.match_info["identity"]))
+    if preview is None:
+        return _json({"error": "This picture is not remembered any more.", "kind": "UnknownPicture"}, status=404)
+    return web.Response(body=preview, content_type="image/jpeg", headers=PRIVATE)
+
+
+async def _answer(request: Request) -> StreamResponse:
+    buys = (await _body(request)).get("buys")
+    if not isinstance(buys, bool):
+        raise InvalidInputError("'buys' must be true or false.", money=UNCHANGED)
+    QUESTIONS.answer(request.match_info["question"], buys=buys)
+    return _json({})
+
+
 async def _models(_request: Request) -> StreamResponse:
     return _json(
         await _in_thread(lambda: {"models": list(map(model_document, map(facts_of, shipped_catalogue().models)))})
@@ -300,7 +298,10 @@ async def _check_token(_request: Request) -> StreamResponse:
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/nodes", _nodes),
     ("GET", "/price", _price),
+    ("POST", "/questions/{question}", _answer),
     ("GET", "/models", _models),
+    ("POST", "/outlook", _what_would_run),
+    ("GET", "/pictures/{identity}", _picture),
     ("GET", "/jobs", _jobs),
     ("GET", "/jobs/{name}", _job),
     ("GET", "/jobs/{name}/clip", _clip),

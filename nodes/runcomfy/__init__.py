@@ -15,6 +15,7 @@ from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
 from .clip_files import clip_kind
+from .confirming import Confirm, nobody_to_ask, this_clip
 from .credentials import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
@@ -60,6 +61,7 @@ __all__ = [
     "Action",
     "CatalogueRequest",
     "ClipRequest",
+    "Confirm",
     "Engine",
     "GenerationRequest",
     "Input",
@@ -106,6 +108,7 @@ __all__ = [
     "forget_token",
     "give_name",
     "load_settings",
+    "nobody_to_ask",
     "parse_request_id",
     "picture_limits",
     "progress",
@@ -120,6 +123,7 @@ __all__ = [
     "shipped_catalogue",
     "shown",
     "shown_lines",
+    "this_clip",
     "translate",
     "with_job",
     "write_settings_file",

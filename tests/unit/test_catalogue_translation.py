@@ -281,6 +281,61 @@ def test_an_open_length_counts_as_the_longest():
     assert (translation.price.usd, translation.price.is_total, translation.longest_s) == (pytest.approx(2.0), False, 20)
 
 
+OPEN_LENGTHS = [
+    # rate known, the field of the length: words, what the limits count, least, words of a refusal, the note
+    (
+        False,
+        {"enum": ["auto", "5", "20"], "default": "auto"},
+        "from $0.50",
+        2.0,
+        0.5,
+        "from $2.00 at its longest",
+        "20 s, from $2.00",
+    ),
+    (
+        True,
+        {"enum": ["auto", "5", "20"], "default": "auto"},
+        "up to $2.00",
+        2.0,
+        0.5,
+        "up to $2.00",
+        "20 s, up to $2.00",
+    ),
+    (
+        True,
+        {"type": "integer", "minimum": 3, "maximum": 12},
+        "up to $1.20",
+        1.2,
+        0.3,
+        "up to $1.20",
+        "12 s, up to $1.20",
+    ),
+    (True, None, "from $0.10", 6.0, 0.1, "from $6.00 at its longest", "60 s, from $6.00"),
+]
+
+
+@pytest.mark.parametrize(("is_total", "field", "words", "counted", "least", "refusal", "note"), OPEN_LENGTHS)
+def test_where_the_model_decides_the_length_the_price_is_said_to_be_what_it_is(
+    is_total, field, words, counted, least, refusal, note
+):
+    entry = parse_entry(
+        {
+            "model_id": "maker/open/image-to-video",
+            "kind": "model",
+            "categories": ["image-to-video"],
+            "base_price_usd": 0.1,
+            "price_unit": "second",
+            "input_schema": {"properties": {"image": ADDRESS, **({} if field is None else {"duration": field})}},
+            "exceptions": {"is_total": is_total},
+        }
+    )
+    translation = translated(entry, prompt="")
+    price = translation.price
+    assert (str(price), price.usd, price.least_usd) == (words, pytest.approx(counted), pytest.approx(least))
+    assert price.bound.words(price.usd) == refusal
+    assert any(f"Your limits count {note}." in said for said in translation.notes)
+
+
 def test_a_price_for_one_output_does_not_grow_with_the_length():
     entry = parse_entry({**ROWS[KLING], "base_price_usd": 0.4, "price_unit": "Output"}, CATALOGUE.find(KLING))
     assert str(translated(entry, duration=15).price) == "from $0.40"

@@ -12,11 +12,15 @@ const SILENCE_MS = 4000;
 const PROGRESS_TEXT = "$$node-text-preview";
 
 export class Cards {
-  /** @param {any} app @param {any} api @param {import("./server.js").Server} server */
-  constructor(app, api, server) {
+  /**
+   * @param {any} app @param {any} api @param {import("./server.js").Server} server
+   * @param {import("./questions.js").Questions} questions
+   */
+  constructor(app, api, server, questions) {
     this._app = app;
     this._api = api;
     this._server = server;
+    this._questions = questions;
     this._states = new States();
     /** @type {WeakMap<object, Card>} */
     this._cards = new WeakMap();
@@ -92,7 +96,7 @@ export class Cards {
 
   /** @param {any} node A node of ours that was just made. @returns {Card} */
   attach(node) {
-    const card = new Card(this._server, this._api);
+    const card = new Card(this._server, this._api, this._questions);
     this._cards.set(node, card);
     const widget = node.addDOMWidget(WIDGET, WIDGET, card.element, {
       serialize: false,

@@ -83,12 +83,18 @@ export function fileOf(job, what) {
 /** @param {Job} job @param {number} now Milliseconds. */
 export function facts(job, now) {
   const parts = [job.name];
-  parts.push(...job.inputs.map((one) => told(one).replace(/^(\d+)x(\d+)$/, "$1×$2")));
+  parts.push(...job.inputs.map(inputWords));
   if (job.seed) parts.push(say("seed {seed}", { seed: job.seed }));
   const cost = price(job);
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));
   return parts.join(" · ");
+}
+
+/** @param {string} one What an input was set to: `1280x720`, `4 s`, `audio on`. */
+function inputWords(one) {
+  const length = /^(\d+) s$/.exec(one)?.[1];
+  return length ? say("{length} s", { length }) : told(one).replace(/^(\d+)x(\d+)$/, "$1×$2");
 }
 
 /** @param {Job} job */

@@ -112,6 +112,7 @@ def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_str
         )
     roles = question.roles
     has_sound = _has_sound(question, body)
+    expected = price(entry, roles, body, has_sound=has_sound)
     return Translation(
         body=MappingProxyType(body),
         media=media,
@@ -120,8 +121,8 @@ def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_str
         size=frame_size(entry, roles, body, wishes.picture),
         fps=clip_fps(entry, roles, body),
         has_sound=has_sound,
-        price=price(entry, roles, body, has_sound=has_sound),
-        notes=(*_notes(question, body), *(f"Sent against the model's schema: {one}" for one in wrong)),
+        price=expected,
+        notes=(*_notes(question, body, expected), *(f"Sent against the model's schema: {one}" for one in wrong)),
     )
 
 
@@ -258,12 +259,15 @@ def _has_sound(question: Question, body: Mapping[str, Any]) -> bool | None:
     return question.entry.exceptions.has_sound if one is None else is_on(body.get(one.name, one.default))
 
 
-def _notes(question: Question, body: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(question: Question, body: Mapping[str, Any], expected: PriceEstimate) -> tuple[str, ...]:
     notes = []
     if question.wishes.seed and question.roles.field_for(Role.SEED) is None:
         notes.append("The model has no seed: 'seed' only tells one take from another.")
     if clip_length_s(question.roles, body) is None:
-        notes.append("The model decides the length of the clip, so the price is that of its longest clip.")
+        counted = (
+            "" if not expected.usd else f" Your limits count {longest_s(question.roles):g} s, {expected.usd_words}."
+        )
+        notes.append(f"The model decides the length of the clip.{counted}")
     return tuple(notes)
 
 
