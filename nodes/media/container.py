@@ -40,7 +40,7 @@ def inspect(path: Path) -> Index:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise VideoDecodeError("The clip is not an ordinary file.", path=path)
+            raise VideoDecodeError("The clip is not a regular file.", path=path)
         with path.open("rb") as file:
             is_matroska = file.read(len(matroska.MAGIC)) == matroska.MAGIC
             return matroska.read_elements(file, status.st_size) if is_matroska else _index(file, status.st_size)
@@ -68,7 +68,7 @@ def _index(file: BinaryIO, size: int) -> Index:
         raise BoxError(f"it is cut off: {end - size} more bytes should follow")
     pictures = [track for track in index.tracks if track.kind == PICTURES]
     if pictures and pictures[0].data_end > size:
-        raise BoxError(f"{pictures[0].data_end - size} bytes of its pictures lie behind its end")
+        raise BoxError(f"{pictures[0].data_end - size} bytes of its pictures lie after its end")
     return index
 
 

@@ -272,7 +272,7 @@ def _frames_fault(
             )
     if sound is not None and _lacks_pictures(shown, sound):
         return (
-            f"The clip is not whole: there are {float(sound.timed_s):.2f} s of sound, and only {shown.duration_s:.2f} s "
+            f"The clip is not whole: there are {float(sound.timed_s):.2f} s of sound, but only {shown.duration_s:.2f} s "
             "of pictures."
         )
     return None

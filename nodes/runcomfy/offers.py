@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,14 @@ class Offers:
         entry, catalogue = self.find_offline(model_id).entry, shipped_catalogue()
         translation = translate(entry, priced_wishes(entry, wishes), catalogue=catalogue, is_strict=False)
         request = CatalogueRequest(entry, translation, pictures=(), take=0)
+        expected = replace(translation.price, usd=request.list_usd)
         paid_usd = last_cost_usd(model_id, request.kind)
-        if paid_usd is not None:
+        if paid_usd is None:
+            return expected
+        if expected.shortest_usd is None:
             return PriceEstimate(paid_usd, is_total=True)
-        return PriceEstimate(request.list_usd, is_total=translation.price.is_total)
+        # The last clip may have been a short one.
+        return PriceEstimate(paid_usd, is_total=False, shortest_usd=min(paid_usd, expected.shortest_usd))
 
     def _ask(self, model_id: str, stop: StopSignal) -> Offer:
         with self._connect(stop=stop) as client:

@@ -187,7 +187,7 @@ def track_fault(track: Track, *, is_fragmented: bool) -> str | None:
     if track.edited_s is not None:
         lengths.append((track.shown_s, track.edited_s, frame_s / 2))
         if track.kind == PICTURES and track.edited_s < track.timed_s * _LEAST_SHOWN:
-            seconds = f"{float(track.timed_s):.2f} s long, and only {float(track.edited_s):.2f} s would be shown"
+            seconds = f"{float(track.timed_s):.2f} s long, but only {float(track.edited_s):.2f} s would be shown"
             return f"its picture track is {seconds}"
     for said, found, slack in lengths:
         if said is not None and said - found > max(slack, 0 if track.kind == PICTURES else _SOUND_SLACK_S):

@@ -290,7 +290,7 @@ class Downloader:
                 return response
             response.close()
             url = redirected(url, response.headers.get("Location", ""))
-        raise UnusableLinkError("The address of the clip only leads from one redirect to the next.")
+        raise UnusableLinkError("The address of the clip redirects too many times.")
 
     def _learn(self, transfer: _Transfer, response: requests.Response, start: int, total_bytes: int | None) -> None:
         """Remember what lets a cut-off transfer go on, and how long the file is to be."""
@@ -309,7 +309,7 @@ class Downloader:
         transfer.is_from_start = start == 0
         if (transfer.total_bytes or 0) > self._max_bytes:
             raise DownloadError(
-                f"The reported length of the clip, {transfer.total_bytes:,} bytes, is too long for a clip."
+                f"The reported length of the clip, {transfer.total_bytes:,} bytes, is more than any clip should have."
             )
 
     def _copy(
@@ -335,7 +335,9 @@ class Downloader:
             stream.write(chunk)
             received += len(chunk)
             if received > self._max_bytes:
-                raise DownloadError(f"The clip does not end; {received:,} bytes are more than any clip has.")
+                raise DownloadError(
+                    f"The download is larger than any clip should be: {received:,} bytes, and it goes on."
+                )
             run.report(Downloading(transfer.request_id, received, transfer.total_bytes))
 
 
@@ -356,5 +358,5 @@ def _why_damaged(transfer: _Transfer, error: VideoDecodeError) -> str:
     if not transfer.is_plain:
         return f"The clip came in the encoding '{shown(transfer.coding)}', which could not be undone."
     if is_page(transfer.part, transfer.content_type):
-        return "There is a page, or nothing at all, where the clip should be."
+        return "There is a web page, or nothing at all, where the clip should be."
     return f"The clip arrived damaged each time: {error.what}"

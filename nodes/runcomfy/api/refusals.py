@@ -116,7 +116,7 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
     by_code: dict[int | None, tuple[type[APIError], str]] = {
         400_001: unknown,
         404_001: unknown,
-        400_002: (InsufficientCreditsError, "The RunComfy account has no balance left"),
+        400_002: (InsufficientCreditsError, "The RunComfy account is out of credit"),
         400_004: (AuthenticationError, "RunComfy refused the token"),
         401_001: (AuthenticationError, "RunComfy refused the token"),
         403_001: unknown if subject is Subject.REQUEST else foreign,
@@ -127,7 +127,7 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
     by_status: dict[int, tuple[type[APIError], str]] = {
         400: (InvalidRequestError, "RunComfy rejected the request"),
         401: (AuthenticationError, "RunComfy refused the token"),
-        402: (InsufficientCreditsError, "The RunComfy account has no balance left"),
+        402: (InsufficientCreditsError, "The RunComfy account is out of credit"),
         403: foreign,
         404: unknown,
         422: (InvalidRequestError, "RunComfy rejected the input"),
