@@ -14,6 +14,7 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from .environment import read_variable
 from .errors import Stopped
 
 APP_NAME = "sora2pro"
-CATEGORY = "RunComfy/Sora 2 Pro"  # where the nodes stand in ComfyUI's menu
+CATEGORY = "RunComfy"  # where the nodes stand in ComfyUI's menu
 PROGRESS_STEPS = 1000
 logger = logging.getLogger("runcomfy.sora2pro.host")
 
@@ -110,14 +111,23 @@ def workflow_id(prompt_id: str | None) -> str | None:
 
     Node ids are unique within one workflow only, so the page needs it to find the node.
     """
+    workflow = (_extra_data(prompt_id).get("extra_pnginfo") or {}).get("workflow") or {}
+    return str(workflow["id"]) if workflow.get("id") else None
+
+
+def page_note(prompt_id: str | None) -> Mapping[str, Any] | None:
+    """What the pack's page wrote beside a running prompt when it queued it; None for a prompt of a script."""
+    note = _extra_data(prompt_id).get(APP_NAME)
+    return note if isinstance(note, Mapping) else None
+
+
+def _extra_data(prompt_id: str | None) -> Mapping[str, Any]:
+    """What came to ComfyUI beside the graph of a running prompt."""
     queue = getattr(_prompt_server(), "prompt_queue", None)
     if queue is None or prompt_id is None:
-        return None
-    for _, running_id, _, extra, *_ in getattr(queue, "get_current_queue_volatile", queue.get_current_queue)()[0]:
-        if running_id == prompt_id:
-            workflow = (extra.get("extra_pnginfo") or {}).get("workflow") or {}
-            return str(workflow["id"]) if workflow.get("id") else None
-    return None
+        return {}
+    running = getattr(queue, "get_current_queue_volatile", queue.get_current_queue)()[0]
+    return next((extra for _, running_id, _, extra, *_ in running if running_id == prompt_id), {})
 
 
 def route_table() -> Any:  # noqa: ANN401 - aiohttp's RouteTableDef or None

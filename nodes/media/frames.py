@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import NotEnoughRoomError, VideoDecodeError
 from .colour import write_rgb
-from .container import KEPT, MAX_EDGE, opened, video_stream
+from .container import KEPT, MAX_EDGE, opened, pass_over_others, video_stream
 from .memory import WAYS_OUT, check_room, frames_bytes
 from .pyav import av
 
@@ -109,6 +109,7 @@ def _pictures(
     stream.thread_type = threads
     number, count, failed = 0, len(timeline.starts), False
     first: tuple[int, int] | None = None
+    pass_over_others(container, stream)
     for packet in container.demux(stream):
         try:
             frames = packet.decode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .container import sound_stream
+from .container import pass_over_others, sound_stream
 from .mp4.index import SOUND
 from .pyav import av
 from .timeline import MAX_SECONDS
@@ -115,6 +115,7 @@ class _Reading:
         self, container: InputContainer, stream: AudioStream, checkpoint: Callable[[], None]
     ) -> Iterator[tuple[int | None, NDArray[np.float32]]]:
         """Yield (place of the first sample, if it has a time; samples [channels, n]) in order."""
+        pass_over_others(container, stream)
         packets = container.demux(stream)
         while True:
             checkpoint()

@@ -53,7 +53,10 @@ class News:
     answer: str = ""
 
 
-_ENDED = {JobState.FAILED: "failed", JobState.CANCELLED: "was cancelled"}
+_STILL_ENDED = {
+    JobState.FAILED: "RunComfy was asked again and still says that it failed.",
+    JobState.CANCELLED: "RunComfy was asked again and still says that it was cancelled.",
+}
 
 
 class Collecting:
@@ -92,8 +95,7 @@ class Collecting:
             return News(activity="Asking RunComfy" if isinstance(work.state, progress.Preparing) else work.line())
         # That it failed or was cancelled at RunComfy is in the journal, and said there.
         if work.error is None or isinstance(work.error, GenerationFailedError | GenerationCancelledError):
-            ended = None if work.error is None or before is None else _ENDED.get(before)
-            return News(answer="" if ended is None else f"RunComfy was asked again and still says that it {ended}.")
+            return News(answer="" if work.error is None or before is None else _STILL_ENDED.get(before, ""))
         known = isinstance(work.error, RunComfyError)
         return News(
             trouble=str(work.error) if known else f"It failed unexpectedly ({type(work.error).__name__}); see the log."

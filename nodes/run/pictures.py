@@ -54,12 +54,12 @@ def encoded(picture: torch.Tensor, limits: tuple[Limit, ...], widget: str) -> Pi
     Raises:
         InvalidInputError: The model does not accept it at any size.
     """
-    from ..media.picture import fit_and_encode  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs
+    from ..media.picture import encode, fit  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs
 
     own = Size(picture.shape[1], picture.shape[0])
     size = size_within(own, limits, widget)
     for _ in range(REDUCTIONS):
-        image = fit_and_encode(picture, size=size, fit="stretch", max_bytes=sys.maxsize)
+        image = encode(fit(picture, size, "stretch"), max_bytes=sys.maxsize)
         broken = broken_limits(limits, size, len(image.data))
         if not broken:
             if size != own:

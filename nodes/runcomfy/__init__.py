@@ -25,27 +25,14 @@ from .credentials import (
     saved_token_files,
     saved_token_path,
 )
-from .engine import Engine, PriceRange, Surroundings
+from .engine import Engine, Surroundings
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
-from .jobs import (
-    MAX_SEED,
-    REHEARSAL,
-    Action,
-    ClipRequest,
-    GenerationRequest,
-    Job,
-    JobQuery,
-    JobRef,
-    JobState,
-    Page,
-    Picture,
-    Purchase,
-    Totals,
-    parse_request_id,
-)
+from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture
+from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
+from .pricing import PriceRange
 from .progress import Run, Slots, StopSignal
 from .prompts import check_prompt
 from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job

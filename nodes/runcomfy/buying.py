@@ -7,6 +7,7 @@ in between, the next run finds the row and goes on from there.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable
@@ -24,7 +25,8 @@ from ..errors import (
 from .api.client import Client, Connect, RequestHandle
 from .api.retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
 from .collecting import Collector
-from .jobs import ClipRequest, Job, JobState, Purchase
+from .generation import ClipRequest
+from .jobs import Job, JobState, Purchase
 from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, PriceBound, Retrying, Run, Slots, Submitting, WaitingForSlot
 from .sentences import uncertain, with_job
@@ -35,6 +37,10 @@ from .store.spending import check_clip_limit
 FOLLOW_INTERVAL_S = 0.25
 RECORD_ATTEMPTS = 5
 RECORD_WAIT_S = 0.5
+_KEY_OF_PROCESS = os.urandom(32)
+# Paid requests that are running, by address and account. They outlive every engine, so that a change of settings does not
+# start the count again.
+_paid_requests: dict[str, Slots] = {}
 logger = logging.getLogger("runcomfy.sora2pro.generation")
 
 
@@ -78,6 +84,10 @@ class Buyer:
         self._policy = policy
         self._sleep = sleep
         self._jitter = jitter
+
+    def __repr__(self) -> str:
+        """The journal; no token."""
+        return f"Buyer(journal={self._journal!r})"
 
     def buy(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now.
@@ -244,8 +254,8 @@ class Buyer:
                     raise SubmissionUncertainError(
                         f"RunComfy accepted the request, but its id could not be recorded: {error.what}",
                         money="It will be charged.",
-                        remedy="Note the request id. When the journal can be written again, put the id into Sora2ProStatus "
-                        "with 'adopt': the clip is collected without a new charge.",
+                        remedy="Note the request id. When the journal can be written again, put the id into the RunComfy "
+                        "Request Status node with 'adopt': the clip is collected without a new charge.",
                         request_id=handle.request_id,
                         job_id=job.id,
                     ) from error
@@ -261,3 +271,14 @@ def _wait_for(lock: JobLock, run: Run) -> None:
             run.stop.sleep(FOLLOW_INTERVAL_S)
     except Stopped:
         raise Stopped("Stopped. Another run is making this clip and goes on; this one sent nothing.") from None
+
+
+def paid_slots(api_base: str, account: Callable[[bytes], str | None], max_parallel: Callable[[], int]) -> Slots:
+    """The slots that all engines of an account at an address share.
+
+    Args:
+        api_base: The address of the API.
+        account: What stands for the account, hashed with a key (see `account_of`).
+        max_parallel: How many there are, as of now.
+    """
+    return _paid_requests.setdefault(f"{api_base} {account(_KEY_OF_PROCESS)}", Slots(max_parallel))

@@ -53,6 +53,10 @@ class Collector:
         self._output_dir = output_dir
         self._fresh_link_waits_s = fresh_link_waits_s
 
+    def __repr__(self) -> str:
+        """The folder of the clips; no token."""
+        return f"Collector(output_dir={str(self._output_dir)!r})"
+
     def collect(self, job: Job, run: Run) -> Job:
         """Get the clip of a submitted, completed or downloaded job. The caller holds its lock.
 

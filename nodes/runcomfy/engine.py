@@ -5,19 +5,20 @@ Constructing it loads requests and sqlite3; importing this module loads neither.
 
 from __future__ import annotations
 
-import itertools
-import os
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingTokenError, RunComfyError
-from .credentials import Token, account_of
-from .jobs import Action, ClipRequest, Job, JobQuery, JobRef, Page, Purchase
+from .credentials import Token, known_account
+from .generation import ClipRequest
+from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
-from .progress import Run, Slots
+from .pricing import PriceRange
+from .progress import Run
+from .receipts import keep_receipt
 from .sentences import Outcome
 from .settings import Settings
 
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from .progress import StopSignal
 
 RETRY_BASE_S = 1.0
-_KEY_OF_PROCESS = os.urandom(32)
-# Paid requests that are running, by address and account. They outlive every engine, so that a change of settings does not
-# start the count again.
-_paid_requests: dict[str, Slots] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +53,6 @@ class Surroundings:
     download: Mapping[str, Any] = field(default_factory=dict)
     fresh_link_waits_s: Sequence[float] | None = None
     database: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class PriceRange:
-    """What one clip is expected to cost, in US dollars; both None where nobody can say."""
-
-    min_usd: float | None
-    max_usd: float | None
 
 
 class Engine:
@@ -92,14 +81,15 @@ class Engine:
 
         around = surroundings or Surroundings()
         policy = around.policy or retry.RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
-        self.settings = settings
-        self._token, self._now, self._around = token, now or (lambda: settings), around
+        now = now or (lambda: settings)
+        account = functools.partial(known_account, token)
+        self.settings, self._token, self._around = settings, token, around
         self._journal = journal.Journal(
             settings.state_dir,
             clock=around.wall_clock,
             database=around.database,
             api_base=settings.api_base_url,
-            account=self._account,
+            account=account,
         )
         self._history = history.History(self._journal.database, clock=around.wall_clock, api_base=settings.api_base_url)
         self._pricing = pricing.Pricing(history=self._history)
@@ -133,9 +123,9 @@ class Engine:
             collector=self._collector,
             pricing=self._pricing,
             connect=self.connect,
-            slots=self._slots,
-            max_usd_per_day=lambda: self._now().max_usd_per_day,
-            max_usd_per_clip=lambda: self._now().max_usd_per_clip,
+            slots=lambda: buying.paid_slots(self._journal.api_base, account, lambda: now().max_parallel),
+            max_usd_per_day=lambda: now().max_usd_per_day,
+            max_usd_per_clip=lambda: now().max_usd_per_clip,
             policy=policy,
             sleep=around.sleep,
         )
@@ -156,11 +146,15 @@ class Engine:
 
     def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
-        return self._buyer.buy(request, run, preflight=preflight)
+        purchase = self._buyer.buy(request, run, preflight=preflight)
+        keep_receipt(purchase.job)
+        return purchase
 
     def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
         """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
-        return self._actions.act(action, ref, run, request_id=request_id)
+        outcome = self._actions.act(action, ref, run, request_id=request_id)
+        keep_receipt(outcome.job)
+        return outcome
 
     def job(self, ref: JobRef) -> Job | None:
         """The job that is meant; None if the journal has none."""
@@ -172,15 +166,7 @@ class Engine:
 
     def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """What one clip is expected to cost, where each input that sets the price has one of some values."""
-        names = list(choices)
-        known = [
-            self._expected_usd(model, dict(zip(names, values, strict=True)))
-            for values in itertools.product(*choices.values())
-        ]
-        prices = [usd for usd in known if usd is not None]
-        if not prices or len(prices) < len(known):
-            return PriceRange(None, None)
-        return PriceRange(min(prices), max(prices))
+        return self._pricing.range_usd(self.connect, model, choices)
 
     def offer(self, model_id: str, stop: StopSignal) -> Offer:
         """How RunComfy describes a model; raises `InvalidInputError` where nobody can say."""
@@ -218,21 +204,3 @@ class Engine:
             stop=stop,
             **self._around.client,
         )
-
-    def _expected_usd(self, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
-        try:
-            with self.connect() as client:
-                return self._pricing.expected_usd(client, model, inputs)
-        except RunComfyError:
-            # Without a token RunComfy cannot be asked, but the user's own past can.
-            return self._history.last_cost_usd(model.model_id, model.kind(inputs))
-
-    def _account(self, key: bytes) -> str | None:
-        try:
-            return account_of(self._token().value, key)
-        except MissingTokenError:
-            return None
-
-    def _slots(self) -> Slots:
-        name = f"{self._journal.api_base} {self._account(_KEY_OF_PROCESS)}"
-        return _paid_requests.setdefault(name, Slots(lambda: self._now().max_parallel))

@@ -253,7 +253,8 @@ def _ratio(text: str | None) -> Fraction:
     return Fraction(int(match[1]), int(match[2])) if match else Fraction(16, 9)
 
 
-# Source: the API page of openai/sora-2/pro/image-to-video; the list price is OpenAI's for the two larger sizes.
+# https://www.runcomfy.com/models/openai/sora-2/pro/image-to-video/api. The list price is OpenAI's for the two larger sizes:
+# https://platform.openai.com/docs/pricing.
 SORA_2_PRO = ModelSpec(
     model_id="openai/sora-2/pro/image-to-video",
     inputs=(
@@ -263,7 +264,7 @@ SORA_2_PRO = ModelSpec(
             choices=("1280x720", "720x1280", "1024x1792", "1792x1024"),
             role=Role.SIZE,
             sets_price=True,
-            tooltip="Width x height of the clip. The picture is brought to exactly this size (see 'fit'). 'auto' takes the size "
+            tooltip="Width x height of the clip. The picture is fitted to exactly this size (see 'fit'). 'auto' takes the size "
             "nearest to the picture in shape, then in pixels; the larger sizes cost more.",
         ),
         Input(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,8 +27,8 @@ from .catalogue.translate import translate
 from .catalogue.wishes import Wishes
 from .files import read_text, write_private
 from .foreign_text import shown
-from .jobs import SchemaSource
-from .progress import StopSignal
+from .generation import SchemaSource
+from .progress import Slots, StopSignal
 
 KEPT_KEYS = (
     "model_id",
@@ -64,7 +63,7 @@ logger = logging.getLogger("runcomfy.sora2pro.offers")
 
 
 class Offers:
-    """Descriptions of models; each is asked for once, or by runs that begin together by each of them.
+    """Descriptions of models; each is asked for once.
 
     Args:
         folder: Where the descriptions are kept.
@@ -80,7 +79,8 @@ class Offers:
         self._connect = connect
         self._api_base = api_base
         self._clock = clock
-        self._lock = threading.Lock()
+        # One run at a time asks for a description, and whoever waits for it can be stopped; other models are not held up.
+        self._turns: dict[str, Slots] = {}
         self._live: dict[str, Offer] = {}
         self._failed: dict[str, tuple[float, str]] = {}
 
@@ -95,17 +95,15 @@ class Offers:
             InvalidInputError: There is no such model, or its description is not known.
         """
         check_model_id(model_id)
-        with self._lock:
-            live = self._live.get(model_id)
-            failed_until, trouble = self._failed.get(model_id, (0.0, ""))
-        if live is not None:
-            return live
+        if model_id in self._live:
+            return self._live[model_id]
+        with self._turns.setdefault(model_id, Slots(lambda: 1)).held(stop, on_wait=lambda: None):
+            return self._live.get(model_id) or self._found(model_id, stop)
+
+    def _found(self, model_id: str, stop: StopSignal) -> Offer:
+        failed_until, trouble = self._failed.get(model_id, (0.0, ""))
         if self._clock() < failed_until:
             return self._known(model_id, trouble)
-        return self._asked(model_id, stop)
-
-    def _asked(self, model_id: str, stop: StopSignal) -> Offer:
-        """What RunComfy says now, else what is known; asked outside of the lock, because an answer can take seconds."""
         try:
             offer = self._ask(model_id, stop)
         except ModelUnavailableError:
@@ -121,14 +119,11 @@ class Offers:
             return self._known(model_id, "it was not asked for")
         except RunComfyError as error:
             if isinstance(error, APIConnectionError):
-                with self._lock:
-                    self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
+                self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
             return self._known(model_id, error.what)
-        if offer.refusal is not None:
-            return offer
-        with self._lock:
-            # Runs that asked at the same moment go by the same description.
-            return self._live.setdefault(model_id, offer)
+        if offer.refusal is None:
+            self._live[model_id] = offer
+        return offer
 
     def find_offline(self, model_id: str) -> Offer:
         """The description of a model as far as this machine knows it; that of a model like any other where it does not."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import RunComfyError
-from .api.answers import CatalogueEntry
-from .api.client import Client
-from .jobs import LEAST_USD, ClipRequest
+from .generation import ClipRequest
+from .jobs import LEAST_USD
 from .models import ModelSpec, Scalar
 from .progress import StopSignal
-from .store.history import History
+
+if TYPE_CHECKING:
+    from .api.answers import CatalogueEntry
+    from .api.client import Client, Connect
+    from .store.history import History
 
 FRESH_S = 3600.0
 FAILURE_FRESH_S = 60.0
@@ -22,6 +28,14 @@ FAILURE_FRESH_S = 60.0
 PATIENCE_S = 1.0
 LOOK_INTERVAL_S = 0.1  # at whether the run was asked to end
 logger = logging.getLogger("runcomfy.sora2pro.pricing")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """What one clip is expected to cost, in US dollars; both None where nobody can say."""
+
+    min_usd: float | None
+    max_usd: float | None
 
 
 class Pricing:
@@ -38,6 +52,22 @@ class Pricing:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, CatalogueEntry | None]] = {}
         self._questions: dict[str, threading.Event] = {}
+
+    def __repr__(self) -> str:
+        """The models whose price is known; no token."""
+        return f"Pricing(known={sorted(self._known)!r})"
+
+    def range_usd(self, connect: Connect, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
+        """The prices of a model's clips, where each input that sets the price has one of some values."""
+        names = list(choices)
+        known = [
+            self._known_usd(connect, model, dict(zip(names, values, strict=True)))
+            for values in itertools.product(*choices.values())
+        ]
+        prices = [usd for usd in known if usd is not None]
+        if not prices or len(prices) < len(known):
+            return PriceRange(None, None)
+        return PriceRange(min(prices), max(prices))
 
     def expected_usd(self, client: Client, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """US dollars for one clip, or None where nobody can say."""
@@ -58,6 +88,14 @@ class Pricing:
         return request.expected_usd(
             lambda model_id, length_s: expected_usd(self._entry(client, model_id, stop), length_s)
         )
+
+    def _known_usd(self, connect: Connect, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
+        try:
+            with connect() as client:
+                return self.expected_usd(client, model, inputs)
+        except RunComfyError:
+            # Without a token RunComfy cannot be asked, but the user's own past can.
+            return self._history.last_cost_usd(model.model_id, model.kind(inputs))
 
     def _entry(self, client: Client, model_id: str, stop: StopSignal) -> CatalogueEntry | None:
         """The catalogue's word on a model. While one run asks, the others wait for a moment and then go on without it."""

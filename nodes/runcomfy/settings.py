@@ -27,6 +27,9 @@ MAX_CLIP_S = 3600
 MAX_CHOICES = 64
 MAX_ADDRESS_CHARS = 2048
 MAX_MODEL_ID_CHARS = 200
+# A slip costs no more than this. One clip of any model that is known stays below it.
+DEFAULT_USD_PER_DAY = 30.0
+NO_LIMIT = frozenset({"none", "no limit"})
 
 Choice = TypeVar("Choice", str, int)
 
@@ -42,7 +45,7 @@ class Settings:
         api_base_url: Without a trailing slash and without `/v1`.
         timeout_s: How long a request may render, counted from the moment it left the queue.
         max_parallel: Paid requests running at once.
-        max_usd_per_day: The spend cap of a calendar day, or None.
+        max_usd_per_day: The spend cap of a calendar day; None for none.
         max_usd_per_clip: The most that one clip may cost, or None.
         schema_strict: Whether a request that the model's schema forbids is refused.
     """
@@ -54,7 +57,7 @@ class Settings:
     poll_interval_s: float = 5.0
     timeout_s: float = 1800.0
     max_parallel: int = 4
-    max_usd_per_day: float | None = None
+    max_usd_per_day: float | None = DEFAULT_USD_PER_DAY
     max_usd_per_clip: float | None = None
     schema_strict: bool = True
 
@@ -230,6 +233,19 @@ def _number(value: Any, minimum: float, maximum: float, unit: str) -> float:  # 
     return number
 
 
+def _dollars(value: Any) -> float:  # noqa: ANN401 - JSON
+    return _number(value, 0, 1_000_000, "US dollars")
+
+
+def _daily_limit(value: Any) -> float | None:  # noqa: ANN401 - JSON
+    if isinstance(value, str) and value.strip().casefold() in NO_LIMIT:
+        return None
+    try:
+        return _dollars(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or 'none' for no limit") from None
+
+
 def _parallel(value: Any) -> int:  # noqa: ANN401 - JSON
     number = _number(value, 1, MAX_PARALLEL_CEILING, "requests")
     if number != int(number):
@@ -313,13 +329,13 @@ SETTINGS = (
     Setting("max_parallel", _parallel, "RUNCOMFY_MAX_PARALLEL", label="The limit of parallel requests"),
     Setting(
         "max_usd_per_day",
-        lambda value: _number(value, 0, 1_000_000, "US dollars"),
+        _daily_limit,
         "RUNCOMFY_MAX_USD_PER_DAY",
         label="The daily spending limit",
     ),
     Setting(
         "max_usd_per_clip",
-        lambda value: _number(value, 0, 1_000_000, "US dollars"),
+        _dollars,
         "RUNCOMFY_MAX_USD_PER_CLIP",
         label="The spending limit for a clip",
     ),

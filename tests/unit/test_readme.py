@@ -114,9 +114,9 @@ def test_the_defaults_of_the_variables_are_those_of_the_code(tmp_path):
         "RUNCOMFY_POLL_INTERVAL_S": f"{default.poll_interval_s:g}",
         "RUNCOMFY_TIMEOUT_S": f"{default.timeout_s:g}",
         "RUNCOMFY_MAX_PARALLEL": str(default.max_parallel),
-        "RUNCOMFY_MAX_USD_PER_DAY": "none",
+        "RUNCOMFY_MAX_USD_PER_DAY": "30",
     }
-    assert default.max_usd_per_day is None
+    assert default.max_usd_per_day == 30
     told = {name: row[1] for row in table("variable") for name in spans(row[0])}
     assert {name: told[name] for name in known} == known
 

@@ -6,9 +6,9 @@ import { priceLabel } from "../../web/lib/money.js";
 import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { orderOf } from "../../web/lib/prices.js";
-import { STATE_CHOICES, ago, chip, facts, fileOf, merged, remark, spending } from "../../web/lib/rows.js";
+import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { keepSeed } from "../../web/lib/seed.js";
-import { Server, ServerError, UNREACHABLE, sentence } from "../../web/lib/server.js";
+import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
 import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
 
@@ -251,7 +251,7 @@ test("states are in an artist's words, with the exact one in the tooltip, and ev
   const words = ["not sent", "sending", "running", "ready", "saved", "refused", "failed", "cancelled", "needs you"];
   assert.deepEqual(names.map((state) => chip(job({ state })).label), words);
   for (const state of names) assert.match(chip(job({ state })).meaning, new RegExp(`\\. \\(${state}\\)$`));
-  assert.deepEqual(STATE_CHOICES.flatMap(([, states]) => states.split(",")).filter(Boolean).sort(), [...names].sort());
+  assert.deepEqual(stateChoices().flatMap(([, states]) => states.split(",")).filter(Boolean).sort(), [...names].sort());
 });
 
 test("the first page laid over a longer list brings what is new, changes what changed, drops what is gone, keeps what is older", () => {
@@ -266,7 +266,7 @@ test("the first page laid over a longer list brings what is new, changes what ch
 });
 
 test("the words of the server are shown; an older server and a broken one are told apart", () => {
-  assert.equal(sentence(409, { error: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.equal(sentence(409, { error: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sentence(404, null), /older than this page/);
   assert.match(sentence(405, null), /Restart ComfyUI/);
   assert.match(sentence(500, {}), /answered with HTTP 500/);
@@ -275,7 +275,7 @@ test("the words of the server are shown; an older server and a broken one are to
 const answering = (answer) => new Server({ apiURL: (path) => `/api${path}`, fetchApi: answer });
 
 test("a server that cannot be reached is told in words, and nothing that is not JSON passes for an answer", async () => {
-  await assert.rejects(answering(async () => { throw new TypeError("Failed to fetch"); }).get("/jobs"), new ServerError(UNREACHABLE));
+  await assert.rejects(answering(async () => { throw new TypeError("Failed to fetch"); }).get("/jobs"), new ServerError(unreachable()));
   await assert.rejects(answering(async () => new Response("<html>", { status: 200 })).get("/jobs"), ServerError);
 });
 
@@ -301,7 +301,7 @@ test("a token is described by its place and its end", () => {
   assert.match(tokenSentence({ ...token, origin: "environment", variable: "RUNCOMFY_TOKEN" }), /RUNCOMFY_TOKEN; change it there\. The token saved here is not used\./);
   assert.match(tokenSentence({ ...token, origin: "client", has_saved: false }), /command-line client/);
   assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
-  assert.equal(tokenSentence({ ...token, origin: "none", problem: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.equal(tokenSentence({ ...token, origin: "none", problem: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sourceSentence({ value: 3, source: "environment", variable: "RUNCOMFY_MAX_PARALLEL" }), /RUNCOMFY_MAX_PARALLEL/);
 });
 

@@ -4,11 +4,11 @@
 import { copyButton, h, keepKeys, setText } from "./dom.js";
 import { fileOf } from "./rows.js";
 import { clipMeant, isRehearsal, pagesOf } from "./states.js";
+import { say, told } from "./words.js";
 
 /** @typedef {import("./states.js").State} State */
 /** @typedef {import("./states.js").Clip} Clip */
-
-const IDLE = "Your clip will play here. Earlier clips are in the RunComfy clips tab of the sidebar.";
+/** @typedef {{text: string, buttons: {label: string, act: () => void}[]}} Question */
 
 export class Card {
   /** @param {import("./server.js").Server} server @param {any} api */
@@ -24,18 +24,22 @@ export class Card {
     /** @type {any[]} */
     this._views = [];
 
-    this._note = h("p.s2p-note", { "aria-live": "polite" }, IDLE);
+    this._note = h("p.s2p-note", { "aria-live": "polite" }, idle());
     this._video = h("video", {
-      controls: true, loop: true, playsinline: true, preload: "metadata", hidden: true, "aria-label": "The clip",
+      controls: true, loop: true, playsinline: true, preload: "metadata", hidden: true, "aria-label": say("The clip"),
     });
     this._video.addEventListener("error", () => this._showMissing());
-    this._bar = h("progress.s2p-bar", { max: 1, value: 0, "aria-label": "Progress" });
+    this._bar = h("progress.s2p-bar", { max: 1, value: 0, "aria-label": say("Progress") });
     this._line = h("span.s2p-line", { role: "status" });
-    this._id = h("code.s2p-id", { title: "RunComfy's request id" });
-    this._copy = copyButton("request id", () => this._id.textContent ?? "");
+    this._id = h("code.s2p-id", { title: say("RunComfy's request id") });
+    this._copy = copyButton(say("Copy request id"), () => this._id.textContent ?? "");
     this._pager = h("span.s2p-pager", { hidden: true });
-    this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": "RunComfy run" },
+    /** @type {Map<string, Question>} */
+    this._questions = new Map();
+    this._asked = h("div.s2p-asked", { hidden: true });
+    this.element = h("section.s2p-card", { "data-phase": "idle", "aria-label": say("RunComfy run") },
       h("div.s2p-stage", {}, this._video, this._note),
+      this._asked,
       this._bar,
       h("div.s2p-foot.s2p-said", {}, this._line, this._pager),
       h("div.s2p-foot.s2p-ids", {}, this._id, this._copy),
@@ -50,6 +54,21 @@ export class Card {
     if (state.prompt_id !== this._state?.prompt_id) this._index = 0;
     this._state = state;
     this._draw();
+  }
+
+  /**
+   * Put something to the user, below what the card shows.
+   *
+   * @param {string} subject What it is about; one subject is asked once. @param {Question | null} question Null takes it back.
+   */
+  ask(subject, question) {
+    if (question) this._questions.set(subject, question);
+    else if (!this._questions.delete(subject)) return;
+    this._asked.hidden = this._questions.size === 0;
+    this._asked.replaceChildren(...[...this._questions.values()].map(({ text, buttons }) => h("div.s2p-question", {},
+      h("span", {}, text),
+      ...buttons.map(({ label, act }) => h("button.s2p-button", { type: "button", onclick: act }, label)),
+    )));
   }
 
   /** @param {any[]} views Where ComfyUI serves the clips of the run that just ended. */
@@ -67,12 +86,12 @@ export class Card {
     const isEnded = state.phase === "failed" || state.phase === "stopped";
     this.element.dataset.phase = state.phase;
     if (clip) {
-      setText(this._line, clip.text);
+      setText(this._line, told(clip.text));
     } else if (isEnded) {
-      this._say(state.message || "Stopped.", state.phase === "failed");
-      setText(this._line, state.phase === "failed" ? "Failed" : "Stopped");
+      this._say(told(state.message) || say("Stopped."), state.phase === "failed");
+      setText(this._line, state.phase === "failed" ? say("Failed") : say("Stopped"));
     } else {
-      this._say(texts(state.clips) || IDLE, false);
+      this._say(texts(state.clips) || idle(), false);
       setText(this._line, "");
     }
     this._line.title = this._line.textContent;
@@ -114,7 +133,9 @@ export class Card {
     const arrow = (/** @type {string} */ icon, /** @type {string} */ label, /** @type {number} */ by) =>
       h("button.s2p-copy", { type: "button", title: label, "aria-label": label, onclick: step(by) }, h(`i.pi.${icon}`));
     if (!this._pager.firstChild) {
-      this._pager.append(arrow("pi-angle-left", "Previous clip", -1), h("span"), arrow("pi-angle-right", "Next clip", 1));
+      this._pager.append(
+        arrow("pi-angle-left", say("Previous clip"), -1), h("span"), arrow("pi-angle-right", say("Next clip"), 1),
+      );
     }
     setText(this._pager.children[1], `${this._index + 1} / ${count}`);
   }
@@ -128,7 +149,7 @@ export class Card {
     const source = await this._source(clip);
     if (showing !== this._showing) return;
     if (!source) {
-      this._say(clip.text, false);
+      this._say(told(clip.text), false);
       return;
     }
     this._note.hidden = true;
@@ -162,15 +183,19 @@ export class Card {
 
   _showMissing() {
     if (this._video.hidden) return;
-    const text = this._state ? pagesOf(this._state)[this._index]?.text ?? "" : "";
-    this._say(`The clip cannot be played: its file is missing, or this browser does not support its codec. ${text}`, false);
+    const text = told(this._state ? pagesOf(this._state)[this._index]?.text ?? "" : "");
+    this._say(say("The clip cannot be played: its file is missing, or this browser does not support its codec. {text}", { text }), false);
   }
+}
+
+function idle() {
+  return say("Your clip will play here. Earlier clips are in the RunComfy clips tab of the sidebar.");
 }
 
 /** @param {Clip[]} clips */
 function texts(clips) {
-  if (clips.length === 1) return clips[0].text;
-  return clips.map((clip, index) => `Clip ${index + 1}: ${clip.text}`).join("\n");
+  if (clips.length === 1) return told(clips[0].text);
+  return clips.map((clip, index) => say("Clip {number}: {text}", { number: index + 1, text: told(clip.text) })).join("\n");
 }
 
 /** @param {Clip[]} clips */

@@ -72,7 +72,7 @@ export class Cards {
     });
   }
 
-  /** @param {any} node A node of ours that was just made. */
+  /** @param {any} node A node of ours that was just made. @returns {Card} */
   attach(node) {
     const card = new Card(this._server, this._api);
     this._cards.set(node, card);
@@ -90,6 +90,7 @@ export class Cards {
     widget.label = "";
     takeOverPreviews(node, card);
     this.refresh();
+    return card;
   }
 }
 

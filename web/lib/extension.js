@@ -6,9 +6,11 @@ import { Models } from "./models.js";
 import { Notices } from "./notices.js";
 import { JobsPanel } from "./panel.js";
 import { Prices } from "./prices.js";
+import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
 import { settings } from "./settings.js";
+import { say } from "./words.js";
 
 export const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
 export const ANY_MODEL = "RunComfyImageToVideo";
@@ -26,6 +28,7 @@ export function extension(app, api) {
   const notices = new Notices(app);
   const models = new Models(app, server);
   const prices = new Prices(app, server);
+  const runs = new Runs(app, api);
 
   return {
     name: "RunComfy.Sora2Pro",
@@ -35,7 +38,7 @@ export function extension(app, api) {
     commands: [
       {
         id: "Sora2Pro.ShowJobs",
-        label: "Show RunComfy clips",
+        label: say("Show RunComfy clips"),
         icon: "pi pi-video",
         function: () => app.extensionManager.sidebarTab?.toggleSidebarTab?.(TAB),
       },
@@ -43,6 +46,7 @@ export function extension(app, api) {
 
     async setup() {
       addStyles();
+      runs.watch();
       app.extensionManager.registerSidebarTab(tab(app, api, server));
       api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
         if (cards.take(event.detail)) notices.take(event.detail);
@@ -55,10 +59,11 @@ export function extension(app, api) {
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
       if (kind === ANY_MODEL) models.attach(node);
-      if ([IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind)) cards.attach(node);
+      const card = [IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind) ? cards.attach(node) : null;
       if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) {
         keepSeed(node);
         prices.attach(node);
+        runs.attach(node, /** @type {import("./card.js").Card} */ (card));
       }
     },
 
@@ -75,8 +80,8 @@ function tab(app, api, server) {
   return {
     id: TAB,
     icon: "pi pi-video",
-    title: "RunComfy clips",
-    tooltip: "RunComfy clips: jobs and spending",
+    title: say("RunComfy clips"),
+    tooltip: say("RunComfy clips: jobs and spending"),
     type: "custom",
     /** @param {HTMLElement} element */
     render(element) {

@@ -1,11 +1,11 @@
 // @ts-check
 /** Prices in words. Pure. */
 
-export const UNKNOWN = "price unknown";
+import { say } from "./words.js";
 
 /** @param {number | null} amount US dollars; null for what is not a number. */
 export function usd(amount) {
-  return amount === null ? UNKNOWN : `$${amount.toFixed(2)}`;
+  return amount === null ? say("price unknown") : `$${amount.toFixed(2)}`;
 }
 
 /**
@@ -21,14 +21,19 @@ export function usd(amount) {
  * @param {{maxClips: number | null, isRehearsal: boolean}} order `maxClips` is the most a batch may have, null if it is not known.
  */
 export function priceLabel(price, { maxClips, isRehearsal }) {
-  if (isRehearsal) return "free rehearsal";
-  if (!price || price.min_usd === null) return UNKNOWN;
-  const each = price.max_usd === null ? `from ${usd(price.min_usd)}` : span(price.min_usd, price.max_usd);
+  if (isRehearsal) return say("free rehearsal");
+  if (!price || price.min_usd === null) return say("price unknown");
   // A larger batch than `max_clips` is refused, so with one clip the price of a clip is that of the run.
+  if (price.max_usd === null) {
+    const least = usd(price.min_usd);
+    if (maxClips === 1) return say("from {price}", { price: least });
+    if (maxClips === null) return say("from {price} per clip", { price: least });
+    return say("from {price} per clip, up to {count} clips", { price: least, count: maxClips });
+  }
+  const each = span(price.min_usd, price.max_usd);
   if (maxClips === 1) return each;
-  if (maxClips === null) return `${each} per clip`;
-  const most = price.max_usd === null ? `${maxClips} clips` : usd(price.max_usd * maxClips);
-  return `${each} per clip, up to ${most}`;
+  if (maxClips === null) return say("{price} per clip", { price: each });
+  return say("{price} per clip, up to {total}", { price: each, total: usd(price.max_usd * maxClips) });
 }
 
 /** @param {number} min @param {number} max */

@@ -3,8 +3,9 @@
 
 import { h, keepKeys, setText } from "./dom.js";
 import { rowElement } from "./row.js";
-import { STATE_CHOICES, merged, spending } from "./rows.js";
+import { merged, spending, stateChoices } from "./rows.js";
 import { addStatusNode } from "./canvas.js";
+import { say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
 
@@ -37,28 +38,31 @@ export class JobsPanel {
   }
 
   _build() {
-    this._search = h("input.s2p-input", { type: "search", placeholder: "Search prompt, job, size, seed", "aria-label": "Search jobs", maxlength: 200 });
+    this._search = h("input.s2p-input", {
+      type: "search", placeholder: say("Search prompt, job, size, seed"), "aria-label": say("Search jobs"), maxlength: 200,
+    });
     this._search.addEventListener("input", () => this._again(TYPING_MS, true));
     const chosen = () => this._again(0, true);
-    this._states = h("select.s2p-input", { "aria-label": "Show jobs in state", onchange: chosen },
-      ...STATE_CHOICES.map(([label, value]) => h("option", { value }, label)));
-    this._models = h("select.s2p-input", { "aria-label": "Show jobs of model", onchange: chosen }, h("option", { value: "" }, "All models"));
+    this._states = h("select.s2p-input", { "aria-label": say("Show jobs in state"), onchange: chosen },
+      ...stateChoices().map(([label, value]) => h("option", { value }, label)));
+    this._models = h("select.s2p-input", { "aria-label": say("Show jobs of model"), onchange: chosen },
+      h("option", { value: "" }, say("All models")));
     this._filters = h("div.s2p-filters", {}, this._states, this._models);
     this._today = h("strong");
     this._allTime = h("strong");
     this._count = h("strong");
-    this._cap = h("progress.s2p-cap", { max: 1, "aria-label": "Spent today, out of the daily limit" });
+    this._cap = h("progress.s2p-cap", { max: 1, "aria-label": say("Spent today, out of the daily limit") });
     this._totals = h("dl.s2p-totals", { hidden: true },
-      h("div", {}, h("dt", {}, "Today"), h("dd", {}, this._today)),
-      h("div", {}, h("dt", {}, "All time"), h("dd", {}, this._allTime)),
-      h("div", {}, h("dt", {}, "Jobs"), h("dd", {}, this._count)),
+      h("div", {}, h("dt", {}, say("Today")), h("dd", {}, this._today)),
+      h("div", {}, h("dt", {}, say("All time")), h("dd", {}, this._allTime)),
+      h("div", {}, h("dt", {}, say("Jobs")), h("dd", {}, this._count)),
     );
     this._notice = h("p.s2p-notice", { role: "status", "aria-live": "polite", hidden: true });
-    this._list = h("ul.s2p-list", { "aria-label": "Jobs" });
+    this._list = h("ul.s2p-list", { "aria-label": say("Jobs") });
     this._empty = h("div.s2p-empty", { hidden: true });
-    this._more = h("button.s2p-button.s2p-more", { type: "button", hidden: true, onclick: () => this._loadMore() }, "Show older jobs");
+    this._more = h("button.s2p-button.s2p-more", { type: "button", hidden: true, onclick: () => this._loadMore() }, say("Show older jobs"));
     this.element = h("div.s2p-panel", {},
-      h("header.s2p-header", {}, h("h2", {}, "RunComfy clips"), this._totals, this._cap, this._search, this._filters),
+      h("header.s2p-header", {}, h("h2", {}, say("RunComfy clips")), this._totals, this._cap, this._search, this._filters),
       this._notice,
       this._list, this._empty, this._more,
     );
@@ -208,12 +212,12 @@ export class JobsPanel {
     const { search, states, model } = this._shownFor;
     this._empty.replaceChildren(
       ...(search || states || model
-        ? [h("p", {}, search ? `No job matches “${search}”.` : "No job matches.")]
+        ? [h("p", {}, search ? say("No job matches “{search}”.", { search }) : say("No job matches."))]
         : [
           h("i.pi.pi-video", { "aria-hidden": "true" }),
-          h("p", {}, "No clips yet."),
-          h("p", {}, "Add the node “Sora 2 Pro Image to Video (RunComfy)” and run it. Every clip you buy is listed here with its cost, "
-            + "and can be collected here even after a crash. To try a graph for free, turn on “rehearse” in the node."),
+          h("p", {}, say("No clips yet.")),
+          h("p", {}, say("Add the node “Sora 2 Pro Image to Video (RunComfy)” and run it. Every clip you buy is listed here with its "
+            + "cost, and can be collected here even after a crash. To try a graph for free, turn on “rehearse” in the node.")),
         ]),
     );
   }
@@ -224,12 +228,12 @@ export class JobsPanel {
       const body = requestId === undefined ? {} : { request_id: requestId };
       const answer = await this._server.change("POST", `/jobs/${job.id}/${action}`, body);
       this._jobs = this._jobs.map((one) => (one.id === job.id ? answer.job : one));
-      // What was typed has been used: its row may be drawn anew.
+      // What was typed has been used: its row may be drawn again.
       const field = this._rows.get(job.id)?.element.querySelector("input:focus");
       field?.blur();
       this._draw();
       if (field) controlsOf(this._rows.get(job.id)?.element)[0]?.focus();
-      if (answer.report) this._toast("info", answer.report);
+      if (answer.report) this._toast("info", told(answer.report));
     } catch (error) {
       this._toast("error", /** @type {Error} */ (error).message);
     }
@@ -240,13 +244,13 @@ export class JobsPanel {
   /** @param {Job} job */
   _addNode(job) {
     if (!addStatusNode(this._app, job.request_id ?? job.name)) {
-      this._toast("error", "The RunComfy Request Status node is not loaded. Restart ComfyUI and reload the page.");
+      this._toast("error", say("The RunComfy Request Status node is not loaded. Restart ComfyUI and reload the page."));
     }
   }
 
   /** @param {"info" | "error"} severity @param {string} detail */
   _toast(severity, detail) {
-    this._app.extensionManager.toast.add({ severity, summary: "RunComfy clips", detail, life: severity === "error" ? 15_000 : 6000 });
+    this._app.extensionManager.toast.add({ severity, summary: say("RunComfy clips"), detail, life: severity === "error" ? 15_000 : 6000 });
   }
 
   /** @param {string} text */

@@ -1,8 +1,9 @@
 // @ts-check
 /** One job in the panel. */
 
-import { confirmButton, copyButton, h, oneTabStop } from "./dom.js";
+import { confirmButton, copyButton, h, named, oneTabStop } from "./dom.js";
 import { chip, facts, fileOf, remark } from "./rows.js";
+import { language, say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
 
@@ -23,8 +24,8 @@ export function rowElement(job, handlers) {
     h("div.s2p-row-head", {},
       picture(job, handlers),
       h("div.s2p-row-text", {},
-        h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || "Request made outside this ComfyUI"),
-        h("p.s2p-facts", { title: `${job.charge} ${new Date(job.created_at * 1000).toLocaleString()}` }, facts(job, Date.now())),
+        h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || say("Request made outside this ComfyUI")),
+        h("p.s2p-facts", { title: `${told(job.charge)} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, facts(job, Date.now())),
         h("p.s2p-state", {},
           h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label),
           h("span.s2p-model", { title: job.model_id }, job.model_id)),
@@ -43,7 +44,7 @@ function picture(job, handlers) {
   image.addEventListener("error", () => image.replaceWith(h("i.pi.pi-video")));
   return h("button.s2p-thumb", {
     // For the mouse alone: the button beside it does the same.
-    type: "button", tabindex: -1, "aria-hidden": "true", title: "Play", onclick: () => handlers.setOpen(!handlers.isOpen()),
+    type: "button", tabindex: -1, "aria-hidden": "true", title: say("Play"), onclick: () => handlers.setOpen(!handlers.isOpen()),
   }, image);
 }
 
@@ -52,7 +53,7 @@ function player(job, handlers) {
   if (!job.has_clip || !handlers.isOpen()) return null;
   return h("video.s2p-player", {
     controls: true, loop: true, playsinline: true, autoplay: true, poster: handlers.url(fileOf(job, "thumbnail")),
-    src: handlers.url(fileOf(job, "clip")), "aria-label": `The clip of ${job.name}`,
+    src: handlers.url(fileOf(job, "clip")), "aria-label": say("The clip of {job}", { job: job.name }),
   });
 }
 
@@ -60,30 +61,32 @@ function player(job, handlers) {
 function buttons(job, handlers) {
   const act = (/** @type {string} */ action) => () => handlers.act(job, action);
   const plain = (/** @type {string} */ label, /** @type {string} */ title, /** @type {() => void} */ onclick) =>
-    h("button.s2p-button", { type: "button", title, "aria-label": `${label} ${job.name}`, onclick }, label);
+    h("button.s2p-button", { type: "button", title, "aria-label": named(label, job.name), onclick }, label);
   /** @type {Record<string, () => Node | Node[]>} */
   const makers = {
     open: () => [
-      plain(handlers.isOpen() ? "Close" : "Play", "Play the clip here", () => handlers.setOpen(!handlers.isOpen())),
+      plain(handlers.isOpen() ? say("Close") : say("Play"), say("Play the clip here"), () => handlers.setOpen(!handlers.isOpen())),
       h("a.s2p-button", {
-        href: handlers.url(`${fileOf(job, "clip")}&download`), download: "", title: "Save the clip as a file", "aria-label": `Download ${job.name}`,
-      }, "Download"),
+        href: handlers.url(`${fileOf(job, "clip")}&download`), download: "", title: say("Save the clip as a file"),
+        "aria-label": named(say("Download"), job.name),
+      }, say("Download")),
     ],
-    check: () => plain("Check", "See how far it is", act("check")),
+    check: () => plain(say("Check"), say("See how far it is"), act("check")),
     collect: () => job.state === "failed" || job.state === "cancelled"
-      ? plain("Check again", "Ask RunComfy about it again; free", act("collect"))
-      : plain("Collect", "Wait for the clip and download it; no new charge", act("collect")),
-    cancel: () => confirmButton("Cancel", "Confirm cancel", act("cancel"), job.name),
-    release: () => confirmButton("Release", "Confirm release", act("release"), job.name),
+      ? plain(say("Check again"), say("Ask RunComfy about it again; free"), act("collect"))
+      : plain(say("Collect"), say("Wait for the clip and download it; no new charge"), act("collect")),
+    cancel: () => confirmButton(say("Cancel"), say("Confirm cancel"), act("cancel"), job.name),
+    release: () => confirmButton(say("Release"), say("Confirm release"), act("release"), job.name),
     adopt: () => adoption(job, handlers),
   };
   const offered = job.activity ? job.actions.filter((action) => action === "cancel") : job.actions;
   const made = offered.flatMap((action) => makers[action]?.() ?? []);
-  const bar = h("div.s2p-buttons", { role: "toolbar", "aria-label": `Actions for ${job.name}` }, ...made,
+  const bar = h("div.s2p-buttons", { role: "toolbar", "aria-label": say("Actions for {job}", { job: job.name }) }, ...made,
     h("span.s2p-gap"),
-    job.request_id && copyButton(`request id of ${job.name}`, () => job.request_id ?? ""),
+    job.request_id && copyButton(say("Copy request id of {job}", { job: job.name }), () => job.request_id ?? ""),
     h("button.s2p-copy", {
-      type: "button", title: "Add a status node for it to the canvas", "aria-label": `Add a status node for ${job.name} to the canvas`,
+      type: "button", title: say("Add a status node for it to the canvas"),
+      "aria-label": say("Add a status node for {job} to the canvas", { job: job.name }),
       onclick: () => handlers.addNode(job),
     }, h("i.pi.pi-plus-circle")),
   );
@@ -93,13 +96,15 @@ function buttons(job, handlers) {
 
 /** @param {Job} job @param {Handlers} handlers */
 function adoption(job, handlers) {
-  const input = h("input.s2p-input", { type: "text", placeholder: "request id", "aria-label": `Request id for ${job.name}`, maxlength: 128 });
+  const input = h("input.s2p-input", {
+    type: "text", placeholder: say("request id"), "aria-label": say("Request id for {job}", { job: job.name }), maxlength: 128,
+  });
   return h("form.s2p-adopt", {
     onsubmit: (/** @type {Event} */ event) => {
       event.preventDefault();
       handlers.act(job, "adopt", input.value.trim());
     },
   }, input, h("button.s2p-button", {
-    type: "submit", title: "Link this request id to the job", "aria-label": `Adopt for ${job.name}`,
-  }, "Adopt"));
+    type: "submit", title: say("Link this request id to the job"), "aria-label": say("Adopt for {job}", { job: job.name }),
+  }, say("Adopt")));
 }

@@ -1,6 +1,8 @@
 // @ts-check
 /** The last state of every node, by workflow. Pure: no page, no server. */
 
+import { say } from "./words.js";
+
 /**
  * @typedef {object} Clip
  * @property {string} kind
@@ -116,9 +118,10 @@ function keyOf(state) {
 /** @param {State} state */
 function lostSentence(state) {
   if (state.clips.some((clip) => clip.request_id && !isRehearsal(clip))) {
-    return "ComfyUI was restarted. The request goes on at RunComfy: run the node again with the same inputs to collect the clip at no new charge.";
+    return say("ComfyUI was restarted. The request goes on at RunComfy: run the node again with the same inputs to collect the clip at no "
+      + "new charge.");
   }
-  return "ComfyUI was restarted. Run the node again: what RunComfy has already accepted is not bought a second time.";
+  return say("ComfyUI was restarted. Run the node again: what RunComfy has already accepted is not bought a second time.");
 }
 
 /** @param {Clip} clip */

@@ -16,18 +16,19 @@ from ..foreign_text import shown
 from ..models import Size
 from ..picture_urls import check_image_url
 from .estimate import PriceEstimate, clip_fps, clip_length_s, frame_size, longest_s, price
-from .extra import parse_extra_json
 from .roles import WIDGETS, find_roles
 from .schema import Field, ModelEntry, Role
 from .shipped import Catalogue
 from .spelling import allowed, is_on
 from .validation import violations
-from .wishes import Question, Wishes, check_types, value_for
+from .wishes import Question, Wishes, check_types, parse_extra_json, value_for
 
 WORDS = (Role.PROMPT, Role.NEGATIVE_PROMPT)
 SENT_EXPLICITLY = (Role.LENGTH, Role.RESOLUTION, Role.ASPECT_RATIO, Role.SOUND)
 PLACEHOLDER = "https://pictures.invalid/picture.png"
-NOT_A_VIDEO_FROM_TEXT = "Without one, a model may make and charge a video from the text alone, so nothing was sent."
+NOT_A_VIDEO_FROM_TEXT = (
+    "Without one, a model may make a video from the text alone and charge for it, so nothing was sent."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,6 @@ class Translation:
     has_sound: bool | None
     price: PriceEstimate
     notes: tuple[str, ...]
-
-    def body_with(self, pictures: Mapping[Role, str]) -> dict[str, Any]:
-        """The whole JSON object; `pictures` are the connected ones, as addresses or data URIs."""
-        return {**self.body, **{one.field.name: one.wrap(one.address or pictures[one.role]) for one in self.media}}
 
 
 def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_strict: bool = True) -> Translation:
@@ -143,7 +140,7 @@ def _wished(question: Question, extra: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_both(one: Field, role: Role, extra: Mapping[str, Any]) -> None:
     if one.name in extra:
         raise InvalidInputError(
-            f"Both the input '{WIDGETS[role]}' and the field '{one.name}' in 'extra_json' set the same.",
+            f"Both the input '{WIDGETS[role]}' and the field '{one.name}' in 'extra_json' set the same thing.",
             remedy=f"Remove '{one.name}' from 'extra_json', or leave '{WIDGETS[role]}' at "
             f"{'0' if role in (Role.LENGTH, Role.SEED) else 'its default'}.",
         )
@@ -160,7 +157,8 @@ def _pictures(question: Question, extra: Mapping[str, Any]) -> tuple[MediaUse, .
         widget, one = WIDGETS[role], roles.field_for(role)
         if is_connected and address:
             raise InvalidInputError(
-                f"Both '{widget}' and '{widget}_url' are given.", remedy="Disconnect one or clear the other."
+                f"Both '{widget}' and '{widget}_url' are given.",
+                remedy=f"Use one of the two: disconnect '{widget}' or clear '{widget}_url'.",
             )
         if not is_connected and not address:
             names = candidates if one is None else (one.name,)
@@ -195,12 +193,12 @@ def _no_place(question: Question, role: Role, candidates: tuple[str, ...]) -> In
     which, widget = ("first", "image") if role is Role.FIRST_IMAGE else ("last", "end_image")
     if candidates:
         return InvalidInputError(
-            f"It cannot be told which field of {question.name} takes the {which} picture: {_quoted(candidates)}.",
+            f"It is not clear which field of {question.name} takes the {which} picture: {_quoted(candidates)}.",
             remedy=f"Disconnect '{widget}', and give the picture's address in 'extra_json', such as "
             f'{{"{candidates[0]}": "https://..."}}.',
         )
     return InvalidInputError(
-        f"{question.name} takes no {which} picture.",
+        f"{question.name} does not take a {which} picture.",
         remedy=f"Disconnect '{widget}' and clear '{widget}_url', or choose another model.",
     )
 

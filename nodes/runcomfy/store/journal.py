@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
 from ..clip_urls import canonical_base
-from ..jobs import ELSEWHERE, POSSIBLE, Action, ClipRequest, Description, Job, JobState, is_legal
+from ..generation import ClipRequest, Description
+from ..jobs import ELSEWHERE, POSSIBLE, Action, Job, JobState, is_legal
 from ..progress import PriceBound
 from ..settings import PRODUCTION_API
 from .database import Database

@@ -97,8 +97,8 @@ def over_limit(price: str, today: Spent, max_usd_per_day: float) -> SpendLimitEr
     return SpendLimitError(
         f"This clip ({price}) would go over the daily limit of ${max_usd_per_day:.2f}: ${today.usd:.2f} is "
         f"already spent or under way today.{misdated}",
-        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until tomorrow; 'rehearse' "
-        "is free.",
+        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY; 'none' for no limit), or wait until "
+        "tomorrow; 'rehearse' is free.",
     )
 
 

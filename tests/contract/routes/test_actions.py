@@ -67,7 +67,7 @@ def test_what_went_wrong_with_a_collection_is_said_at_the_job_until_the_next_try
     monkeypatch.delenv("RUNCOMFY_API_TOKEN")
     page.act(job.id, "collect")
     document = page.wait_for(job.id, lambda document: document["trouble"])
-    assert document["trouble"].startswith("There is no RunComfy token. ")
+    assert document["trouble"].startswith("No RunComfy token is set. ")
     monkeypatch.setenv("RUNCOMFY_API_TOKEN", emulator.token)
     emulator.release(request.request_id)
     page.act(job.id, "collect")

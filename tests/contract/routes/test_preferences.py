@@ -90,7 +90,7 @@ def test_a_token_is_kept_for_its_owner_alone_shown_by_four_characters_checked_an
         "variable": None,
         "hint": "",
         "has_saved": False,
-        "problem": "There is no RunComfy token.",
+        "problem": "No RunComfy token is set.",
     }
     saved = page.ask("PUT", "/token", json={"token": f' "Bearer {emulator.token}" '}).json()
     assert (saved["origin"], saved["hint"], saved["has_saved"]) == ("saved", emulator.token[-4:], True)
@@ -100,7 +100,7 @@ def test_a_token_is_kept_for_its_owner_alone_shown_by_four_characters_checked_an
     page.jobs()
     assert page.ask("DELETE", "/token").json()["origin"] == "none"
     assert not (state_dir / "token").exists()
-    assert page.ask("POST", "/token/check").json()["error"].startswith("There is no RunComfy token. ")
+    assert page.ask("POST", "/token/check").json()["error"].startswith("No RunComfy token is set. ")
     assert not any(emulator.token in words for words in page.told)
 
 
