@@ -12,6 +12,7 @@ No message holds a token, the query of a signed URL, or the raw body of an answe
         │   ├── MissingDependencyError
         │   ├── SpendLimitError
         │   ├── AutomaticRunError
+        │   ├── NotConfirmedError
         │   └── NotEnoughRoomError
         ├── InvalidInputError         an input of the node cannot be used; nothing was sent; also a ValueError
         ├── APIError                  RunComfy answered with an error
@@ -166,6 +167,15 @@ class AutomaticRunError(ConfigurationError):
     remedy = (
         "Press Run yourself with the Run button set to a single run, or press 'Let automatic runs buy' on the node. What is "
         "already bought or under way is delivered free by automatic runs too."
+    )
+
+
+class NotConfirmedError(ConfigurationError):
+    """The user wants to be asked before such a purchase, and nobody answered or could be asked."""
+
+    remedy = (
+        "Run the node again in ComfyUI's page and confirm it there, or change 'Ask before a clip above' in Settings under "
+        "RunComfy (or RUNCOMFY_ASK_ABOVE_USD)."
     )
 
 

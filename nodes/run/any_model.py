@@ -200,7 +200,8 @@ def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Ta
         _request(engine, plan, number),
         plan.order.frames,
         run,
-        preflight=_preflight(engine, plan, permission),
+        permission,
+        preflight=_preflight(engine, plan),
         notes=plan.notes,
     )
 
@@ -224,9 +225,8 @@ def _sent(plan: Plan, use: MediaUse, number: int) -> Picture:
     return encoded(picture, picture_limits(plan.offer.entry, use.field), use.widget)
 
 
-def _preflight(engine: Engine, plan: Plan, permission: Permission) -> Callable[[], None]:
+def _preflight(engine: Engine, plan: Plan) -> Callable[[], None]:
     def check() -> None:
-        permission.check()
         if plan.offer.refusal is not None:
             raise plan.offer.refusal
         one = plan.translation

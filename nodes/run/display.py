@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOCAL_HALF = 0.5
 
 
-def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR0911 - one line for each kind
+def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
     """One line for a state.
 
     Args:
@@ -36,6 +36,9 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
             return _waiting(limit)
         case p.Following():
             return "Another node is already making this clip; waiting for it (no second charge)"
+        case p.Asking(_, expected_usd):
+            price = "its price is not known" if expected_usd is None else f"about ${expected_usd:.2f}"
+            return f"Waiting for your answer: buy this clip ({price})?"
         case p.Submitting(expected_usd, bound):
             return "Sending to RunComfy" + ("" if expected_usd is None else f" ({bound.words(expected_usd)})")
         case p.Retrying(reason, wait_s):
@@ -144,6 +147,7 @@ _KINDS: dict[type, str] = {
     p.Preparing: "preparing",
     p.WaitingForSlot: "waiting",
     p.Following: "following",
+    p.Asking: "asking",
     p.Submitting: "submitting",
     p.Retrying: "retrying",
     p.Queued: "queued",
@@ -169,11 +173,13 @@ def clip_document(progress: p.Progress, text: str, *, fraction: float) -> Docume
         fraction: How much of the work on this machine is done, 0 to 1.
     """
     is_report = isinstance(progress, p.Finished) and not progress.has_clip
+    question = {"question": progress.question, "usd": progress.expected_usd} if isinstance(progress, p.Asking) else {}
     return {
         "kind": REPORTED if is_report else _KINDS[type(progress)],
         "text": shown_lines(text),
         "fraction": round(fraction, 3),
         "request_id": getattr(progress, "request_id", None) or None,
+        **question,
     }
 
 

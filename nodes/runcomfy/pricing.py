@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import RunComfyError
+from ..errors import MissingTokenError, RunComfyError
 from .generation import ClipRequest
 from .jobs import LEAST_USD
 from .models import ModelSpec, Scalar
@@ -32,10 +32,15 @@ logger = logging.getLogger("runcomfy.sora2pro.pricing")
 
 @dataclass(frozen=True, slots=True)
 class PriceRange:
-    """What one clip is expected to cost, in US dollars; both None where nobody can say."""
+    """What one clip is expected to cost, in US dollars; both None where nobody can say.
+
+    Attributes:
+        is_about: Whether it is the public list price, because RunComfy cannot be asked without a token.
+    """
 
     min_usd: float | None
     max_usd: float | None
+    is_about: bool = False
 
 
 class Pricing:
@@ -59,15 +64,19 @@ class Pricing:
 
     def range_usd(self, connect: Connect, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """The prices of a model's clips, where each input that sets the price has one of some values."""
-        names = list(choices)
-        known = [
-            self._known_usd(connect, model, dict(zip(names, values, strict=True)))
-            for values in itertools.product(*choices.values())
-        ]
+        kinds = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+        is_about = False
+        known: list[float | None] = []
+        for kind in kinds:
+            try:
+                known.append(self._known_usd(connect, model, kind))
+            except MissingTokenError:
+                is_about = True
+                known.append(model.public_usd(kind))
         prices = [usd for usd in known if usd is not None]
         if not prices or len(prices) < len(known):
             return PriceRange(None, None)
-        return PriceRange(min(prices), max(prices))
+        return PriceRange(min(prices), max(prices), is_about)
 
     def expected_usd(self, client: Client, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """US dollars for one clip, or None where nobody can say."""
@@ -90,12 +99,16 @@ class Pricing:
         )
 
     def _known_usd(self, connect: Connect, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
+        """The price of one kind of clip; raises `MissingTokenError` where only RunComfy could say it."""
         try:
             with connect() as client:
                 return self.expected_usd(client, model, inputs)
-        except RunComfyError:
-            # Without a token RunComfy cannot be asked, but the user's own past can.
-            return self._history.last_cost_usd(model.model_id, model.kind(inputs))
+        except RunComfyError as error:
+            # Where RunComfy cannot be asked, the user's own past can.
+            last_usd = self._history.last_cost_usd(model.model_id, model.kind(inputs))
+            if last_usd is None and isinstance(error, MissingTokenError):
+                raise
+            return last_usd
 
     def _entry(self, client: Client, model_id: str, stop: StopSignal) -> CatalogueEntry | None:
         """The catalogue's word on a model. While one run asks, the others wait for a moment and then go on without it."""

@@ -139,6 +139,14 @@ class PriceBound(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """The user is asked whether to buy a clip, `expected_usd` None where its price is not known. An answer names `question`."""
+
+    question: str
+    expected_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Submitting:
     """The request is on its way."""
 
@@ -220,6 +228,7 @@ Progress = (
     Preparing
     | WaitingForSlot
     | Following
+    | Asking
     | Submitting
     | Retrying
     | Queued

@@ -13,18 +13,16 @@ from functools import cache
 from pack import ROOT
 from sentences import NOT_PROSE
 
-# Their words are ComfyUI's to show, from `locales`, or nobody's: the shape of the node itself.
-ELSEWHERE = {
-    ROOT / "nodes" / name
-    for name in ("any_model.py", "image_to_video.py", "status.py", "__init__.py", "run/clip_node.py")
-}
+# Their words are ComfyUI's to show, from `locales`: the shape of the nodes, and what the tooltip of the actions is made of.
+NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py"}
+TOOLTIPS = {"_MEANINGS"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 PLACEHOLDER = re.compile(r"\{\w*\}")
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 MOST_WAYS = 600
 SQL = re.compile(
     r"\b(?:SELECT|FROM|WHERE|LIKE|ESCAPE|INSERT|CASE WHEN|EXISTS|ORDER BY|GROUP BY|TEXT|INTEGER|REAL)\b"
-    r"|^AND |= [?']|^\w+ [<=]|\|\|"
+    r"|^(?:AND|ON) |= [?']|^\w+ [<=]|\|\|"
 )
 # What nobody reads on the page: headers, file names, values of inputs and names that stay as they are, what only the log or a
 # programmer sees, and pieces of which whole sentences are in the list too.
@@ -47,9 +45,9 @@ PQ (HDR10)
 RunComfy's API
 Successors of the same family
 The request
-Waiting(poll_interval_s={poll_interval_s}, timeout_s={timeout_s})
 There is no successor of the same family; others
 Tunnel connection failed
+Waiting(poll_interval_s={poll_interval_s}, timeout_s={timeout_s})
 a {media}, as an address
 an exception has a value of another type
 another folder
@@ -74,9 +72,9 @@ in the format {formats}
 inline; filename="{path}"
 is not a regular file
 job: job-{job_id}
-link an uncertain job to the request id you found on runcomfy.com.
 look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; Sora2ProStatus collects it by its request id.
 model default
+no limit
 no longer offers this model
 not ready
 not sent
@@ -126,6 +124,8 @@ class _Reader:
                 # Its defaults and decorators say nothing; its body is a scope of its own.
                 continue
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                continue
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") in TOOLTIPS:
                 continue
             if _is_log(node):
                 continue
@@ -265,7 +265,7 @@ def told():
     trees = {
         path: ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / "nodes").rglob("*.py"))
-        if path not in ELSEWHERE
+        if path.relative_to(ROOT / "nodes").as_posix() not in NODES
     }
     constants = {}
     for tree in trees.values():
