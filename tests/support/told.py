@@ -52,6 +52,7 @@ a {media}, as an address
 an exception has a value of another type
 another folder
 another folder, one with a shorter path
+ask RunComfy to cancel a queued request.
 aspect ratio
 at least
 at most
@@ -63,12 +64,13 @@ but the token in use is not the one that it was bought with
 deliver the others
 does not exist
 does not offer this model
+drop a job, so that the same inputs can be bought again.
 from ${usd}
 height in pixels
 in a format
 in the format {formats}
 inline; filename="{path}"
-is not an ordinary file
+is not a regular file
 job: job-{job_id}
 look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; Sora2ProStatus collects it by its request id.
 model default
@@ -82,12 +84,14 @@ private, no-cache
 rate limited
 request_id: {request_id}
 request_id: {request_id}, job: {job}
+see how far it is, free.
 size in MB
 the exchange is over
 the file holds no list of models
 the input schema is not an object
 the lock file is closed
 the proxy
+wait for the clip and download it, no new charge.
 width divided by height
 width in pixels
 with one of these values: {one}
@@ -95,7 +99,7 @@ with one of these values: {one}
 {job} cannot go from {state} to {target}
 {job} has no file
 {job} has no request id
-{timed_s} s long, and only {edited_s} s would be shown
+{timed_s} s long, but only {edited_s} s would be shown
 """.strip().splitlines()  # noqa: E501 - a sentence of the code
 )
 
