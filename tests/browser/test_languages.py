@@ -21,9 +21,10 @@ SHOWN = """() => {
 }"""
 # Names, ids, amounts and RunComfy's own words, which are the same in every language.
 NAMES = re.compile(
-    r"https?://\S+|[a-z0-9.-]+/[a-z0-9./-]+|[\w.-]+\.(?:com|md|json|mp4)|[A-Z]+_[A-Z_]+|'[^']*'|job-\d+|[0-9a-f]{8}-[0-9a-f-]{27}"
-    r"|\b(?:RunComfy|ComfyUI|Sora|Pro|API|ID|USD|HTTP|MB|Profile|Token|Generations|Usage|request_id|job|none|rehearse|The prompt was refused)\b"
-    r"|\((?:submitted|completed|downloaded|failed|rejected|uncertain|prepared|cancelled)\)|\d+p\b|GMT\S*"
+    r"https?://\S+|[a-z0-9.-]+/[a-z0-9./-]+|[\w.-]+\.(?:com|md|json|mp4)|[A-Z]+_[A-Z_]+|'[^']*'|job-\d+"
+    r"|[0-9a-f]{8}-[0-9a-f-]{27}|\((?:submitted|completed|downloaded|failed|rejected|uncertain|prepared|cancelled)\)|\d+p\b"
+    r"|\b(?:RunComfy|ComfyUI|Sora|Pro|API|ID|USD|CSV|HTTP|MB|Profile|Token|Generations|Usage|request_id|job|none|rehearse)\b"
+    r"|The prompt was refused|GMT\S*"
 )
 
 
