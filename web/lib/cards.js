@@ -4,6 +4,7 @@
 import { Card } from "./card.js";
 import { addHiddenWidget } from "./hidden.js";
 import { States, nodeAt } from "./states.js";
+import { told } from "./words.js";
 
 const WIDGET = "sora2pro";
 const CARD_HEIGHT = 272;
@@ -89,7 +90,7 @@ export class Cards {
     for (const [id, sentence] of refusals) {
       const card = this._cards.get(nodeAt(this._app.rootGraph ?? this._app.graph, id) ?? {});
       if (!card) continue;
-      card.refuse(sentence);
+      card.refuse(told(sentence));
       this._refused.add(card);
     }
   }
