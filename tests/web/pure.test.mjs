@@ -15,6 +15,8 @@ import { openClips, questionText } from "../../web/lib/questions.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
+import { pricesLabel, stateLabel } from "../../web/lib/subgraphs.js";
+import { givenValue } from "../../web/lib/widgets.js";
 import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
 
 const state = (changes = {}) => ({
@@ -506,4 +508,35 @@ test("what a node says of an input is taken from ComfyUI's refusal of the graph,
   };
   assert.deepEqual([...refusalsOf(errors)], [["12:5", "The prompt is empty. Nothing was sent."]]);
   for (const none of [undefined, null, {}, []]) assert.equal(refusalsOf(none).size, 0);
+});
+
+test("a promoted widget is read from the node that stands for the subgraph, and two values of it are none", () => {
+  const outer = (value, isLinked = false) => ({
+    subgraph: null, widgets: [{ name: "seconds", value }], inputs: [{ name: "seconds" }], isInputConnected: () => isLinked,
+    getInputLink: () => ({ origin_id: 4, origin_slot: 0 }),
+  });
+  const given = (...outers) => {
+    const subgraph = { inputs: [{ name: "image" }, { name: "seconds" }], rootGraph: { nodes: outers }, nodes: [] };
+    for (const one of outers) one.subgraph = subgraph;
+    const inner = {
+      graph: subgraph, widgets: [{ name: "seconds", value: 4 }], inputs: [{ name: "seconds" }], isInputConnected: () => true,
+      getInputLink: () => ({ origin_id: -10, origin_slot: 1 }),
+    };
+    return givenValue(inner, "seconds");
+  };
+  assert.equal(given(outer(8)), 8);
+  assert.equal(given(outer(8), outer(8)), 8);
+  assert.equal(given(outer(8), outer(12)), null);
+  assert.equal(given(outer(8, true)), null);
+});
+
+test("a subgraph says what the clip nodes in it cost, and how far they are", () => {
+  assert.equal(pricesLabel([]), "");
+  assert.equal(pricesLabel(["$1.20"]), "$1.20");
+  assert.equal(pricesLabel(["$1.20", "$1.20"]), "2 clip nodes, each $1.20");
+  assert.equal(pricesLabel(["$1.20", "free rehearsal"]), "$1.20 + free rehearsal");
+  const clip = { kind: "rendering", text: "Rendering… 3 s so far", fraction: 0.5, request_id: "r1" };
+  assert.equal(stateLabel([state({ phase: "done" }), state({ clips: [clip] })]), "Rendering… 3 s so far");
+  assert.equal(stateLabel([state({ phase: "failed" })]), "Failed");
+  assert.equal(stateLabel([state({ phase: "done" })]), "");
 });
