@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
+from ..jobs import MOST_USD
 from ..models import Scalar
 from .quirks import Media, is_number, media_of_format, normalised, validation_rule
 from .rules import resolved, rules_of
@@ -173,7 +174,7 @@ def parse_entry(document: object, shipped: ModelEntry | None = None) -> ModelEnt
         family=shipped.family if shipped else _text(document.get("family")),
         kind=_text(document.get("kind")).casefold(),
         categories=_categories(document.get("categories")),
-        base_price_usd=float(price) if is_number(price) and price >= 0 else None,
+        base_price_usd=float(price) if is_number(price) and 0 <= price <= MOST_USD else None,
         price_unit=_text(document.get("price_unit")).casefold(),
         price_note=shown(_text(document.get("pricing_note"))),
         schema_json=schema_json,
