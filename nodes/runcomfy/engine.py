@@ -41,6 +41,7 @@ class Surroundings:
         policy: The figures of the backoff; None for those that go with the settings.
         client: More arguments of `Client`, such as its timeouts.
         download: More arguments of `Downloader`.
+        archiving: More arguments of `Archiving`.
         fresh_link_waits_s: Before each time that RunComfy is asked for a fresh address of a clip; None for the usual ones.
         database: What the journal writes to; None for a file in the state folder.
     """
@@ -51,6 +52,7 @@ class Surroundings:
     policy: RetryPolicy | None = None
     client: Mapping[str, Any] = field(default_factory=dict)
     download: Mapping[str, Any] = field(default_factory=dict)
+    archiving: Mapping[str, Any] = field(default_factory=dict)
     fresh_link_waits_s: Sequence[float] | None = None
     database: Any = None
 
@@ -75,7 +77,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
+        from . import actions, archiving, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal  # noqa: PLC0415 - as above
 
@@ -93,15 +95,6 @@ class Engine:
         )
         self._history = history.History(self._journal.database, clock=around.wall_clock, api_base=settings.api_base_url)
         self._pricing = pricing.Pricing(history=self._history)
-        self._downloader = download.Downloader(
-            **{
-                "allows": settings.allows_clip_url,
-                "verify": verify,
-                "policy": policy,
-                "owner": str(settings.state_dir),
-                **around.download,
-            }
-        )
         self._collector = collecting.Collector(
             journal=self._journal,
             waiting=waiting.Waiting(
@@ -114,7 +107,16 @@ class Engine:
                 wall_clock=around.wall_clock,
             ),
             connect=self.connect,
-            downloader=self._downloader,
+            downloader=download.Downloader(
+                **{
+                    "allows": settings.allows_clip_url,
+                    "verify": verify,
+                    "policy": policy,
+                    "owner": str(settings.state_dir),
+                    **around.download,
+                }
+            ),
+            archiving=archiving.Archiving(settings.archive_url, self._journal, verify, **around.archiving),
             output_dir=settings.output_dir,
             fresh_link_waits_s=around.fresh_link_waits_s or collecting.FRESH_LINK_WAITS_S,
         )
