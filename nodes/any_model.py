@@ -24,10 +24,10 @@ class RunComfyImageToVideo(ClipNode):
 
     CATEGORY = host.CATEGORY
     DESCRIPTION = (
-        "Animates a picture with any image-to-video model on RunComfy, and gives frames, sound, fps, a VIDEO and the request id. "
-        "Each new clip costs money. What the model cannot do is refused before anything is sent. The same inputs and seed are "
-        "never paid for twice: after a crash, a restart or Stop, just run the graph again. Turn on 'rehearse' to try a graph for "
-        "free."
+        "Turns a picture and a prompt into a clip with any image-to-video model on RunComfy: frames, sound, fps, a VIDEO and the "
+        "request id. Each new clip costs money. What the model cannot do is refused before anything is sent. The same inputs and "
+        "seed are never paid for twice: after a crash, a restart or Stop, just run the graph again. Turn on 'rehearse' to try a "
+        "graph for free."
     )
     SEARCH_ALIASES: ClassVar = [
         "runcomfy",
@@ -54,7 +54,7 @@ class RunComfyImageToVideo(ClipNode):
                     {
                         "default": DEFAULT_MODEL,
                         "sets_price": True,
-                        "tooltip": "The model, by RunComfy's id. Another one goes into 'custom_model_id'.",
+                        "tooltip": "RunComfy's id of the model. For one that is not in the list, use 'custom_model_id'.",
                     },
                 ),
                 "prompt": (
@@ -73,8 +73,8 @@ class RunComfyImageToVideo(ClipNode):
                         "min": 0,
                         "max": MAX_SECONDS,
                         "sets_price": True,
-                        "tooltip": "Length of the clip in seconds; 0 is the model's default. Never rounded: a length the model "
-                        "lacks is refused with those it has.",
+                        "tooltip": "Length of the clip in seconds. 0: the model's default. It is never rounded: a length that "
+                        "the model does not have is refused, and the error lists those it has.",
                     },
                 ),
                 "resolution": (
@@ -82,15 +82,15 @@ class RunComfyImageToVideo(ClipNode):
                     {
                         "default": MODEL_DEFAULT,
                         "sets_price": True,
-                        "tooltip": "Resolution of the clip. One the model lacks is refused with those it has; some models have "
-                        "it in their id.",
+                        "tooltip": "Resolution of the clip. One that the model does not have is refused, and the error lists "
+                        "those it has. Some models have it in their id.",
                     },
                 ),
                 "aspect_ratio": (
                     [MODEL_DEFAULT, "auto", *catalogue.aspect_ratios()],
                     {
                         "default": MODEL_DEFAULT,
-                        "tooltip": "Width to height of the clip. 'auto' follows the picture.",
+                        "tooltip": "Shape of the clip, width to height. 'auto' follows the picture.",
                     },
                 ),
                 "audio": (
@@ -140,7 +140,7 @@ class RunComfyImageToVideo(ClipNode):
                     {
                         "default": "",
                         "advanced": True,
-                        "tooltip": "What must not happen in the clip, for models that take it.",
+                        "tooltip": "What must not happen in the clip, for models that take a negative prompt.",
                     },
                 ),
                 "seed": (
@@ -150,8 +150,8 @@ class RunComfyImageToVideo(ClipNode):
                         "min": 0,
                         "max": MAX_SEED,
                         "control_after_generate": "fixed",
-                        "tooltip": "Which take. Same inputs and same seed: the same clip, never paid for again. Another seed "
-                        "buys another take. It is sent where the model has a seed and this is not 0.",
+                        "tooltip": "The take. The same inputs and seed reuse the clip you already bought; another seed buys "
+                        "another take. It is sent if the model has a seed and this is not 0.",
                     },
                 ),
                 "custom_model_id": (
@@ -161,7 +161,7 @@ class RunComfyImageToVideo(ClipNode):
                         "advanced": True,
                         "placeholder": "maker/model/image-to-video",
                         "sets_price": True,
-                        "tooltip": "Instead of 'model': any other id on RunComfy, exactly as it is written there. Its "
+                        "tooltip": "Instead of 'model': the id of any other model, exactly as RunComfy writes it. Its "
                         "description is read from RunComfy first.",
                     },
                 ),
@@ -173,8 +173,8 @@ class RunComfyImageToVideo(ClipNode):
                         "advanced": True,
                         "placeholder": '{"cfg_scale": 0.7}',
                         "sets_price": True,
-                        "tooltip": "A JSON object of further fields of the model. A field that another input sets already is an "
-                        "error.",
+                        "tooltip": "A JSON object with further fields of the model. A field that another input already sets is "
+                        "an error.",
                     },
                 ),
                 **BATCH_INPUTS,
@@ -183,7 +183,7 @@ class RunComfyImageToVideo(ClipNode):
                     {
                         "default": False,
                         "tooltip": "On: a free stand-in clip of about the same size, length and frame rate is made on this "
-                        "machine. Nothing is sent, no token is needed.",
+                        "machine. Nothing is sent and no token is needed.",
                     },
                 ),
                 **LAST_INPUTS,

@@ -12,6 +12,7 @@ No message holds a token, the query of a signed URL, or the raw body of an answe
         │   ├── MissingDependencyError
         │   ├── SpendLimitError
         │   ├── AutomaticRunError
+        │   ├── NotConfirmedError
         │   └── NotEnoughRoomError
         ├── InvalidInputError         an input of the node cannot be used; nothing was sent; also a ValueError
         ├── APIError                  RunComfy answered with an error
@@ -169,6 +170,15 @@ class AutomaticRunError(ConfigurationError):
     )
 
 
+class NotConfirmedError(ConfigurationError):
+    """The user wants to be asked before such a purchase, and nobody answered or could be asked."""
+
+    remedy = (
+        "Run the node again in ComfyUI's page and confirm it there, or change 'Ask before a clip above' in Settings under "
+        "RunComfy (or RUNCOMFY_ASK_ABOVE_USD)."
+    )
+
+
 class NotEnoughRoomError(ConfigurationError):
     """The frames would not fit into memory, or the clip would not fit on the disk."""
 
@@ -212,7 +222,7 @@ class AuthenticationError(APIError):
 
 
 class InsufficientCreditsError(APIError):
-    """The account has no balance left."""
+    """The account is out of credit."""
 
     remedy = "Add credit on runcomfy.com, then run the node again."
 
@@ -230,9 +240,9 @@ class ModelUnavailableError(APIError):
     """RunComfy does not offer the model, or no longer does."""
 
     remedy = (
-        "Choose a current model in the node RunComfyImageToVideo. OpenAI withdrew Sora 2 on 24 September 2026; if RunComfy "
-        "offers a successor with the same inputs, its id can also be set in Settings under RunComfy or in "
-        "RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
+        "Use the node 'Image to Video, any model (RunComfy)' with a model that is sold today. OpenAI withdrew Sora 2 on "
+        "24 September 2026; if RunComfy offers a successor with the same inputs, its id can also be set in Settings under "
+        "RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
     )
 
 

@@ -30,7 +30,7 @@ def frames_bytes(width: int, height: int, frame_count: int) -> int:
 def check_room(
     needed_bytes: int,
     *,
-    refusal: str = "The frames need {needed} GiB of memory, and {free} GiB are free.",
+    refusal: str = "The frames need {needed} GiB of memory, but only {free} GiB are free.",
     available: int | None = None,
     money: str | None = None,
     remedy: str = WAYS_OUT,

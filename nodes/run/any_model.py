@@ -102,7 +102,7 @@ def parse_priced(texts: Mapping[str, str]) -> tuple[str, Wishes]:
     """
     duration = texts.get("duration", "0")
     if not (duration.isascii() and duration.isdecimal() and len(duration) < 4):  # noqa: PLR2004 - digits
-        raise InvalidInputError(f"'duration' cannot be '{shown(duration)}'.", remedy="Give whole seconds, or 0.")
+        raise InvalidInputError(f"'duration' cannot be '{shown(duration)}'.", remedy="Use whole seconds, or 0.")
     return texts.get("custom_model_id", "").strip() or texts["model"].strip(), Wishes(
         duration=int(duration),
         resolution=texts.get("resolution", MODEL_DEFAULT),
@@ -151,7 +151,7 @@ def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
         )
     changed = differences(offer.entry, shipped_catalogue().find(model_id), set(translation.body))
     if changed:
-        logger.info("RunComfy describes %s of %s in another way than this pack does.", ", ".join(changed), model_id)
+        logger.info("RunComfy describes %s of %s differently from this pack.", ", ".join(changed), model_id)
     plan = Plan(order, offer, translation, clip_count)
     for use in translation.media:
         picture = plan.picture(use, 0)
@@ -173,7 +173,7 @@ def _clip_count(order: AnyOrder) -> int:
         end_count = check_batch(order.end_image, max_clips=MAX_CLIPS, name="end_image")
         if end_count not in (1, clip_count):
             raise InvalidInputError(
-                f"'end_image' holds {end_count} pictures, and {clip_count} clip{'s are' if clip_count > 1 else ' is'} to be "
+                f"'end_image' holds {end_count} pictures, but {clip_count} clip{'s are' if clip_count > 1 else ' is'} to be "
                 "made.",
                 remedy="Connect one last picture for all clips, or one for each.",
             )
@@ -197,7 +197,8 @@ def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Ta
         _request(plan, number),
         plan.order.frames,
         run,
-        preflight=_preflight(engine, plan, permission),
+        permission,
+        preflight=_preflight(engine, plan),
         notes=plan.notes,
     )
 
@@ -214,9 +215,8 @@ def _sent(plan: Plan, use: MediaUse, number: int) -> Picture:
     return encoded(picture, picture_limits(plan.offer.entry, use.field), use.widget)
 
 
-def _preflight(engine: Engine, plan: Plan, permission: Permission) -> Callable[[], None]:
+def _preflight(engine: Engine, plan: Plan) -> Callable[[], None]:
     def check() -> None:
-        permission.check()
         if plan.offer.refusal is not None:
             raise plan.offer.refusal
         one = plan.translation

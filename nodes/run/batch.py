@@ -112,7 +112,9 @@ def _without(pictures: Mapping[int, RunComfyError], *, is_rest_here: bool) -> st
     sentences = [take_out]
     for number, error in pictures.items():
         if isinstance(error, GenerationFailedError) and error.job_id is not None:
-            sentences.append(f"To buy clip {number} again, release job-{error.job_id} in Sora2ProStatus and run again.")
+            sentences.append(
+                f"To buy clip {number} again, release job-{error.job_id} in the RunComfy Request Status node and run again."
+            )
     sentences.append("Changing the prompt, the seed, the size or the seconds buys every clip of the batch again.")
     return " ".join(sentences)
 

@@ -41,7 +41,7 @@ logger = logging.getLogger("runcomfy.sora2pro.clips")
 NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
 GET_AGAIN = (
     "Use the 'video' output, which has the file, or open {path}. If it does not play either, delete it and download it again, "
-    "free of charge, with 'collect' in Sora2ProStatus or in the RunComfy clips tab."
+    "free of charge, with 'collect' in the RunComfy Request Status node or in the RunComfy clips tab."
 )
 
 
@@ -137,7 +137,7 @@ def _task(engine: Engine, order: Order, picture: torch.Tensor | None, permission
 
 def _bought(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission, run: Run) -> Clip:
     request = request_for(order, picture, engine.settings)
-    return bought(engine, request, order.frames, run, preflight=lambda: _check_before_spending(engine, permission))
+    return bought(engine, request, order.frames, run, permission, preflight=lambda: _check_before_spending(engine))
 
 
 def bought(
@@ -145,6 +145,7 @@ def bought(
     request: ClipRequest,
     frames: FrameChoice,
     run: Run,
+    permission: Permission,
     *,
     preflight: Callable[[], None],
     notes: Sequence[str] = (),
@@ -156,10 +157,16 @@ def bought(
         request: What was asked for.
         frames: Which frames of it.
         run: Ends and watches it.
-        preflight: Checks to make before money.
+        permission: Whether it may buy.
+        preflight: Further checks to make before money.
         notes: Sentences for the card; they may quote RunComfy.
     """
-    purchase = engine.generate(request, run, preflight=preflight)
+
+    def check() -> None:
+        permission.check()
+        preflight()
+
+    purchase = engine.generate(request, run, preflight=check, confirm=permission.confirm(run))
     clip = _clip_of(purchase.job, frames, run)
     notes = (*notes, *filter(None, [purchase.note]))
     charge = charge_sentence(purchase.job) if purchase.is_new else describe(FromJournal(clip.request_id), 0.0)
@@ -183,9 +190,8 @@ def rehearsed(path: Path, request_id: str, frames: FrameChoice, run: Run) -> Cli
     return clip
 
 
-def _check_before_spending(engine: Engine, permission: Permission) -> None:
-    """May this run buy, and is there a place for the record, and one for the clip?"""
-    permission.check()
+def _check_before_spending(engine: Engine) -> None:
+    """Is there a place for the record, and one for the clip?"""
     engine.check_can_record()
     check_folder(engine.settings.output_dir)
 

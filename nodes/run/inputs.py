@@ -118,7 +118,10 @@ def checked(order: Order, settings: Settings) -> Order:
 
 def _check_one_picture(image: torch.Tensor | None, image_url: str) -> None:
     if image is not None and image_url:
-        raise InvalidInputError("Both 'image' and 'image_url' are given.", remedy="Disconnect one or clear the other.")
+        raise InvalidInputError(
+            "Both 'image' and 'image_url' are given.",
+            remedy="Use one of the two: disconnect 'image' or clear 'image_url'.",
+        )
     if image is None and not image_url:
         raise InvalidInputError("There is no picture.", remedy="Connect 'image', or give its address in 'image_url'.")
     if image_url:
@@ -208,7 +211,7 @@ def check_folder(folder: Path, clip_bytes: int = 0) -> None:
         ) from error
     if free_bytes < max(MIN_FREE_DISK_BYTES, clip_bytes):
         raise NotEnoughRoomError(
-            f"Only {free_bytes / 1e6:.0f} MB are free on the disk of {folder}.",
+            f"Only {free_bytes / 1e6:.0f} MB are free on the disk that holds {folder}.",
             remedy="Make room, or point RUNCOMFY_OUTPUT_DIR to another disk.",
         )
 

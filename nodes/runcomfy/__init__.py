@@ -10,10 +10,12 @@ from .catalogue.facts import ModelFacts, facts_of
 from .catalogue.limits import Limit, broken_limits, picture_limits
 from .catalogue.offer import Offer, differences
 from .catalogue.request import CatalogueRequest
+from .catalogue.retrace import retrace
 from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
 from .clip_files import clip_kind
+from .confirming import Confirm, nobody_to_ask, this_clip
 from .credentials import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
@@ -59,6 +61,7 @@ __all__ = [
     "Action",
     "CatalogueRequest",
     "ClipRequest",
+    "Confirm",
     "Engine",
     "GenerationRequest",
     "Input",
@@ -105,6 +108,7 @@ __all__ = [
     "forget_token",
     "give_name",
     "load_settings",
+    "nobody_to_ask",
     "parse_request_id",
     "picture_limits",
     "progress",
@@ -112,12 +116,14 @@ __all__ = [
     "remove_stale",
     "remove_unfinished_saves",
     "resolve_state_dir",
+    "retrace",
     "save_token",
     "saved_token_files",
     "saved_token_path",
     "shipped_catalogue",
     "shown",
     "shown_lines",
+    "this_clip",
     "translate",
     "with_job",
     "write_settings_file",

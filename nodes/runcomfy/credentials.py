@@ -46,7 +46,7 @@ def find_token(environ: Mapping[str, str], state_dir: Path) -> Token:
     for source, text in _candidates(environ, state_dir):
         if text.strip():
             return Token(value=parse_token(text, source), source=source)
-    raise MissingTokenError("There is no RunComfy token.")
+    raise MissingTokenError("No RunComfy token is set.")
 
 
 def parse_token(text: str, source: str) -> str:
@@ -148,7 +148,7 @@ def _read_named(path: Path, source: str) -> str:
     try:
         if path.is_file():
             return read_text(path)
-        reason = "is not an ordinary file" if path.exists() else "does not exist"
+        reason = "is not a regular file" if path.exists() else "does not exist"
     except (OSError, UnicodeDecodeError) as error:
         raise MissingTokenError(f"The RunComfy token cannot be read: {source} cannot be read.") from error
     raise MissingTokenError(f"The RunComfy token cannot be read: {source} {reason}.")

@@ -18,16 +18,18 @@ from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
 from .pricing import PriceRange
 from .progress import Run
-from .receipts import keep_receipt
 from .sentences import Outcome
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from .api.client import Client
     from .api.retry import RetryPolicy
     from .catalogue.estimate import PriceEstimate
     from .catalogue.offer import Offer
     from .catalogue.wishes import Wishes
+    from .confirming import Checks
     from .progress import StopSignal
 
 RETRY_BASE_S = 1.0
@@ -95,6 +97,8 @@ class Engine:
         )
         self._history = history.History(self._journal.database, clock=around.wall_clock, api_base=settings.api_base_url)
         self._pricing = pricing.Pricing(history=self._history)
+        own = {"allows": settings.allows_clip_url, "verify": verify, "policy": policy, "owner": str(settings.state_dir)}
+        self._downloader = download.Downloader(**{**own, **around.download})
         self._collector = collecting.Collector(
             journal=self._journal,
             waiting=waiting.Waiting(
@@ -107,15 +111,7 @@ class Engine:
                 wall_clock=around.wall_clock,
             ),
             connect=self.connect,
-            downloader=download.Downloader(
-                **{
-                    "allows": settings.allows_clip_url,
-                    "verify": verify,
-                    "policy": policy,
-                    "owner": str(settings.state_dir),
-                    **around.download,
-                }
-            ),
+            downloader=self._downloader,
             archiving=archiving.Archiving(settings.archive_url, self._journal, verify, **around.archiving),
             output_dir=settings.output_dir,
             fresh_link_waits_s=around.fresh_link_waits_s or collecting.FRESH_LINK_WAITS_S,
@@ -128,6 +124,7 @@ class Engine:
             slots=lambda: buying.paid_slots(self._journal.api_base, account, lambda: now().max_parallel),
             max_usd_per_day=lambda: now().max_usd_per_day,
             max_usd_per_clip=lambda: now().max_usd_per_clip,
+            ask_above_usd=lambda: now().ask_above_usd,
             policy=policy,
             sleep=around.sleep,
         )
@@ -146,17 +143,17 @@ class Engine:
         """The folder and the address; no token."""
         return f"Engine(state_dir={str(self.settings.state_dir)!r}, api_base_url={self.settings.api_base_url!r})"
 
-    def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
+    def generate(self, request: ClipRequest, run: Run, **checks: Unpack[Checks]) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
-        purchase = self._buyer.buy(request, run, preflight=preflight)
-        keep_receipt(purchase.job)
-        return purchase
+        return self._buyer.buy(request, run, **checks)
 
     def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
         """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
-        outcome = self._actions.act(action, ref, run, request_id=request_id)
-        keep_receipt(outcome.job)
-        return outcome
+        return self._actions.act(action, ref, run, request_id=request_id)
+
+    def delete_file(self, ref: JobRef) -> Job:
+        """Delete the file of a clip in the output folder; see `Actions.delete_file`."""
+        return self._actions.delete_file(ref, self.settings.output_dir)
 
     def job(self, ref: JobRef) -> Job | None:
         """The job that is meant; None if the journal has none."""
@@ -169,6 +166,10 @@ class Engine:
     def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """What one clip is expected to cost, where each input that sets the price has one of some values."""
         return self._pricing.range_usd(self.connect, model, choices)
+
+    def known_job(self, request: ClipRequest) -> Job | None:
+        """The job that a request would lead to instead of to a purchase; nobody is asked and nothing is changed."""
+        return self._journal.find(*request.fingerprints())
 
     def offer(self, model_id: str, stop: StopSignal) -> Offer:
         """How RunComfy describes a model; raises `InvalidInputError` where nobody can say."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidInputError
 from .picture_urls import check_image_url
+from .progress import PriceBound
 from .prompts import canonical_spelling, check_prompt, spellings
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class ClipRequest(Protocol):
         """The highest price known for such a clip, in US dollars; None where none is known."""
 
     @property
+    def price_bound(self) -> PriceBound:
+        """What that price says of the real one."""
+
+    @property
     def description(self) -> Description | None:
         """By which description of its model it was made; None for a model that the pack itself describes."""
 
@@ -141,6 +146,11 @@ class GenerationRequest:
     def list_usd(self) -> float:
         """The highest price known for such a clip."""
         return self.model.list_usd(self.inputs)
+
+    @property
+    def price_bound(self) -> PriceBound:
+        """About as much: the catalogue knows nothing of sizes."""
+        return PriceBound.ABOUT
 
     @property
     def description(self) -> None:

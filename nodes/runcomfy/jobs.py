@@ -136,7 +136,7 @@ def parse_request_id(text: str) -> str:
     text = text.strip()
     if text.startswith(REHEARSAL):
         raise InvalidInputError(
-            "That is a rehearsal: it was made on this machine, and RunComfy knows nothing of it.",
+            "That is a rehearsal: it was made on this machine, and RunComfy knows nothing about it.",
             money=UNCHANGED,
             remedy="Its file is in the folder 'rehearsal' beside your clips.",
         )

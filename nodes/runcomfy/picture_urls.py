@@ -17,10 +17,17 @@ NOT_PLAIN = "'{name}' is not a usable address: it must be at most {most} ASCII c
 # This machine: https://www.rfc-editor.org/rfc/rfc6761#section-6.3. Home and company networks:
 # https://www.rfc-editor.org/rfc/rfc6762 (local, and appendix G), https://www.rfc-editor.org/rfc/rfc8375 (home.arpa),
 # https://www.icann.org/en/board-activities-and-meetings/materials/approved-resolutions-special-meeting-of-the-icann-board-29-07-2024-en
-# (internal). Routers and distributions use localdomain.
+# (internal). Routers and distributions use localdomain; fritz.box is a router's name for itself, and developers have
+# localtest.me and lvh.me lead to this machine.
 PRIVATE_NAMES = re.compile(
-    r"(.*\.)?(localhost|localdomain|local|internal|intranet|private|corp|home|lan|home\.arpa)", re.DOTALL
+    r"(.*\.)?(localhost|localdomain|local|internal|intranet|private|corp|home|lan|home\.arpa|fritz\.box|localtest\.me|lvh\.me)",
+    re.DOTALL,
 )
+# Names that lead to the address written in front of them: https://nip.io, https://sslip.io; xip.io was the first.
+NAMED_ADDRESS = re.compile(
+    r"(?:.*[.-])?(?:(?P<decimal>\d{1,3}(?:[.-]\d{1,3}){3})|(?P<hex>[0-9a-f]{8}))\.(?:nip|sslip|xip)\.io", re.DOTALL
+)
+NAMED_V6_ADDRESS = re.compile(r"(?:.*\.)?([0-9a-f-]+)\.sslip\.io", re.DOTALL)
 # Never in the public DNS: https://www.rfc-editor.org/rfc/rfc6761#section-6, https://www.rfc-editor.org/rfc/rfc7686 (onion),
 # https://www.rfc-editor.org/rfc/rfc9476 (alt). RunComfy is asked to download, so it is enough that no server has such a name.
 RESERVED_NAMES = re.compile(r"(.*\.)?(test|example|invalid|onion|alt)", re.DOTALL)
@@ -58,7 +65,18 @@ def is_private(host: str) -> bool:
     labels = host.split(".")
     if NUMBER.fullmatch(labels[-1]):
         return any(map(_is_private_v4, _readings(labels)))
-    return len(labels) == 1 or PRIVATE_NAMES.fullmatch(host) is not None
+    return len(labels) == 1 or PRIVATE_NAMES.fullmatch(host) is not None or _names_private(host)
+
+
+def _names_private(host: str) -> bool:
+    """Whether a name leads to a private address that is written in it."""
+    if named := NAMED_ADDRESS.fullmatch(host):
+        numbers = [f"0x{named['hex']}"] if named["hex"] else re.split("[.-]", named["decimal"])
+        return any(map(_is_private_v4, _readings(numbers)))
+    named_v6 = NAMED_V6_ADDRESS.fullmatch(host)
+    with contextlib.suppress(ValueError):
+        return named_v6 is not None and _is_private_v6(ipaddress.IPv6Address(named_v6[1].replace("-", ":")))
+    return False
 
 
 def is_well_formed(host: str) -> bool:
@@ -146,6 +164,11 @@ PAGES = (
         "Share the file with everyone who has the link, and write https://drive.google.com/uc?export=download&id= followed by "
         "its id, the part behind /d/ or id=.",
     ),
+    _page(
+        "a document of Google",
+        r"docs\.google\.com/(document|presentation|spreadsheets|drawings|forms)/(?!.*/(export|pub)\b)",
+        OPEN_IT,
+    ),
     _page("a page of Google Photos", r"photos\.(google\.com|app\.goo\.gl)/", SAVE_IT),
     _page("a page of Google's search", r"google\.[a-z.]+/(imgres|search)\b", OPEN_IT),
     _page(
@@ -190,9 +213,13 @@ PAGES = (
         r"instagram\.com/(p|reel)/[^/]+/?$|([a-z]+\.)?pinterest\.[a-z.]+/pin/|pin\.it/|facebook\.com/(photo|[^/]+/photos/)"
         r"|(x|twitter)\.com/[^/]+/status/|(old\.)?reddit\.com/(r/[^/]+/comments/|gallery/)|unsplash\.com/photos/[^/]+/?$"
         r"|pexels\.com/photo/|pixabay\.com/(photos|illustrations|vectors)/|deviantart\.com/[^/]+/art/"
+        r"|((m|music)\.)?youtube\.com/(watch|shorts/|playlist)|youtu\.be/|vimeo\.com/\d|([a-z]+\.)?tiktok\.com/"
+        r"|([a-z]+\.)?artstation\.com/artwork/|mega\.nz/(file|folder)/|we\.tl/|wetransfer\.com/downloads/"
+        r"|([^/]+\.)?box\.com/(s|v|file)/|(www\.)?mediafire\.com/file/|prnt\.sc/[^/.]+/?$|bing\.com/images/search"
         r"|civitai\.com/images/|(ibb\.co|postimg\.cc)/[^/.]+/?$|(share\.)?icloud\.com/|discord\.com/channels/",
         OPEN_IT,
     ),
+    _page("a web page", r"[^?#]+\.x?html?$", OPEN_IT),
 )
 
 

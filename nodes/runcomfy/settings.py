@@ -52,6 +52,7 @@ class Settings:
         max_parallel: Paid requests running at once.
         max_usd_per_day: The spend cap of a calendar day; None for none.
         max_usd_per_clip: The most that one clip may cost, or None.
+        ask_above_usd: What a clip may cost without a question to the user; None asks never.
         schema_strict: Whether a request that the model's schema forbids is refused.
         archive_url: Where clips are kept, too: the full path of a folder, or an address of fsspec's; empty for nowhere. It may
             hold a password.
@@ -66,6 +67,7 @@ class Settings:
     max_parallel: int = 4
     max_usd_per_day: float | None = DEFAULT_USD_PER_DAY
     max_usd_per_clip: float | None = None
+    ask_above_usd: float | None = None
     schema_strict: bool = True
     archive_url: str = field(default="", repr=False)
 
@@ -178,7 +180,10 @@ def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping
             ) from error
     model = base.model
     if "model_id" in changes:
-        model = dataclasses.replace(model, model_id=changes.pop("model_id"))
+        # What is known of Sora's prices says nothing of another model's.
+        model_id = changes.pop("model_id")
+        prices = model.public_usd_per_second if model_id == model.model_id else ()
+        model = dataclasses.replace(model, model_id=model_id, public_usd_per_second=prices)
     for name, role in (("sizes", Role.SIZE), ("seconds", Role.LENGTH)):
         if name in changes:
             model = model.with_choices(role, changes.pop(name))
@@ -366,6 +371,7 @@ SETTINGS = (
         "RUNCOMFY_MAX_USD_PER_CLIP",
         label="The spending limit for a clip",
     ),
+    Setting("ask_above_usd", _dollars, "RUNCOMFY_ASK_ABOVE_USD", label="The price above which you are asked"),
     Setting("schema_strict", _switch, "RUNCOMFY_SCHEMA_STRICT"),
     Setting("archive_url", _archive_url, "RUNCOMFY_ARCHIVE_URL"),
 )

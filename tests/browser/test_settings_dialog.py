@@ -17,7 +17,7 @@ def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     desk.record_bodies()
     desk.open_settings()
     entry = desk.page.locator(".s2p-setting", has=desk.setting("RunComfy API token"))
-    entry.get_by_text("There is no RunComfy token.").wait_for()
+    entry.get_by_text("No RunComfy token is set.").wait_for()
     desk.snap("settings-no-token")
 
     desk.setting("RunComfy API token").fill("wrong-token-0000")

@@ -116,7 +116,7 @@ class Rig:
         self.connect = self.engine.connect
         self.journal = self.engine._journal
         self.history = self.engine._history
-        self.downloader = self.engine._collector._downloader
+        self.downloader = self.engine._downloader
         self.archiving = self.engine._collector._archiving
 
     def buy(self, request=None, *, stop=None, report=ignore):

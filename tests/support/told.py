@@ -13,15 +13,16 @@ from functools import cache
 from pack import ROOT
 from sentences import NOT_PROSE
 
-# Their words are ComfyUI's to show, from `locales`, or nobody's: the shape of the node itself.
-ELSEWHERE = {"any_model.py", "image_to_video.py", "status.py", "__init__.py"}
+# Their words are ComfyUI's to show, from `locales`: the shape of the nodes, and what the tooltip of the actions is made of.
+NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py"}
+TOOLTIPS = {"_MEANINGS"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 PLACEHOLDER = re.compile(r"\{\w*\}")
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 MOST_WAYS = 600
 SQL = re.compile(
     r"\b(?:SELECT|FROM|WHERE|LIKE|ESCAPE|INSERT|CASE WHEN|EXISTS|ORDER BY|GROUP BY|TEXT|INTEGER|REAL)\b"
-    r"|^AND |= [?']|^\w+ [<=]|\|\|"
+    r"|^(?:AND|ON) |= [?']|^\w+ [<=]|\|\|"
 )
 # What nobody reads on the page: headers, file names, values of inputs and names that stay as they are, what only the log or a
 # programmer sees, and pieces of which whole sentences are in the list too.
@@ -46,10 +47,12 @@ Successors of the same family
 The request
 There is no successor of the same family; others
 Tunnel connection failed
+Waiting(poll_interval_s={poll_interval_s}, timeout_s={timeout_s})
 a {media}, as an address
 an exception has a value of another type
 another folder
 another folder, one with a shorter path
+ask RunComfy to cancel a queued request.
 aspect ratio
 at least
 at most
@@ -61,15 +64,17 @@ but the token in use is not the one that it was bought with
 deliver the others
 does not exist
 does not offer this model
+drop a job, so that the same inputs can be bought again.
 from ${usd}
 height in pixels
 in a format
 in the format {formats}
 inline; filename="{path}"
-is not an ordinary file
+is not a regular file
 job: job-{job_id}
 look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; Sora2ProStatus collects it by its request id.
 model default
+no limit
 no longer offers this model
 not ready
 not sent
@@ -79,12 +84,14 @@ private, no-cache
 rate limited
 request_id: {request_id}
 request_id: {request_id}, job: {job}
+see how far it is, free.
 size in MB
 the exchange is over
 the file holds no list of models
 the input schema is not an object
 the lock file is closed
 the proxy
+wait for the clip and download it, no new charge.
 width divided by height
 width in pixels
 with one of these values: {one}
@@ -92,7 +99,7 @@ with one of these values: {one}
 {job} cannot go from {state} to {target}
 {job} has no file
 {job} has no request id
-{timed_s} s long, and only {edited_s} s would be shown
+{timed_s} s long, but only {edited_s} s would be shown
 """.strip().splitlines()  # noqa: E501 - a sentence of the code
 )
 
@@ -117,6 +124,8 @@ class _Reader:
                 # Its defaults and decorators say nothing; its body is a scope of its own.
                 continue
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                continue
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") in TOOLTIPS:
                 continue
             if _is_log(node):
                 continue
@@ -256,7 +265,7 @@ def told():
     trees = {
         path: ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / "nodes").rglob("*.py"))
-        if path.parent != ROOT / "nodes" or path.name not in ELSEWHERE
+        if path.relative_to(ROOT / "nodes").as_posix() not in NODES
     }
     constants = {}
     for tree in trees.values():

@@ -139,7 +139,7 @@ def test_addresses_stand_in_the_body_and_connected_pictures_are_filled_in():
         ("lightricks/ltx-2.5/image-to-video/fast", {"resolution": "4k"}, ("'4k'", "2160p")),
         ("minimax/minimax-h3/image-to-video", {"resolution": "1440p"}, ("'1440p'", "768p, 2k")),
         (SEEDANCE, {"resolution": "1080p"}, ("part of its id", "bytedance/seedance-2.5/image-to-video/1080p")),
-        (SEEDANCE, {"resolution": "768p"}, ("part of its id", "no 768p")),
+        (SEEDANCE, {"resolution": "768p"}, ("part of its id", "at 768p")),
         (KLING, {"resolution": "720p"}, ("cannot be chosen", "model default")),
         (KLING, {"aspect_ratio": "16:9"}, ("the picture decides", "auto")),
         (GEMINI, {"aspect_ratio": "auto"}, ("'auto'", "16:9, 9:16")),
@@ -148,8 +148,8 @@ def test_addresses_stand_in_the_body_and_connected_pictures_are_filled_in():
         (GEMINI, {"audio": "on"}, ("cannot be turned on", "model default")),
         (HAPPYHORSE, {"audio": "off"}, ("cannot be turned off",)),
         (WAN, {"audio": "loud"}, ("'loud'", "on, off")),
-        (KLING, {"has_end_image": True}, ("no last picture", "end_image")),
-        (SEEDANCE_2, {"has_end_image": True}, ("no last picture",)),
+        (KLING, {"has_end_image": True}, ("does not take a last picture", "end_image")),
+        (SEEDANCE_2, {"has_end_image": True}, ("does not take a last picture",)),
         ("pixverse/pixverse-v6/transition", {"has_end_image": False}, ("needs a last picture",)),
         (WAN, {"negative_prompt": "blur"}, ("negative_prompt", "Clear")),
         (KLING, {"prompt": "  "}, ("prompt is empty",)),
@@ -279,6 +279,61 @@ def test_an_open_length_counts_as_the_longest():
     entry = parse_entry({**ROWS[FLUX], "base_price_usd": 0.1, "price_unit": "second"}, CATALOGUE.find(FLUX))
     translation = translated(entry)
     assert (translation.price.usd, translation.price.is_total, translation.longest_s) == (pytest.approx(2.0), False, 20)
+
+
+OPEN_LENGTHS = [
+    # rate known, the field of the length: words, what the limits count, least, words of a refusal, the note
+    (
+        False,
+        {"enum": ["auto", "5", "20"], "default": "auto"},
+        "from $0.50",
+        2.0,
+        0.5,
+        "from $2.00 at its longest",
+        "20 s, from $2.00",
+    ),
+    (
+        True,
+        {"enum": ["auto", "5", "20"], "default": "auto"},
+        "up to $2.00",
+        2.0,
+        0.5,
+        "up to $2.00",
+        "20 s, up to $2.00",
+    ),
+    (
+        True,
+        {"type": "integer", "minimum": 3, "maximum": 12},
+        "up to $1.20",
+        1.2,
+        0.3,
+        "up to $1.20",
+        "12 s, up to $1.20",
+    ),
+    (True, None, "from $0.10", 6.0, 0.1, "from $6.00 at its longest", "60 s, from $6.00"),
+]
+
+
+@pytest.mark.parametrize(("is_total", "field", "words", "counted", "least", "refusal", "note"), OPEN_LENGTHS)
+def test_where_the_model_decides_the_length_the_price_is_said_to_be_what_it_is(
+    is_total, field, words, counted, least, refusal, note
+):
+    entry = parse_entry(
+        {
+            "model_id": "maker/open/image-to-video",
+            "kind": "model",
+            "categories": ["image-to-video"],
+            "base_price_usd": 0.1,
+            "price_unit": "second",
+            "input_schema": {"properties": {"image": ADDRESS, **({} if field is None else {"duration": field})}},
+            "exceptions": {"is_total": is_total},
+        }
+    )
+    translation = translated(entry, prompt="")
+    price = translation.price
+    assert (str(price), price.usd, price.least_usd) == (words, pytest.approx(counted), pytest.approx(least))
+    assert price.bound.words(price.usd) == refusal
+    assert any(f"Your limits count {note}." in said for said in translation.notes)
 
 
 def test_a_price_for_one_output_does_not_grow_with_the_length():

@@ -8,7 +8,7 @@ import shlex
 import pytest
 from pack import ROOT
 from sora2pro.nodes import NODE_CLASS_MAPPINGS
-from sora2pro.nodes.page.routes import ALLOWED_HOSTS_VARIABLE
+from sora2pro.nodes.page.admission import ALLOWED_HOSTS_VARIABLE
 from sora2pro.nodes.runcomfy.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLES
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, SETTINGS, STATE_DIR_VARIABLE, Settings

@@ -108,7 +108,8 @@ def test_an_output_folder_that_the_journal_cannot_hold_is_refused_in_printable_w
 
 
 @pytest.mark.parametrize(
-    "around", ['"{}"', "'{}'", '{}"', "'{}", "{}\r\n", "\ufeff{}", "\xa0{}\u3000", "\ufeff\"'{}'\" "]
+    "around",
+    ['"{}"', "'{}'", '{}"', "'{}", "{}\r\n", "\ufeff{}", "\xa0{}\u3000", "\u202a{}\u200b\u2069", "\ufeff\"'{}'\" "],
 )
 def test_quotes_and_blanks_around_a_variable_are_not_part_of_it(load, tmp_path, around):
     values = {

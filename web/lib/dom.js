@@ -6,7 +6,7 @@ import { say } from "./words.js";
 /**
  * @param {string} tag `div.some-class`
  * @param {Record<string, any>} [properties] Attributes; `on…` is a listener, null leaves one out.
- * @param {...(Node | string | null | undefined)} children
+ * @param {...(Node | string | false | null | undefined)} children
  * @returns {any}
  */
 export function h(tag, properties = {}, ...children) {
@@ -18,7 +18,7 @@ export function h(tag, properties = {}, ...children) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
   return element;
 }
 

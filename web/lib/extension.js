@@ -4,8 +4,11 @@
 import { Cards } from "./cards.js";
 import { Models } from "./models.js";
 import { Notices } from "./notices.js";
+import { Outlooks } from "./outlook.js";
 import { JobsPanel } from "./panel.js";
+import { Questions } from "./questions.js";
 import { Prices } from "./prices.js";
+import { watchRefusals } from "./refusals.js";
 import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
@@ -24,11 +27,13 @@ const TAB = "sora2pro.jobs";
  */
 export function extension(app, api) {
   const server = new Server(api);
-  const cards = new Cards(app, api, server);
+  const questions = new Questions(app, server);
+  const cards = new Cards(app, api, server, questions);
   const notices = new Notices(app);
   const models = new Models(app, server);
-  const prices = new Prices(app, server);
   const runs = new Runs(app, api);
+  const outlooks = new Outlooks(server);
+  const prices = new Prices(app, server, outlooks, runs);
 
   return {
     name: "RunComfy.Sora2Pro",
@@ -47,11 +52,19 @@ export function extension(app, api) {
     async setup() {
       addStyles();
       runs.watch();
+      watchRefusals(api, (refusals) => cards.refuse(refusals));
       app.extensionManager.registerSidebarTab(tab(app, api, server));
       api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
-        if (cards.take(event.detail)) notices.take(event.detail);
+        if (!cards.take(event.detail)) return;
+        notices.take(event.detail);
+        questions.take(event.detail);
       });
-      api.addEventListener("reconnected", () => cards.load());
+      api.addEventListener("reconnected", () => {
+        outlooks.forget();
+        cards.load();
+      });
+      // The queue has moved, so that something may have been bought or collected.
+      api.addEventListener("status", () => outlooks.forget());
       await cards.load();
     },
 
@@ -62,8 +75,7 @@ export function extension(app, api) {
       const card = [IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind) ? cards.attach(node) : null;
       if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) {
         keepSeed(node);
-        prices.attach(node);
-        runs.attach(node, /** @type {import("./card.js").Card} */ (card));
+        for (const one of [prices, runs, outlooks]) one.attach(node, /** @type {import("./card.js").Card} */ (card));
       }
     },
 

@@ -69,6 +69,8 @@ export class Notices {
   constructor(app) {
     this._app = app;
     this._waits = new Waits();
+    this._trouble = "";
+    this._until = 0;
   }
 
   /** @param {State} state News of a node, from an event. */
@@ -77,6 +79,13 @@ export class Notices {
     const notice = noticeOf(state);
     if (!notice) return;
     const life = notice.severity === "success" ? SUCCESS_MS : TROUBLE_MS;
+    if (notice.severity === "error") {
+      // Automatic runs may fail for the same reason at every key that is pressed.
+      const isShown = notice.detail === this._trouble && Date.now() < this._until;
+      this._trouble = notice.detail;
+      this._until = Date.now() + life;
+      if (isShown) return;
+    }
     this._app.extensionManager.toast.add({ ...notice, life });
     if (hasWaited && document.hidden && this._app.extensionManager.setting.get(NOTIFY)) notify(notice);
   }

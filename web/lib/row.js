@@ -1,6 +1,7 @@
 // @ts-check
 /** One job in the panel. */
 
+import { detailsElement, isKnown, isLoadable } from "./details.js";
 import { confirmButton, copyButton, h, named, oneTabStop } from "./dom.js";
 import { chip, facts, fileOf, remark } from "./rows.js";
 import { language, say, told } from "./words.js";
@@ -10,29 +11,34 @@ import { language, say, told } from "./words.js";
 /**
  * @typedef {object} Handlers
  * @property {(job: Job, action: string, requestId?: string) => void} act
- * @property {(job: Job) => void} addNode
+ * @property {(job: Job) => void} deleteFile
+ * @property {import("./library.js").Library} library
  * @property {(path: string) => string} url
  * @property {() => boolean} isOpen
  * @property {(isOpen: boolean) => void} setOpen
+ * @property {() => boolean} hasDetails Whether the row is opened further.
+ * @property {(hasDetails: boolean) => void} setDetails
  */
 
 /** @param {Job} job @param {Handlers} handlers @returns {HTMLElement} */
 export function rowElement(job, handlers) {
   const { label, tone, meaning } = chip(job);
   const said = remark(job);
-  return h("li.s2p-row", { "data-job": job.id, "data-state": job.state },
-    h("div.s2p-row-head", {},
-      picture(job, handlers),
-      h("div.s2p-row-text", {},
-        h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || say("Request made outside this ComfyUI")),
-        h("p.s2p-facts", { title: `${told(job.charge)} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, facts(job, Date.now())),
-        h("p.s2p-state", {},
-          h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label),
-          h("span.s2p-model", { title: job.model_id }, job.model_id)),
-      ),
+  const head = h("div.s2p-row-head", {},
+    picture(job, handlers),
+    h("div.s2p-row-text", {},
+      h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || say("Request made outside this ComfyUI")),
+      h("p.s2p-facts", { title: `${told(job.charge)} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, facts(job, Date.now())),
+      h("p.s2p-state", {},
+        h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label),
+        h("span.s2p-model", { title: job.model_id }, job.model_id)),
     ),
+  );
+  if (isLoadable(job)) handlers.library.letDrag(head, job);
+  return h("li.s2p-row", { "data-job": job.id, "data-state": job.state },
+    head,
     said && h(`p.s2p-remark.s2p-${said.tone}`, {}, said.text),
-    buttons(job, handlers),
+    actions(job, handlers),
     player(job, handlers),
   );
 }
@@ -40,7 +46,7 @@ export function rowElement(job, handlers) {
 /** @param {Job} job @param {Handlers} handlers */
 function picture(job, handlers) {
   if (!job.has_clip) return h("div.s2p-thumb", { "aria-hidden": "true" }, h("i.pi.pi-video"));
-  const image = h("img", { src: handlers.url(fileOf(job, "thumbnail")), alt: "", loading: "lazy" });
+  const image = h("img", { src: handlers.url(fileOf(job, "thumbnail")), alt: "", loading: "lazy", draggable: "false" });
   image.addEventListener("error", () => image.replaceWith(h("i.pi.pi-video")));
   return h("button.s2p-thumb", {
     // For the mouse alone: the button beside it does the same.
@@ -57,6 +63,14 @@ function player(job, handlers) {
   });
 }
 
+/** @param {Job} job @param {Handlers} handlers One tab stop with everything that can be done. */
+function actions(job, handlers) {
+  const all = h("div.s2p-actions", { role: "toolbar", "aria-label": say("Actions for {job}", { job: job.name }) },
+    buttons(job, handlers), handlers.hasDetails() && detailsElement(job, handlers));
+  oneTabStop(all, [...all.querySelectorAll("button, a")]);
+  return all;
+}
+
 /** @param {Job} job @param {Handlers} handlers */
 function buttons(job, handlers) {
   const act = (/** @type {string} */ action) => () => handlers.act(job, action);
@@ -64,13 +78,7 @@ function buttons(job, handlers) {
     h("button.s2p-button", { type: "button", title, "aria-label": named(label, job.name), onclick }, label);
   /** @type {Record<string, () => Node | Node[]>} */
   const makers = {
-    open: () => [
-      plain(handlers.isOpen() ? say("Close") : say("Play"), say("Play the clip here"), () => handlers.setOpen(!handlers.isOpen())),
-      h("a.s2p-button", {
-        href: handlers.url(`${fileOf(job, "clip")}&download`), download: "", title: say("Save the clip as a file"),
-        "aria-label": named(say("Download"), job.name),
-      }, say("Download")),
-    ],
+    open: () => plain(handlers.isOpen() ? say("Close") : say("Play"), say("Play the clip here"), () => handlers.setOpen(!handlers.isOpen())),
     check: () => plain(say("Check"), say("See how far it is"), act("check")),
     collect: () => job.state === "failed" || job.state === "cancelled"
       ? plain(say("Check again"), say("Ask RunComfy about it again; free"), act("collect"))
@@ -81,17 +89,25 @@ function buttons(job, handlers) {
   };
   const offered = job.activity ? job.actions.filter((action) => action === "cancel") : job.actions;
   const made = offered.flatMap((action) => makers[action]?.() ?? []);
-  const bar = h("div.s2p-buttons", { role: "toolbar", "aria-label": say("Actions for {job}", { job: job.name }) }, ...made,
-    h("span.s2p-gap"),
-    job.request_id && copyButton(say("Copy request id of {job}", { job: job.name }), () => job.request_id ?? ""),
-    h("button.s2p-copy", {
-      type: "button", title: say("Add a status node for it to the canvas"),
-      "aria-label": say("Add a status node for {job} to the canvas", { job: job.name }),
-      onclick: () => handlers.addNode(job),
-    }, h("i.pi.pi-plus-circle")),
+  return h("div.s2p-buttons", {}, ...made,
+    isKnown(job) && plain(say("Use again"), say("Put a node with this model, prompt, inputs and seed on the canvas; nothing is queued"),
+      () => handlers.library.useAgain(job)),
+    h("div.s2p-tools", {},
+      job.has_clip && h("a.s2p-copy", {
+        href: handlers.url(`${fileOf(job, "clip")}&download`), download: "", title: say("Save the clip as a file"),
+        "aria-label": named(say("Download"), job.name),
+      }, h("i.pi.pi-download")),
+      job.request_id && copyButton(say("Copy request id of {job}", { job: job.name }), () => job.request_id ?? ""),
+      h("button.s2p-copy", {
+        type: "button", title: say("Add a status node for it to the canvas"),
+        "aria-label": say("Add a status node for {job} to the canvas", { job: job.name }),
+        onclick: () => handlers.library.addStatus(job),
+      }, h("i.pi.pi-plus-circle")),
+      h("button.s2p-copy", {
+        type: "button", title: say("File, prompt and more"), "aria-label": say("More for {job}", { job: job.name }),
+        "aria-expanded": handlers.hasDetails() ? "true" : "false", onclick: () => handlers.setDetails(!handlers.hasDetails()),
+      }, h("i.pi.pi-ellipsis-h"))),
   );
-  oneTabStop(bar, [...bar.querySelectorAll("button, a")]);
-  return bar;
 }
 
 /** @param {Job} job @param {Handlers} handlers */

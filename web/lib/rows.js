@@ -22,6 +22,8 @@ import { language, say, told } from "./words.js";
  * @property {string} reason
  * @property {boolean} has_clip
  * @property {string} clip_version Tells its file from every other one.
+ * @property {string} file_name Empty where there is no file.
+ * @property {string | null} folder Of the file, below ComfyUI's output folder; null for one elsewhere.
  * @property {boolean} is_clip_gone
  * @property {string[]} actions
  * @property {string} activity
@@ -81,12 +83,18 @@ export function fileOf(job, what) {
 /** @param {Job} job @param {number} now Milliseconds. */
 export function facts(job, now) {
   const parts = [job.name];
-  parts.push(...job.inputs.map((one) => told(one).replace(/^(\d+)x(\d+)$/, "$1×$2")));
+  parts.push(...job.inputs.map(inputWords));
   if (job.seed) parts.push(say("seed {seed}", { seed: job.seed }));
   const cost = price(job);
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));
   return parts.join(" · ");
+}
+
+/** @param {string} one What an input was set to: `1280x720`, `4 s`, `audio on`. */
+function inputWords(one) {
+  const length = /^(\d+) s$/.exec(one)?.[1];
+  return length ? say("{length} s", { length }) : told(one).replace(/^(\d+)x(\d+)$/, "$1×$2");
 }
 
 /** @param {Job} job */
@@ -103,7 +111,10 @@ function price(job) {
 export function remark(job) {
   if (job.activity) return { text: told(job.activity), tone: "busy" };
   if (job.trouble) return { text: told(job.trouble), tone: "bad" };
-  if (job.is_clip_gone) return { text: say("The file was moved or deleted. Collecting the clip again is free."), tone: "warn" };
+  if (job.is_clip_gone) {
+    const text = say("The file was deleted or moved. The purchase is kept: while RunComfy has the clip, collecting it again is free.");
+    return { text, tone: "warn" };
+  }
   if (job.is_released) {
     return { text: say("Released: running the same inputs again buys a new clip. {charge}", { charge: told(job.charge) }), tone: "quiet" };
   }
@@ -115,9 +126,14 @@ export function remark(job) {
     };
   }
   if (["failed", "rejected", "cancelled"].includes(job.state)) {
-    return { text: told([job.answer, job.reason, job.charge].filter(Boolean).join(" ")), tone: "quiet" };
+    return { text: told([job.answer, ended(job.reason), job.charge].filter(Boolean).join(" ")), tone: "quiet" };
   }
   return null;
+}
+
+/** A sentence with its full stop, which RunComfy's own often lack. @param {string} sentence */
+function ended(sentence) {
+  return /[^.!?…。！？]$/.test(sentence) ? `${sentence}.` : sentence;
 }
 
 /** @param {number} then @param {number} now Milliseconds. */

@@ -34,6 +34,11 @@ const fields = () => [
     attributes: { type: "number", min: 0, step: "any", placeholder: say("no limit") },
   },
   {
+    label: say("Ask before a clip above (USD)"), name: "ask_above_usd", isNumber: true,
+    tooltip: say("You are asked in this page before a clip that costs more, or whose price is not known. A run without the page is refused. Empty: never ask."),
+    attributes: { type: "number", min: 0, step: "any", placeholder: say("never ask") },
+  },
+  {
     label: say("Parallel paid requests"), name: "max_parallel", isNumber: true,
     tooltip: say("How many paid requests may run at RunComfy at once."),
     attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },

@@ -9,6 +9,8 @@ import { say } from "./words.js";
  * @property {string} text
  * @property {number} fraction
  * @property {string | null} request_id
+ * @property {string} [question] What an answer names, while the clip waits for one.
+ * @property {number | null} [usd] What the clip is expected to cost, where it waits for an answer.
  */
 
 /**

@@ -206,7 +206,9 @@ class Client:
         answer = self._exchange(self._session, "GET", url, read_s=self._timeouts.quick_s)
         balance = signed_amount(checked_json(answer, Subject.ACCOUNT).get("balance_usd"))
         if balance is None:
-            raise ResponseFormatError("RunComfy's answer holds no balance.", status_code=answer.status_code)
+            raise ResponseFormatError(
+                "RunComfy's answer does not say what the balance is.", status_code=answer.status_code
+            )
         return balance
 
     def _limit_s(self, read_s: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..generation import Description, Picture, SchemaSource, check_take
 from ..jobs import LEAST_USD
+from ..progress import PriceBound
 from ..prompts import canonical_spelling, spellings
 from .roles import Roles, find_roles
 from .schema import ModelEntry, Role, canonical
@@ -65,6 +66,11 @@ class CatalogueRequest:
         """The estimate, that of the longest clip where the length is open."""
         usd = self.translation.price.usd
         return None if usd is None or usd < LEAST_USD else usd
+
+    @property
+    def price_bound(self) -> PriceBound:
+        """Whether that is the least, the most, or the whole of it."""
+        return self.translation.price.bound
 
     @property
     def description(self) -> Description:

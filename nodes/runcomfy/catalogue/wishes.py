@@ -106,12 +106,12 @@ def _words(question: Question, one: Field | None, text: str, widget: str) -> Sca
     if not text.strip():
         return None
     if one is None:
-        raise InvalidInputError(f"{question.name} takes no {widget}.", remedy=f"Clear '{widget}'.")
+        raise InvalidInputError(f"{question.name} does not take a {widget}.", remedy=f"Clear '{widget}'.")
     try:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            f"'{widget}' holds a broken character that cannot be sent.", remedy="Type it again."
+            f"'{widget}' contains a broken character that cannot be sent.", remedy="Type it again."
         ) from None
     if not has_visible(text):
         raise InvalidInputError(f"All characters of '{widget}' are invisible.", remedy="Clear it, or type words.")
@@ -130,7 +130,7 @@ def _length(question: Question, one: Field | None) -> Scalar | None:
     value = length_for(one, seconds)
     if value is None:
         raise InvalidInputError(
-            f"{question.name} makes no clips of {seconds} seconds.",
+            f"{question.name} cannot make clips of {seconds} seconds.",
             remedy=f"Set 'duration' to one of these: {allowed(one)}; or to 0 for the model's default.",
         )
     return value
@@ -160,7 +160,7 @@ def _resolution(question: Question, one: Field | None) -> Scalar | None:
         f"{question.name} always gives {in_id}: its resolution is part of its id.",
         remedy=f"For {shown(wish)}, choose the model '{sibling}'."
         if sibling
-        else f"This pack knows no {shown(wish)} of this model: set 'resolution' to {in_id} or '{MODEL_DEFAULT}'.",
+        else f"This pack does not know this model at {shown(wish)}: set 'resolution' to {in_id} or '{MODEL_DEFAULT}'.",
     )
 
 

@@ -16,6 +16,7 @@ from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
 from ..clip_urls import canonical_base
 from ..generation import ClipRequest, Description
 from ..jobs import ELSEWHERE, POSSIBLE, Action, Job, JobState, is_legal
+from ..progress import PriceBound
 from ..settings import PRODUCTION_API
 from .database import Database
 from .locks import JobLock
@@ -141,6 +142,7 @@ class Journal:
         *,
         expected_usd: float | None,
         max_usd_per_day: float | None,
+        bound: PriceBound = PriceBound.ABOUT,
         description: Description | None = None,
     ) -> Job:
         """From here on money may be spent. The spend cap is checked in the same transaction, so no two can pass it together.
@@ -149,6 +151,7 @@ class Journal:
             job: Prepared.
             expected_usd: What it is expected to cost.
             max_usd_per_day: The spend cap.
+            bound: What the expected price says of the real one.
             description: By which the request was made, as a fact to keep.
 
         Raises:
@@ -160,7 +163,7 @@ class Journal:
                 today = spent(connection, day_of(now))
                 price = job.list_usd if expected_usd is None else expected_usd
                 if today.usd + price > max_usd_per_day + 1e-9:
-                    raise over_limit(price, today, max_usd_per_day)
+                    raise over_limit(bound.words(price), today, max_usd_per_day)
             return self._update(
                 connection,
                 job,
