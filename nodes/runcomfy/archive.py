@@ -61,11 +61,11 @@ class Archive:
     def __init__(self, url: str) -> None:
         self._url = url
         self._protocol = url.partition("://")[0] if "://" in url else "file"
-        self.name = f"The archive {shown_archive(url)}"
+        self.shown = shown_archive(url)
 
     def __repr__(self) -> str:
         """The address, without a password."""
-        return f"Archive({shown_archive(self._url)!r})"
+        return f"Archive({self.shown!r})"
 
     def check_installed(self) -> None:
         """Load what the storage needs; nobody is asked.
@@ -84,6 +84,8 @@ class Archive:
         """
         with self._errors():
             self._check_is_there()
+            if self._protocol == "file" and not os.access(self._url, os.R_OK | os.W_OK):
+                raise PermissionError
 
     def store(self, path: Path, sha256: str) -> None:
         """Put a clip into the archive. Under its name there is all of it, or whatever was there before.
@@ -105,7 +107,9 @@ class Archive:
             storage.invalidate_cache()
             stored_bytes = storage.info(f"{root}/{sha256}")["size"]
         if stored_bytes != path.stat().st_size:
-            raise ArchiveError(f"{self.name} took {stored_bytes:,} of the {path.stat().st_size:,} bytes of the clip.")
+            raise ArchiveError(
+                f"The archive {self.shown} took {stored_bytes:,} of the {path.stat().st_size:,} bytes of the clip."
+            )
 
     def take(self, sha256: str, file_bytes: int | None, part: Path) -> None:
         """Write a clip of the archive to a file, if it is the one that was stored.
@@ -126,12 +130,14 @@ class Archive:
             try:
                 stored_bytes = storage.info(f"{root}/{sha256}")["size"]
             except FileNotFoundError:
-                raise NotInArchiveError(f"{self.name} does not have the clip.") from None
+                raise NotInArchiveError(f"The archive {self.shown} does not have the clip.") from None
             if file_bytes in (None, stored_bytes):
                 storage.get_file(f"{root}/{sha256}", str(part))
                 if digest_of(part) == sha256:
                     return
-        raise NotInArchiveError(f"{self.name} has another file in the place of the clip: it was changed there.")
+        raise NotInArchiveError(
+            f"The archive {self.shown} has another file in the place of the clip: it was changed there."
+        )
 
     @functools.cached_property
     def _storage(self) -> tuple[Any, str]:
@@ -147,6 +153,11 @@ class Archive:
     def _class(self) -> Any:  # noqa: ANN401 - fsspec has no types
         import fsspec  # noqa: PLC0415 - an optional requirement
 
+        if self._protocol not in fsspec.available_protocols():
+            raise ArchiveError(
+                f"fsspec knows nothing of addresses that begin with {self._protocol}://.",
+                remedy="Change RUNCOMFY_ARCHIVE_URL to a folder, or to an address such as s3://bucket/prefix.",
+            )
         return fsspec.get_filesystem_class(self._protocol)
 
     def _check_is_there(self) -> None:
@@ -182,21 +193,25 @@ class Archive:
         except ArchiveError:
             raise
         except ImportError as error:
-            package = PACKAGES.get(self._protocol, "of fsspec's for it")
-            package = "fsspec" if (error.name or "").partition(".")[0] == "fsspec" else package
+            package = "fsspec" if (error.name or "").partition(".")[0] == "fsspec" else PACKAGES.get(self._protocol)
+            if package is None:
+                raise ArchiveError(
+                    f"The archive {self.shown} needs a Python package that is not installed or cannot be loaded.",
+                    remedy="Find it in the documentation of fsspec and install it into ComfyUI's Python, then restart ComfyUI.",
+                ) from None
             raise ArchiveError(
-                f"{self.name} needs the Python package {package}, which is not installed or cannot be loaded.",
+                f"The archive {self.shown} needs the Python package {package}, which is not installed or cannot be loaded.",
                 remedy=f"Install it into ComfyUI's Python, with 'pip install {package}', then restart ComfyUI.",
             ) from None
         except PermissionError:
             raise ArchiveError(
-                f"{self.name} refuses access.",
+                f"The archive {self.shown} refuses access.",
                 remedy="Check its credentials and what they may do: read, write and list, and for a folder also rename.",
             ) from None
         except (FileNotFoundError, NotADirectoryError):
             raise ArchiveError(
-                f"{self.name} does not exist, or is not mounted.",
-                remedy="Make the folder or bucket, or mount it; it is not made by itself, so that clips never land elsewhere.",
+                f"The archive {self.shown} does not exist, or is not mounted.",
+                remedy="Create the folder or bucket, or mount it; the pack never creates it, so that clips never land elsewhere.",
             ) from None
         except Exception as error:  # noqa: BLE001 - which errors a storage has is known to its own package alone
             raise self._unusable(error) from None
@@ -205,17 +220,12 @@ class Archive:
         kind = type(error).__name__
         if kind in NO_CREDENTIALS:
             return ArchiveError(
-                f"There are no credentials for the archive {shown_archive(self._url)}.",
+                f"There are no credentials for the archive {self.shown}.",
                 remedy="Set them as its own tools expect them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for S3.",
-            )
-        if isinstance(error, ValueError) and "Protocol not known" in str(error):
-            return ArchiveError(
-                f"fsspec knows nothing of addresses that begin with {self._protocol}://.",
-                remedy="Change RUNCOMFY_ARCHIVE_URL to a folder, or to an address such as s3://bucket/prefix.",
             )
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else kind
         return ArchiveError(
-            f"{self.name} cannot be used ({reason}).",
+            f"The archive {self.shown} cannot be used ({reason}).",
             remedy="Check that it can be reached from this machine and has room.",
         )
 

@@ -95,10 +95,15 @@ class Archiving:
         with self._lock:
             storing = self._storing.get(job.id)
             if storing is None:
-                storing = self._storing[job.id] = _Storing()
-                threading.Thread(
+                storing = _Storing()
+                thread = threading.Thread(
                     target=self._store, args=(self._archive, job, storing), name="sora2pro-archive", daemon=True
-                ).start()
+                )
+                try:
+                    thread.start()
+                except RuntimeError:  # this machine has no room for another thread; the next delivery tries again
+                    return
+                self._storing[job.id] = storing
             else:
                 storing.ended.clear()
                 storing.wake.set()
@@ -215,7 +220,7 @@ class Archiving:
                     have_bytes, moved_at = received, time.monotonic()
                     run.report(Downloading(job.request_id or "", received, job.file_bytes))
                 if time.monotonic() - moved_at > self._stall_s:
-                    raise ArchiveError(f"{archive.name} sends nothing.")
+                    raise ArchiveError(f"The archive {archive.shown} sends nothing.")
             if errors:
                 raise errors[0]
             path = path.with_suffix(clip_kind(part).ending)

@@ -268,7 +268,7 @@ WRONG = [
     (a_relative_state_folder, "Journal", "It was not checked", "Fix the settings first"),
     (a_bad_setting, "Settings", "RUNCOMFY_MAX_PARALLEL cannot be used", "Change or remove it"),
     (a_bad_setting, "RunComfy", "It was not checked", "Fix the settings first"),
-    (an_archive_that_is_gone, "Archive", "does not exist, or is not mounted", "Make the folder or bucket"),
+    (an_archive_that_is_gone, "Archive", "does not exist, or is not mounted", "Create the folder or bucket"),
     (an_archive_of_a_missing_package, "Archive", "needs the Python package gcsfs", "pip install gcsfs"),
     (locks_that_are_granted_twice, "Locks", "gives one lock to two owners", "a folder on a local disk"),
     (locks_that_are_refused, "Locks", "refuses locks", "a folder on a local disk"),
