@@ -1,7 +1,7 @@
 """The engine: HTTP, money and disk. It knows neither torch nor ComfyUI.
 
-This is its face: nodes and page call what is named here, and nothing behind it. Importing it loads neither requests nor sqlite3;
-building an `Engine` does.
+This is its face: nodes and page call what is named here, and nothing behind it. Importing it loads neither requests nor
+SQLAlchemy; building an `Engine` does.
 """
 
 from . import progress

@@ -29,8 +29,8 @@ from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, Retrying, Run, Slots, Submitting, WaitingForSlot
 from .sentences import uncertain, with_job
 from .store.journal import Journal, RequestTakenError
-from .store.locks import JobLock
 from .store.spending import check_clip_limit
+from .store.transactions import Right
 
 FOLLOW_INTERVAL_S = 0.25
 RECORD_ATTEMPTS = 5
@@ -250,7 +250,7 @@ class Buyer:
         raise AssertionError("unreachable")
 
 
-def _wait_for(lock: JobLock, run: Run) -> None:
+def _wait_for(lock: Right, run: Run) -> None:
     """Until nobody else works on the job."""
     try:
         while not lock.try_acquire():

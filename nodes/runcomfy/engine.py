@@ -1,6 +1,6 @@
 """The engine in one piece: what nodes, page and tests call. It puts the parts together and delegates.
 
-Constructing it loads requests and sqlite3; importing this module loads neither.
+Constructing it loads requests and SQLAlchemy; importing this module loads neither.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
+        from . import actions, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and SQLAlchemy
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal  # noqa: PLC0415 - as above
 

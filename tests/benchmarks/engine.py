@@ -123,7 +123,7 @@ def journal(workshop):
         for number in range(JOBS)
     )
     with rig.journal.database.writing() as connection:
-        connection.executemany(
+        connection.exec_driver_sql(
             "INSERT INTO jobs (fingerprint, state, model_id, prompt, size, seconds, seed, created_at, updated_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,

@@ -1,12 +1,12 @@
 import contextlib
 import itertools
-import sqlite3
 import threading
 
 import pytest
 from sora2pro.nodes.errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState, is_legal
 from sora2pro.nodes.runcomfy.store.journal import Journal
+from sqlalchemy.exc import IntegrityError
 from support.clock import Clock
 from support.file_permissions import is_its_owners_alone
 from support.values import made_request
@@ -131,8 +131,8 @@ def test_many_threads_that_claim_the_same_inputs_get_one_job(journal):
 
 def test_the_file_itself_refuses_a_second_live_job_for_the_same_inputs(journal):
     job = job_in(journal, S.SUBMITTED)
-    with journal.database.writing() as connection, pytest.raises(sqlite3.IntegrityError):
-        connection.execute(
+    with journal.database.writing() as connection, pytest.raises(IntegrityError):
+        connection.exec_driver_sql(
             "INSERT INTO jobs (fingerprint, state, model_id, prompt, seconds, seed, created_at, updated_at) "
             "SELECT fingerprint, 'prepared', model_id, prompt, seconds, seed, 0, 0 FROM jobs WHERE id = ?",
             (job.id,),

@@ -144,7 +144,7 @@ def test_the_requirements_come_from_the_file_that_a_clone_installs_and_never_nam
     assert METADATA["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()]
     assert {re.split(r"[<>=~\[]", line)[0] for line in lines if line} == {
-        *("requests", "urllib3", "pillow", "numpy", "opencv-python", "av", "psutil", "jsonschema")
+        *("requests", "urllib3", "pillow", "numpy", "opencv-python", "av", "psutil", "jsonschema", "sqlalchemy")
     }
 
 

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
+
 from ...errors import JournalUnavailableError
 from ..jobs import Job, JobState
+from .tables import jobs
 
 
 class JobLostError(JournalUnavailableError):
     """Somebody deleted or replaced the journal while ComfyUI ran, or its damage took the job with it."""
 
 
-def select_one(connection: sqlite3.Connection, condition: str, *values: object) -> Job | None:
-    """The first job that meets a condition of SQL."""
-    row = connection.execute(f"SELECT * FROM jobs WHERE {condition}", values).fetchone()  # noqa: S608 - constants
-    return None if row is None else job_of(row)
+def select_one(connection: Connection, *conditions: ColumnElement[bool]) -> Job | None:
+    """The first job that meets all conditions."""
+    return _first(connection, select(jobs).where(*conditions))
 
 
-def insert(connection: sqlite3.Connection, values: Mapping[str, object]) -> Job:
+def select_newest(connection: Connection) -> Job | None:
+    """The job with the highest number."""
+    return _first(connection, select(jobs).order_by(jobs.c.id.desc()))
+
+
+def insert(connection: Connection, values: Mapping[str, object]) -> Job:
     """A new job of these columns."""
-    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
-    cursor = connection.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", values)  # noqa: S608 - names are ours
-    return _by_id(connection, cursor.lastrowid)
+    job_id = connection.execute(jobs.insert().values(dict(values)).returning(jobs.c.id)).scalar_one()
+    return _by_id(connection, job_id)
 
 
-def insert_again(connection: sqlite3.Connection, job: Job, values: Mapping[str, object]) -> Job:
+def insert_again(connection: Connection, job: Job, values: Mapping[str, object]) -> Job:
     """A job that was lost with its journal, under a new number and with some columns changed."""
     columns = {field.name: getattr(job, field.name) for field in fields(job) if field.name not in ("id", "take")}
     as_stored = {
@@ -43,18 +48,22 @@ def insert_again(connection: sqlite3.Connection, job: Job, values: Mapping[str, 
     return insert(connection, {**columns, **as_stored, **values})
 
 
-def update(connection: sqlite3.Connection, job_id: int, values: Mapping[str, object]) -> Job:
+def update(connection: Connection, job_id: int, values: Mapping[str, object]) -> Job:
     """The job with some columns changed."""
-    assignments = ", ".join(f"{name} = :{name}" for name in values)
-    connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job_id})  # noqa: S608 - names are ours
+    connection.execute(jobs.update().where(jobs.c.id == job_id).values(dict(values)))
     return _by_id(connection, job_id)
 
 
-def _by_id(connection: sqlite3.Connection, job_id: int | None) -> Job:
-    return job_of(connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone())
+def _by_id(connection: Connection, job_id: int) -> Job:
+    return job_of(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
 
 
-def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
+def _first(connection: Connection, query: Select[Any]) -> Job | None:
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else job_of(row)
+
+
+def job_of(row: Mapping[str, Any] | RowMapping) -> Job:
     """A row as a value."""
     return Job(
         id=row["id"],
@@ -89,16 +98,16 @@ def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
     )
 
 
-def known_state(connection: sqlite3.Connection, job: Job) -> JobState:
+def known_state(connection: Connection, job: Job) -> JobState:
     """The state of a job on the disk.
 
     Raises:
         JobLostError: It is not there.
     """
     # A journal that was begun again gives the same number to another job.
-    query = "SELECT state FROM jobs WHERE id = ? AND fingerprint = ? AND created_at = ?"
-    row = connection.execute(query, (job.id, job.fingerprint, job.created_at)).fetchone()
-    if row is None:
+    same = (jobs.c.id == job.id, jobs.c.fingerprint == job.fingerprint, jobs.c.created_at == job.created_at)
+    state = connection.execute(select(jobs.c.state).where(*same)).scalar()
+    if state is None:
         raise JobLostError(
             f"{job.name} is no longer in the journal: its file was deleted or replaced.",
             remedy="Run the node again."
@@ -106,4 +115,4 @@ def known_state(connection: sqlite3.Connection, job: Job) -> JobState:
             else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "
             "node again would buy the clip a second time.",
         )
-    return JobState(row["state"])
+    return JobState(state)
