@@ -13,6 +13,7 @@ from .catalogue.request import CatalogueRequest
 from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
+from .copying import CopyDirection, copy_journal
 from .credentials import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
@@ -43,6 +44,7 @@ from .jobs import (
     Totals,
     parse_request_id,
 )
+from .journal_url import resolve_journal_url
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
 from .progress import Run, Slots, StopSignal
@@ -71,6 +73,7 @@ __all__ = [
     "Action",
     "CatalogueRequest",
     "ClipRequest",
+    "CopyDirection",
     "Engine",
     "GenerationRequest",
     "Input",
@@ -108,6 +111,7 @@ __all__ = [
     "check_image_url",
     "check_prompt",
     "checked_settings",
+    "copy_journal",
     "describe_inputs",
     "describe_outcome",
     "differences",
@@ -122,6 +126,7 @@ __all__ = [
     "read_settings_file",
     "remove_stale",
     "remove_unfinished_saves",
+    "resolve_journal_url",
     "resolve_state_dir",
     "save_token",
     "saved_token_files",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .catalogue.offer import Offer
     from .catalogue.wishes import Wishes
     from .progress import StopSignal
+    from .store.transactions import Transactions
 
 RETRY_BASE_S = 1.0
 _KEY_OF_PROCESS = os.urandom(32)
@@ -88,7 +89,7 @@ class Engine:
     ) -> None:
         from . import actions, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and SQLAlchemy
         from .api import download, retry  # noqa: PLC0415 - as above
-        from .store import history, journal  # noqa: PLC0415 - as above
+        from .store import history, journal, outbox  # noqa: PLC0415 - as above
 
         around = surroundings or Surroundings()
         policy = around.policy or retry.RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
@@ -97,7 +98,7 @@ class Engine:
         self._journal = journal.Journal(
             settings.state_dir,
             clock=around.wall_clock,
-            database=around.database,
+            database=around.database or _database_of(settings),
             api_base=settings.api_base_url,
             account=self._account,
         )
@@ -137,6 +138,7 @@ class Engine:
             max_usd_per_day=lambda: self._now().max_usd_per_day,
             max_usd_per_clip=lambda: self._now().max_usd_per_clip,
             policy=policy,
+            outbox=outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None,
             sleep=around.sleep,
         )
         self._offers = offers.Offers(
@@ -236,3 +238,12 @@ class Engine:
     def _slots(self) -> Slots:
         name = f"{self._journal.api_base} {self._account(_KEY_OF_PROCESS)}"
         return _paid_requests.setdefault(name, Slots(lambda: self._now().max_parallel))
+
+
+def _database_of(settings: Settings) -> Transactions | None:
+    """The journal's database on another machine; None for the file in the state folder."""
+    if not settings.journal_url:
+        return None
+    from .store.postgres import database_at  # noqa: PLC0415 - it loads SQLAlchemy
+
+    return database_at(settings.journal_url)

@@ -15,6 +15,7 @@ from ..environment import parse_folder, read_variable
 from ..errors import ConfigurationError, InvalidInputError
 from .clip_urls import CLIP_HOST, PLAIN_URL, is_loopback
 from .files import read_text, write_private
+from .journal_url import resolve_journal_url
 from .models import SORA_2_PRO, ModelSpec, Role, Size
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
@@ -44,6 +45,7 @@ class Settings:
         max_parallel: Paid requests running at once.
         max_usd_per_day: The spend cap of a calendar day, or None.
         max_usd_per_clip: The most that one clip may cost, or None.
+        journal_url: Where the journal is, if not in the state folder. It may hold a password and is not shown.
         schema_strict: Whether a request that the model's schema forbids is refused.
     """
 
@@ -57,6 +59,7 @@ class Settings:
     max_usd_per_day: float | None = None
     max_usd_per_clip: float | None = None
     schema_strict: bool = True
+    journal_url: str = dataclasses.field(default="", repr=False)
 
     @property
     def account_base_url(self) -> str:
@@ -140,7 +143,8 @@ def load_settings(
         if text := read_variable(environ, setting.variable):
             values[setting.name] = text
             origins[setting.name] = setting.variable
-    return checked_settings(Settings(state_dir=state_dir, output_dir=output_dir), values, origins)
+    base = Settings(state_dir=state_dir, output_dir=output_dir, journal_url=resolve_journal_url(environ))
+    return checked_settings(base, values, origins)
 
 
 def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:

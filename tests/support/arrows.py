@@ -9,7 +9,7 @@ ROWS = (
     ("",),
     ("nodes",),
     ("nodes.any_model",),
-    ("nodes.image_to_video", "nodes.status", "nodes.page"),
+    ("nodes.image_to_video", "nodes.status", "nodes.page", "nodes.journal"),
     ("nodes.run",),
     ("nodes.host", "nodes.runcomfy", "nodes.media"),
     ("nodes.environment", "nodes.packages"),
@@ -22,12 +22,12 @@ ENGINE = "nodes.runcomfy"
 INSIDE = (
     ("engine",),
     ("buying", "actions"),
-    ("lookup", "collecting", "offers"),
+    ("lookup", "collecting", "offers", "copying"),
     ("waiting", "pricing", "catalogue"),
     ("sentences",),
     ("api", "store"),
     ("settings", "credentials"),
-    ("jobs",),
+    ("jobs", "journal_url"),
     ("clip_urls", "picture_urls", "prompts", "models", "files"),
     ("progress", "foreign_text"),
 )

@@ -10,8 +10,14 @@ from pack import ROOT
 from sora2pro.nodes import NODE_CLASS_MAPPINGS
 from sora2pro.nodes.page.routes import ALLOWED_HOSTS_VARIABLE
 from sora2pro.nodes.runcomfy.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLES
+from sora2pro.nodes.runcomfy.journal_url import JOURNAL_URL_VARIABLE
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
-from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, SETTINGS, STATE_DIR_VARIABLE, Settings
+from sora2pro.nodes.runcomfy.settings import (
+    OUTPUT_DIR_VARIABLE,
+    SETTINGS,
+    STATE_DIR_VARIABLE,
+    Settings,
+)
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -26,6 +32,7 @@ OUR_VARIABLES = {
     TOKEN_FILE_VARIABLE,
     STATE_DIR_VARIABLE,
     OUTPUT_DIR_VARIABLE,
+    JOURNAL_URL_VARIABLE,
     ALLOWED_HOSTS_VARIABLE,
 }
 INTERNAL_VARIABLES = {"RUNCOMFY_CONFIG_DIR"}  # belongs to RunComfy's own command-line client
@@ -70,7 +77,8 @@ def test_a_command_is_one_that_there_is(words):
             assert f"$({variable})" in MAKEFILE or f"[{variable}=" in MAKEFILE, variable
     if "-m" in arguments:
         module = arguments[arguments.index("-m") + 1]
-        assert importlib.util.find_spec(module), module
+        is_ours = (ROOT / f"{module.replace('.', '/')}.py").is_file()  # run in the pack's folder
+        assert is_ours or importlib.util.find_spec(module), module
     for word in arguments:
         if word.endswith((".txt", ".py", ".sh")):
             assert (ROOT / word).is_file(), word

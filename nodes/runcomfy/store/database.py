@@ -77,6 +77,13 @@ class Database:
         """The right to work on the job of a fingerprint."""
         return JobLock(self.path.parent / "locks", fingerprint)
 
+    def check_right(self, _connection: Connection, _fingerprint: str) -> None:
+        """A lock of the operating system cannot be lost while its file is open."""
+
+    def requests_in_flight(self, _connection: Connection, _api_base: str, _account: str | None) -> int:
+        """None but those that each process counts: there is no other machine."""
+        return 0
+
     def moment(self, _connection: Connection, clock: Callable[[], float]) -> Moment:
         """This machine's time: nobody else writes here."""
         now = clock()

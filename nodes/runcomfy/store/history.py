@@ -27,6 +27,11 @@ INPUTS_MATCH = {
         "CASE WHEN json_valid(inputs) THEN EXISTS "
         "(SELECT 1 FROM json_each(inputs) WHERE value LIKE :input ESCAPE '\\') ELSE 0 END"
     ),
+    # PostgreSQL's JSON has no character 0, and to unfold it would be an error.
+    "postgresql": sql(
+        "CASE WHEN position('\\u0000' IN inputs) = 0 THEN EXISTS "
+        "(SELECT 1 FROM json_each_text(inputs::json) WHERE value ILIKE :input ESCAPE '\\') ELSE false END"
+    ),
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
@@ -20,6 +20,14 @@ from .records import Records
 from .rows import JobLostError, insert, insert_again, known_state, select_one, update
 from .spending import DEAREST_USD, over_limit, spent
 from .tables import jobs
+
+
+class JobChangedError(JournalUnavailableError):
+    """The job is not in the state any more that the caller knows."""
+
+
+class SlotsTakenError(RunComfyError):
+    """As many paid requests as the user allows are under way, on this machine or on others."""
 
 
 class RequestTakenError(RunComfyError):
@@ -67,20 +75,32 @@ class Journal(Records):
         *,
         expected_usd: float | None,
         max_usd_per_day: float | None,
+        max_parallel: int | None = None,
         description: Description | None = None,
     ) -> Job:
-        """From here on money may be spent. The spend cap is checked in the same transaction, so no two can pass it together.
+        """From here on money may be spent.
+
+        The right to the job, the spend cap and the parallel limit are checked in the same transaction, so that no two can pass
+        them together, wherever they run.
 
         Args:
             job: Prepared.
             expected_usd: What it is expected to cost.
             max_usd_per_day: The spend cap.
+            max_parallel: How many paid requests may be under way.
             description: By which the request was made, as a fact to keep.
 
         Raises:
             SpendLimitError: The cap would be passed; the job stays `prepared`.
+            SlotsTakenError: The limit would be; the same.
+            JournalUnavailableError: The right to the job was lost; the same.
         """
         with self._moving(job, JobState.SUBMITTING) as connection:
+            self.database.check_right(connection, job.fingerprint)
+            origin = self._origin(connection)
+            in_flight = self.database.requests_in_flight(connection, origin["api_base"], origin["account"])
+            if max_parallel is not None and in_flight >= max_parallel:
+                raise SlotsTakenError(f"{max_parallel} paid requests are under way.")
             moment = self.database.moment(connection, self._clock)
             if max_usd_per_day is not None:
                 today = spent(connection, moment.day)
@@ -91,12 +111,13 @@ class Journal(Records):
                 connection,
                 job,
                 JobState.SUBMITTING,
-                submitted_at=moment.now,
+                now=moment.now,
+                stamp="submitted_at",
                 expected_usd=expected_usd,
                 may_be_charged=1,
                 schema_hash=description and description.schema_hash,
                 schema_source=description and description.source.value,
-                **self._origin(connection),
+                **origin,
             )
 
     def record_not_submitted(self, job: Job, reason: str) -> Job:
@@ -116,13 +137,19 @@ class Journal(Records):
         return self.record_uncertain(job, "ComfyUI ended while the request was being sent.")
 
     def record_submitted(self, job: Job, request_id: str) -> Job:
-        """RunComfy accepted the request.
+        """RunComfy accepted the request. To say so again changes nothing.
 
         Raises:
             RequestTakenError: The id belongs to another job.
         """
         try:
             return self._move_or_write_again(job, JobState.SUBMITTED, request_id=request_id, reason="")
+        except JobChangedError:
+            # An earlier attempt may have come through, though the word of that did not.
+            known = self.by_request_id(request_id)
+            if known is None or known.fingerprint != job.fingerprint:
+                raise
+            return known
         except IntegrityError:
             raise RequestTakenError(
                 f"RunComfy answered with the id {request_id}, which belongs to another job."
@@ -221,7 +248,7 @@ class Journal(Records):
         }
         with self.database.writing() as connection:
             now = self._now(connection)
-            known = select_one(connection, jobs.c.request_id == request_id)
+            known = select_one(connection, select(jobs).where(jobs.c.request_id == request_id))
             stamps = {"created_at": now, "updated_at": now}
             return known or insert(connection, {**values, **stamps, **self._origin(connection)})
 
@@ -247,8 +274,11 @@ class Journal(Records):
         if not is_legal(job.state, target):
             raise ValueError(f"{job.name} cannot go from {job.state.value} to {target.value}")
         with self.database.writing() as connection:
-            if known_state(connection, job) is not job.state:
-                raise JournalUnavailableError(
+            state = known_state(connection, job)
+            # Whoever found that the sender is gone could only call the job uncertain; the sender knows what came of it.
+            is_late_answer = job.state is JobState.SUBMITTING and state is JobState.UNCERTAIN
+            if state is not job.state and not is_late_answer:
+                raise JobChangedError(
                     f"{job.name} was changed by another program at the same moment.",
                     remedy="Run the node again; it goes on from the job's present state.",
                 )
@@ -261,10 +291,11 @@ class Journal(Records):
         target: JobState | None,
         *,
         stamp: str | None = None,
+        now: float | None = None,
         **columns: Any,  # noqa: ANN401 - values of columns
     ) -> Job:
         """The job with some columns changed; the time goes into the column `stamp`, too."""
-        now = self._now(connection)
+        now = self._now(connection) if now is None else now
         values = {**columns, "updated_at": now}
         if stamp is not None:
             values[stamp] = now

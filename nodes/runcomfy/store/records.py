@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, text
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, text
 
 from ..clip_urls import canonical_base
 from ..jobs import Job, JobState
@@ -16,6 +16,13 @@ from .database import Database
 from .rows import job_of, select_newest, select_one
 from .tables import HOLDS_FINGERPRINT, account_key, jobs
 from .transactions import Right, Transactions
+
+HOLDER = select(jobs).where(
+    jobs.c.fingerprint == bindparam("fingerprint"),
+    text(HOLDS_FINGERPRINT),
+    or_(jobs.c.api_base.is_(None), jobs.c.api_base == bindparam("api_base")),
+)
+KEY = select(account_key.c.key)
 
 
 def _no_account(_key: bytes) -> None:
@@ -94,8 +101,7 @@ class Records:
 
     def _holder(self, connection: Connection, fingerprints: Sequence[str]) -> Job | None:
         """The job that keeps inputs with one of these fingerprints from being bought here; the first that has one."""
-        holds = and_(text(HOLDS_FINGERPRINT), or_(jobs.c.api_base.is_(None), jobs.c.api_base == self.api_base))
-        found = (select_one(connection, jobs.c.fingerprint == fingerprint, holds) for fingerprint in fingerprints)
+        found = (select_one(connection, HOLDER, fingerprint=one, api_base=self.api_base) for one in fingerprints)
         return next((job for job in found if job is not None), None)
 
     def _origin(self, connection: Connection) -> dict[str, Any]:
@@ -103,11 +109,11 @@ class Records:
 
     def _one(self, condition: ColumnElement[bool]) -> Job | None:
         with self.database.reading() as connection:
-            return select_one(connection, condition)
+            return select_one(connection, select(jobs).where(condition))
 
     def _now(self, connection: Connection) -> float:
         return self.database.moment(connection, self._clock).now
 
 
 def _key(connection: Connection) -> bytes:
-    return bytes(connection.execute(select(account_key.c.key)).scalar_one())
+    return bytes(connection.execute(KEY).scalar_one())

@@ -5,8 +5,6 @@ SQLite's own are made by the scripts of `schema`, which are as they were release
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -92,6 +90,7 @@ Index(
 )
 Index("one_job_per_request", jobs.c.request_id, unique=True, postgresql_where=jobs.c.request_id.is_not(None))
 Index("jobs_by_submission", jobs.c.submitted_at, postgresql_where=jobs.c.submitted_at.is_not(None))
+Index("jobs_at_work", jobs.c.state, postgresql_where=text("state IN ('submitting', 'submitted')"))
 # Without the kind, which may be longer than an entry of PostgreSQL's index.
 Index("jobs_by_kind", jobs.c.model_id, jobs.c.id)
 account_key = Table(
@@ -100,4 +99,3 @@ account_key = Table(
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     Column("key", LargeBinary, nullable=False),
 )
-Values = dict[str, Any]

@@ -48,5 +48,11 @@ class Transactions(Protocol):
     def right(self, fingerprint: str) -> Right:
         """The right to work on the job of a fingerprint."""
 
+    def check_right(self, connection: Connection, fingerprint: str) -> None:
+        """Refuse where a right that was taken here has been lost; raises `JournalUnavailableError`."""
+
+    def requests_in_flight(self, connection: Connection, api_base: str, account: str | None) -> int:
+        """Paid requests of an account that are under way on all machines; each process counts its own besides."""
+
     def moment(self, connection: Connection, clock: Callable[[], float]) -> Moment:
         """The time that decides. `clock` is this machine's, in seconds since the epoch."""
