@@ -8,6 +8,8 @@ TESTS ?=
 
 BIN := .venv/bin
 JS_TESTS := $(shell find tests -name '*.test.mjs')
+# Most of these tests wait; the files are shared out, so that a ComfyUI or an emulator serves all tests of a file.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 RUN := PYTHONPATH=tests $(BIN)/python -m
 
 .PHONY: help demo test venv comfyui emulator bench clean
@@ -25,7 +27,7 @@ test: comfyui .cache/lowest ## the whole test-suite [TESTS="tests/unit -k journa
 	$(BIN)/mypy
 	$(if $(JS_TESTS),node --test $(JS_TESTS))
 	$(if $(TESTS),,timeout --kill-after=30 1200 $(BIN)/pytest -ra tests/browser)
-	$(BIN)/pytest -ra $(or $(TESTS),--ignore=tests/browser)
+	$(BIN)/pytest -ra $(if $(TESTS),$(TESTS),--ignore=tests/browser $(PARALLEL))
 
 venv: .venv/ready ## .venv alone: all that the pack and its tests import [PYTHON=python3.12]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import host
-from .image_to_video import Sora2ProImageToVideo
 from .run.any_model import AnyOrder, generate
-from .run.clips import SHORTFALLS
-from .run.inputs import MAX_CLIPS, FrameChoice, IfAClipFails
+from .run.clip_node import BATCH_INPUTS, LAST_INPUTS, ClipNode
+from .run.inputs import FrameChoice, IfAClipFails
 from .runcomfy import MODEL_DEFAULT, Wishes, shipped_catalogue
 
 if TYPE_CHECKING:
@@ -20,23 +19,16 @@ MAX_SECONDS = 60
 MAX_SEED = 2**31 - 1
 
 
-class RunComfyImageToVideo:
+class RunComfyImageToVideo(ClipNode):
     """The node. Everything it does is in `run.any_model.generate`."""
 
-    CATEGORY = "RunComfy"
+    CATEGORY = host.CATEGORY
     DESCRIPTION = (
-        "Animates a picture with any image-to-video model on RunComfy, and gives frames, sound, fps, a VIDEO and the request id. "
-        "Each new clip costs money. What the model cannot do is refused before anything is sent. The same inputs and seed are "
-        "never paid for twice: after a crash, a restart or Stop, just run the graph again. Turn on 'rehearse' to try a graph for "
-        "free."
+        "Turns a picture and a prompt into a clip with any image-to-video model on RunComfy: frames, sound, fps, a VIDEO and the "
+        "request id. Each new clip costs money. What the model cannot do is refused before anything is sent. The same inputs and "
+        "seed are never paid for twice: after a crash, a restart or Stop, just run the graph again. Turn on 'rehearse' to try a "
+        "graph for free."
     )
-    FUNCTION = "generate"
-    RETURN_TYPES = Sora2ProImageToVideo.RETURN_TYPES
-    RETURN_NAMES = Sora2ProImageToVideo.RETURN_NAMES
-    OUTPUT_IS_LIST = Sora2ProImageToVideo.OUTPUT_IS_LIST
-    # ComfyUI keeps what the node shows, and sends it again for a run that it serves from its cache.
-    HAS_INTERMEDIATE_OUTPUT = True
-    OUTPUT_TOOLTIPS = Sora2ProImageToVideo.OUTPUT_TOOLTIPS
     SEARCH_ALIASES: ClassVar = [
         "runcomfy",
         "image to video",
@@ -55,7 +47,6 @@ class RunComfyImageToVideo:
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
         """The inputs, in the order saved workflows hold them: append, never insert or rename."""
         catalogue = shipped_catalogue()
-        of_sora = Sora2ProImageToVideo.INPUT_TYPES()["optional"]
         return {
             "required": {
                 "model": (
@@ -63,7 +54,7 @@ class RunComfyImageToVideo:
                     {
                         "default": DEFAULT_MODEL,
                         "sets_price": True,
-                        "tooltip": "The model, by RunComfy's id. Another one goes into 'custom_model_id'.",
+                        "tooltip": "RunComfy's id of the model. For one that is not in the list, use 'custom_model_id'.",
                     },
                 ),
                 "prompt": (
@@ -82,8 +73,8 @@ class RunComfyImageToVideo:
                         "min": 0,
                         "max": MAX_SECONDS,
                         "sets_price": True,
-                        "tooltip": "Length of the clip in seconds; 0 is the model's default. Never rounded: a length the model "
-                        "lacks is refused with those it has.",
+                        "tooltip": "Length of the clip in seconds. 0: the model's default. It is never rounded: a length that "
+                        "the model does not have is refused, and the error lists those it has.",
                     },
                 ),
                 "resolution": (
@@ -91,15 +82,15 @@ class RunComfyImageToVideo:
                     {
                         "default": MODEL_DEFAULT,
                         "sets_price": True,
-                        "tooltip": "Resolution of the clip. One the model lacks is refused with those it has; some models have "
-                        "it in their id.",
+                        "tooltip": "Resolution of the clip. One that the model does not have is refused, and the error lists "
+                        "those it has. Some models have it in their id.",
                     },
                 ),
                 "aspect_ratio": (
                     [MODEL_DEFAULT, "auto", *catalogue.aspect_ratios()],
                     {
                         "default": MODEL_DEFAULT,
-                        "tooltip": "Width to height of the clip. 'auto' follows the picture.",
+                        "tooltip": "Shape of the clip, width to height. 'auto' follows the picture.",
                     },
                 ),
                 "audio": (
@@ -149,7 +140,7 @@ class RunComfyImageToVideo:
                     {
                         "default": "",
                         "advanced": True,
-                        "tooltip": "What must not happen in the clip, for models that take it.",
+                        "tooltip": "What must not happen in the clip, for models that take a negative prompt.",
                     },
                 ),
                 "seed": (
@@ -159,9 +150,8 @@ class RunComfyImageToVideo:
                         "min": 0,
                         "max": MAX_SEED,
                         "control_after_generate": "fixed",
-                        "advanced": True,
-                        "tooltip": "Which take. Same inputs and same seed: the same clip, never paid for again. Another seed "
-                        "buys another take. It is sent where the model has a seed and this is not 0.",
+                        "tooltip": "The take. The same inputs and seed reuse the clip you already bought; another seed buys "
+                        "another take. It is sent if the model has a seed and this is not 0.",
                     },
                 ),
                 "custom_model_id": (
@@ -171,7 +161,7 @@ class RunComfyImageToVideo:
                         "advanced": True,
                         "placeholder": "maker/model/image-to-video",
                         "sets_price": True,
-                        "tooltip": "Instead of 'model': any other id on RunComfy, exactly as it is written there. Its "
+                        "tooltip": "Instead of 'model': the id of any other model, exactly as RunComfy writes it. Its "
                         "description is read from RunComfy first.",
                     },
                 ),
@@ -183,31 +173,20 @@ class RunComfyImageToVideo:
                         "advanced": True,
                         "placeholder": '{"cfg_scale": 0.7}',
                         "sets_price": True,
-                        "tooltip": "A JSON object of further fields of the model. A field that another input sets already is an "
-                        "error.",
+                        "tooltip": "A JSON object with further fields of the model. A field that another input already sets is "
+                        "an error.",
                     },
                 ),
-                "max_clips": (
-                    "INT",
-                    {
-                        "default": 1,
-                        "min": 1,
-                        "max": MAX_CLIPS,
-                        "advanced": True,
-                        "tooltip": "A guard: a batch of more pictures than this is refused before anything is bought.",
-                    },
-                ),
-                **{name: of_sora[name] for name in ("decode_frames", "select_every_nth", "frame_load_cap")},
+                **BATCH_INPUTS,
                 "rehearse": (
                     "BOOLEAN",
                     {
                         "default": False,
-                        "advanced": True,
                         "tooltip": "On: a free stand-in clip of about the same size, length and frame rate is made on this "
-                        "machine. Nothing is sent, no token is needed.",
+                        "machine. Nothing is sent and no token is needed.",
                     },
                 ),
-                "if_a_clip_fails": of_sora["if_a_clip_fails"],
+                **LAST_INPUTS,
             },
         }
 
@@ -223,11 +202,6 @@ class RunComfyImageToVideo:
         A value that the model lacks is refused when the node runs, with those it has, and before any money.
         """
         return True
-
-    @classmethod
-    def IS_CHANGED(cls, if_a_clip_fails: str | None = None, **_inputs: object) -> int:  # noqa: N802 - ComfyUI's name
-        """Another value once clips were missing: ComfyUI then runs the node again instead of repeating what it got."""
-        return 0 if if_a_clip_fails == IfAClipFails.STOP else SHORTFALLS.count
 
     async def generate(  # noqa: PLR0913, PLR0917 - ComfyUI passes every input by its name
         self,
@@ -281,5 +255,4 @@ class RunComfyImageToVideo:
                 if_a_clip_fails=if_a_clip_fails,
             )
         )
-        outputs = ([getattr(clip, name) for clip in clips] for name in self.RETURN_NAMES)
-        return {"ui": host.preview([clip.path for clip in clips]), "result": tuple(outputs)}
+        return self.delivered(clips)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from .errors import ConfigurationError
 
-# The characters of https://www.unicode.org/Public/UCD/latest/ucd/PropList.txt with the property White_Space, the byte order
-# mark, and quotes: docker compose passes those of `- NAME="value"` on (https://github.com/docker/compose/issues/2854), and
+# The characters of https://www.unicode.org/Public/UCD/latest/ucd/PropList.txt with the property White_Space, those without
+# width that come along when a path is copied (Windows puts U+202A in front of it), the byte order mark, and quotes:
+# docker compose passes those of `- NAME="value"` on (https://github.com/docker/compose/issues/2854), and
 # cmd.exe those of `set NAME="value"`.
 AROUND = (
     string.whitespace
     + "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+    + "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
     + "\ufeff\"'"
 )
 

@@ -11,6 +11,8 @@ No message holds a token, the query of a signed URL, or the raw body of an answe
         │   ├── JournalUnavailableError
         │   ├── MissingDependencyError
         │   ├── SpendLimitError
+        │   ├── AutomaticRunError
+        │   ├── NotConfirmedError
         │   └── NotEnoughRoomError
         ├── InvalidInputError         an input of the node cannot be used; nothing was sent; also a ValueError
         ├── APIError                  RunComfy answered with an error
@@ -142,8 +144,8 @@ class MissingTokenError(ConfigurationError):
 
     remedy = (
         "Create a token on runcomfy.com (Profile, API Token) and add it in ComfyUI's Settings under RunComfy, or set the "
-        "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse', an advanced "
-        "input of the node."
+        "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse' in "
+        "the node."
     )
 
 
@@ -157,6 +159,24 @@ class MissingDependencyError(ConfigurationError):
 
 class SpendLimitError(ConfigurationError):
     """The purchase would go over RUNCOMFY_MAX_USD_PER_DAY or RUNCOMFY_MAX_USD_PER_CLIP."""
+
+
+class AutomaticRunError(ConfigurationError):
+    """ComfyUI's page started the run by itself, and the user has not allowed such runs to buy."""
+
+    remedy = (
+        "Press Run yourself with the Run button set to a single run, or press 'Let automatic runs buy' on the node. What is "
+        "already bought or under way is delivered free by automatic runs too."
+    )
+
+
+class NotConfirmedError(ConfigurationError):
+    """The user wants to be asked before such a purchase, and nobody answered or could be asked."""
+
+    remedy = (
+        "Run the node again in ComfyUI's page and confirm it there, or change 'Ask before a clip above' in Settings under "
+        "RunComfy (or RUNCOMFY_ASK_ABOVE_USD)."
+    )
 
 
 class NotEnoughRoomError(ConfigurationError):
@@ -202,7 +222,7 @@ class AuthenticationError(APIError):
 
 
 class InsufficientCreditsError(APIError):
-    """The account has no balance left."""
+    """The account is out of credit."""
 
     remedy = "Add credit on runcomfy.com, then run the node again."
 
@@ -220,9 +240,9 @@ class ModelUnavailableError(APIError):
     """RunComfy does not offer the model, or no longer does."""
 
     remedy = (
-        "Choose a current model in the node RunComfyImageToVideo. OpenAI withdrew Sora 2 on 24 September 2026; if RunComfy "
-        "offers a successor with the same inputs, its id can also be set in Settings under RunComfy or in "
-        "RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
+        "Use the node 'Image to Video, any model (RunComfy)' with a model that is sold today. OpenAI withdrew Sora 2 on "
+        "24 September 2026; if RunComfy offers a successor with the same inputs, its id can also be set in Settings under "
+        "RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
     )
 
 

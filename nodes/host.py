@@ -6,7 +6,6 @@ load none of them.
 
 from __future__ import annotations
 
-import contextlib
 import html
 import importlib
 import logging
@@ -14,6 +13,7 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from .environment import read_variable
 from .errors import Stopped
 
 APP_NAME = "sora2pro"
-CATEGORY = "RunComfy/Sora 2 Pro"  # where the nodes stand in ComfyUI's menu
+CATEGORY = "RunComfy"  # where the nodes stand in ComfyUI's menu
 PROGRESS_STEPS = 1000
 logger = logging.getLogger("runcomfy.sora2pro.host")
 
@@ -69,6 +69,35 @@ def default_output_dir() -> Path:
     return root / APP_NAME
 
 
+def picture_file(name: str) -> Path | None:
+    """The file that ComfyUI's Load Image reads under a name; None where it is not in one of ComfyUI's own folders."""
+    folder_paths = _module("folder_paths")
+    if folder_paths is None:
+        return None
+    roots = [
+        Path(folder_paths.get_input_directory()),
+        Path(folder_paths.get_output_directory()),
+        Path(folder_paths.get_temp_directory()),
+    ]
+    try:
+        path = Path(os.path.normpath(folder_paths.get_annotated_filepath(name)))
+        # A name that leads out of the folders is not even looked at: on Windows a look may call another machine.
+        if not any(path.is_relative_to(root) for root in roots):
+            return None
+        path = path.resolve()
+        return path if path.is_file() and any(path.is_relative_to(root.resolve()) for root in roots) else None
+    except (OSError, ValueError):
+        return None
+
+
+def load_pictures(name: str) -> Any:  # noqa: ANN401 - ComfyUI's IMAGE
+    """What ComfyUI's own Load Image gives for a name: an IMAGE [B, H, W, C]; None where this ComfyUI has no such node."""
+    kinds = getattr(sys.modules.get("nodes"), "NODE_CLASS_MAPPINGS", {})
+    loader = kinds.get("LoadImage")
+    outputs = None if loader is None else getattr(loader(), loader.FUNCTION)(name)
+    return outputs[0] if isinstance(outputs, tuple) else None
+
+
 def is_interrupted() -> bool:
     """Whether the user pressed Stop. Looking does not consume the signal: sibling nodes must see it too."""
     management = _module("comfy.model_management")
@@ -110,14 +139,29 @@ def workflow_id(prompt_id: str | None) -> str | None:
 
     Node ids are unique within one workflow only, so the page needs it to find the node.
     """
+    workflow = (_extra_data(prompt_id).get("extra_pnginfo") or {}).get("workflow") or {}
+    return str(workflow["id"]) if workflow.get("id") else None
+
+
+def page_note(prompt_id: str | None) -> Mapping[str, Any] | None:
+    """What the pack's page wrote beside a running prompt when it queued it; None for a prompt of a script."""
+    note = _extra_data(prompt_id).get(APP_NAME)
+    return note if isinstance(note, Mapping) else None
+
+
+def has_page() -> bool:
+    """Whether the page that queued the running prompt is connected."""
+    server = _prompt_server()
+    return server is not None and server.client_id is not None and server.client_id in getattr(server, "sockets", {})
+
+
+def _extra_data(prompt_id: str | None) -> Mapping[str, Any]:
+    """What came to ComfyUI beside the graph of a running prompt."""
     queue = getattr(_prompt_server(), "prompt_queue", None)
     if queue is None or prompt_id is None:
-        return None
-    for _, running_id, _, extra, *_ in getattr(queue, "get_current_queue_volatile", queue.get_current_queue)()[0]:
-        if running_id == prompt_id:
-            workflow = (extra.get("extra_pnginfo") or {}).get("workflow") or {}
-            return str(workflow["id"]) if workflow.get("id") else None
-    return None
+        return {}
+    running = getattr(queue, "get_current_queue_volatile", queue.get_current_queue)()[0]
+    return next((extra for _, running_id, _, extra, *_ in running if running_id == prompt_id), {})
 
 
 def route_table() -> Any:  # noqa: ANN401 - aiohttp's RouteTableDef or None
@@ -212,19 +256,22 @@ class ClipFile:
 
 def preview(paths: list[Path]) -> dict[str, Any]:
     """What a node returns as `ui` so that clips in ComfyUI's output folder play on it; empty for clips elsewhere."""
+    subfolders = [(path, output_subfolder(path)) for path in paths]
+    shown = [
+        {"filename": path.name, "subfolder": subfolder, "type": "output"}
+        for path, subfolder in subfolders
+        if subfolder is not None
+    ]
+    return {"images": shown, "animated": (True,)} if shown else {}
+
+
+def output_subfolder(path: Path) -> str | None:
+    """In which folder below ComfyUI's output folder a file is; empty for that one itself, None for a file elsewhere."""
     folder_paths = _module("folder_paths")
     if folder_paths is None:
-        return {}
-    root = Path(folder_paths.get_output_directory()).resolve()
-    shown = []
-    for path in paths:
-        with contextlib.suppress(ValueError):
-            place = path.resolve().relative_to(root)
-            shown.append(
-                {
-                    "filename": place.name,
-                    "subfolder": "" if place.parent == Path() else place.parent.as_posix(),
-                    "type": "output",
-                }
-            )
-    return {"images": shown, "animated": (True,)} if shown else {}
+        return None
+    try:
+        place = path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve())
+    except ValueError:
+        return None
+    return "" if place.parent == Path() else place.parent.as_posix()

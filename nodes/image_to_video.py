@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import host
 from .errors import InvalidInputError
 from .media import FITS
-from .run.clips import SHORTFALLS, generate
+from .run.clip_node import BATCH_INPUTS, LAST_INPUTS, ClipNode
+from .run.clips import generate
 from .run.current import current_model
-from .run.inputs import MAX_CLIPS, FrameChoice, IfAClipFails, Order
+from .run.inputs import FrameChoice, IfAClipFails, Order
 from .runcomfy import AUTO_SIZE, MAX_SEED, SORA_2_PRO, Input, Role, Scalar, check_prompt
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def widget(one: Input) -> tuple[Any, dict[str, Any]]:
     return "INT" if isinstance(one.default, int) else "FLOAT", {**options, "min": one.minimum, "max": one.maximum}
 
 
-class Sora2ProImageToVideo:
+class Sora2ProImageToVideo(ClipNode):
     """The node. Everything it does is in `run.clips.generate`."""
 
     CATEGORY = host.CATEGORY
@@ -38,19 +39,6 @@ class Sora2ProImageToVideo:
         "Turns a picture and a prompt into a clip with OpenAI's Sora 2 Pro, through the RunComfy Model API: frames, sound, fps, "
         "a VIDEO and the request id. Each new clip costs money. The same inputs and seed are never paid for twice: after a "
         "crash, a restart or Stop, just run the graph again. Turn on 'rehearse' to try a graph for free."
-    )
-    FUNCTION = "generate"
-    RETURN_TYPES = ("IMAGE", "AUDIO", "FLOAT", "VIDEO", "STRING")
-    RETURN_NAMES = ("frames", "audio", "fps", "video", "request_id")
-    OUTPUT_IS_LIST = (True, True, True, True, True)
-    # ComfyUI keeps what the node shows, and sends it again for a run that it serves from its cache.
-    HAS_INTERMEDIATE_OUTPUT = True
-    OUTPUT_TOOLTIPS = (
-        "All frames, one batch per clip: [frames, height, width, 3]. Blocked if 'decode_frames' is off or the clip is broken.",
-        "The sound of the clip; silence of the same length if it has none.",
-        "Frames per second of 'frames'.",
-        "The clip as a file, with its sound. Save Video saves it without re-encoding.",
-        "RunComfy's request id. The RunComfy Request Status node finds the clip by it at any time.",
     )
     SEARCH_ALIASES: ClassVar = ["sora", "runcomfy", "image to video", "i2v"]
 
@@ -86,7 +74,6 @@ class Sora2ProImageToVideo:
                         "min": 0,
                         "max": MAX_SEED,
                         "control_after_generate": "fixed",
-                        "advanced": True,
                         "tooltip": "The take. The same inputs and seed reuse the clip you already bought; another seed buys "
                         "another take. It is not sent: the model has no seed of its own.",
                     },
@@ -110,63 +97,16 @@ class Sora2ProImageToVideo:
                         "(jpg, png, webp, gif, avif). It is saved with the workflow, so do not use a private link.",
                     },
                 ),
-                "max_clips": (
-                    "INT",
-                    {
-                        "default": 1,
-                        "min": 1,
-                        "max": MAX_CLIPS,
-                        "advanced": True,
-                        "tooltip": "Safety limit: a batch of more pictures than this is refused before anything is bought.",
-                    },
-                ),
-                "decode_frames": (
-                    "BOOLEAN",
-                    {
-                        "default": True,
-                        "advanced": True,
-                        "tooltip": "Off: no frames are made, which saves gigabytes of memory; 'video' and 'audio' are "
-                        "still delivered.",
-                    },
-                ),
-                "select_every_nth": (
-                    "INT",
-                    {
-                        "default": 1,
-                        "min": 1,
-                        "max": 1000,
-                        "advanced": True,
-                        "tooltip": "Keep only every nth frame; 'fps' is lowered to match, so speed and sound stay correct.",
-                    },
-                ),
-                "frame_load_cap": (
-                    "INT",
-                    {
-                        "default": 0,
-                        "min": 0,
-                        "max": 100_000,
-                        "advanced": True,
-                        "tooltip": "Keep at most this many frames, with their sound. 0: all frames.",
-                    },
-                ),
+                **BATCH_INPUTS,
                 "rehearse": (
                     "BOOLEAN",
                     {
                         "default": False,
-                        "advanced": True,
                         "tooltip": "On: a free stand-in clip of the same size, length and frame rate is made on this machine. "
                         "Nothing is sent and no token is needed.",
                     },
                 ),
-                "if_a_clip_fails": (
-                    [choice.value for choice in IfAClipFails],
-                    {
-                        "default": IfAClipFails.STOP.value,
-                        "advanced": True,
-                        "tooltip": "If some clips of a batch do not arrive: stop, or deliver the others to the graph in their "
-                        "order. Every clip that was bought is kept either way, and another run does not buy it again.",
-                    },
-                ),
+                **LAST_INPUTS,
             },
         }
 
@@ -182,11 +122,6 @@ class Sora2ProImageToVideo:
         except InvalidInputError as error:
             return str(error)
         return True
-
-    @classmethod
-    def IS_CHANGED(cls, if_a_clip_fails: str | None = None, **_inputs: object) -> int:  # noqa: N802 - ComfyUI's name
-        """Another value once clips were missing: ComfyUI then runs the node again instead of repeating what it got."""
-        return 0 if if_a_clip_fails == IfAClipFails.STOP else SHORTFALLS.count
 
     async def generate(  # noqa: PLR0913, PLR0917 - ComfyUI passes every input by its name
         self,
@@ -223,5 +158,4 @@ class Sora2ProImageToVideo:
                 if_a_clip_fails=if_a_clip_fails,
             )
         )
-        outputs = ([getattr(clip, name) for clip in clips] for name in self.RETURN_NAMES)
-        return {"ui": host.preview([clip.path for clip in clips]), "result": tuple(outputs)}
+        return self.delivered(clips)

@@ -54,9 +54,7 @@ class Sora2ProStatus:
                     ACTIONS,
                     {
                         "default": ACTIONS[0],
-                        "tooltip": "check: see how far it is, free. collect: wait for the clip and download it, no new charge. "
-                        "cancel: ask RunComfy to cancel a queued request. adopt: link an uncertain job to the request id you "
-                        "found on runcomfy.com. release: drop a job, so that the same inputs can be bought again.",
+                        "tooltip": " ".join(f"{action}: {action.meaning}" for action in Action),
                     },
                 ),
             }

@@ -12,7 +12,7 @@ from . import matroska
 from .mp4.boxes import BoxError, walk_file
 from .mp4.index import PICTURES, Index, movie_extends, read_index
 from .mp4.samples import read_fragments
-from .pyav import Disposition, av
+from .pyav import Discard, Disposition, av
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def inspect(path: Path) -> Index:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise VideoDecodeError("The clip is not an ordinary file.", path=path)
+            raise VideoDecodeError("The clip is not a regular file.", path=path)
         with path.open("rb") as file:
             is_matroska = file.read(len(matroska.MAGIC)) == matroska.MAGIC
             return matroska.read_elements(file, status.st_size) if is_matroska else _index(file, status.st_size)
@@ -68,7 +68,7 @@ def _index(file: BinaryIO, size: int) -> Index:
         raise BoxError(f"it is cut off: {end - size} more bytes should follow")
     pictures = [track for track in index.tracks if track.kind == PICTURES]
     if pictures and pictures[0].data_end > size:
-        raise BoxError(f"{pictures[0].data_end - size} bytes of its pictures lie behind its end")
+        raise BoxError(f"{pictures[0].data_end - size} bytes of its pictures lie after its end")
     return index
 
 
@@ -125,6 +125,13 @@ def sound_stream(container: InputContainer) -> AudioStream | None:
     """Return the stream with the sound that is meant to be heard: the default one, else the first."""
     streams = container.streams.audio
     return next((each for each in streams if each.disposition & Disposition.default), next(iter(streams), None))
+
+
+def pass_over_others(container: InputContainer, stream: AudioStream | VideoStream) -> None:
+    """Let FFmpeg read the packets of one stream alone, where PyAV can tell it to: a broken one of another ends the reading."""
+    if Discard is not None:
+        for each in container.streams:
+            each.discard = Discard.default if each is stream else Discard.all
 
 
 def _films(container: InputContainer) -> list[VideoStream]:

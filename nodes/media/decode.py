@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import NotEnoughRoomError, VideoDecodeError
-from . import memory
+from ..errors import VideoDecodeError
 from .colour import remarks
-from .container import KEPT, inspect, opened, rewound, video_stream
+from .container import inspect, opened, rewound, video_stream
 from .frames import read_frames
 from .sound import read_sound
 from .timeline import check_readable, picture_track, read_timeline
@@ -96,7 +95,6 @@ def decode(
             fault = timeline.frames_fault or (timeline.broken_frame if wanted[-1] >= timeline.intact_count else None)
             if fault:
                 raise VideoDecodeError(fault, path=path)
-            _check_room(timeline.width, timeline.height, len(wanted), path)
             report = progress or (lambda _done, _all: None)
             with rewound(container, path) as again:
                 frames = torch.from_numpy(read_frames(again, path, timeline, wanted, report, look))
@@ -104,13 +102,14 @@ def decode(
             audio, notes = read_sound(again, index, timeline, end_s, look)
     for note in notes:
         _log.warning("%s: %s", path.name, note)
+    height, width = (timeline.height, timeline.width) if frames is None else frames.shape[1:3]
     return DecodedClip(
         frames=frames,
         audio=audio,
         fps=float(timeline.fps / select_every_nth),
         frame_count=len(wanted),
-        width=timeline.width,
-        height=timeline.height,
+        width=width,
+        height=height,
         notes=notes,
     )
 
@@ -132,10 +131,3 @@ def _remarks(container: InputContainer, index: Index, timeline: Timeline) -> lis
             f"It asks to be turned by {timeline.orientation.odd_degrees} degrees, and is delivered as it is stored."
         )
     return said
-
-
-def _check_room(width: int, height: int, frame_count: int, path: Path) -> None:
-    try:
-        memory.check_room(memory.frames_bytes(width, height, frame_count), money=KEPT)
-    except NotEnoughRoomError as error:
-        raise error.told(remedy=f"{error.remedy} The clip is at {path}.") from None

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import NotEnoughRoomError, VideoDecodeError
 from .colour import write_rgb
-from .container import KEPT, MAX_EDGE, opened, video_stream
-from .memory import WAYS_OUT
+from .container import KEPT, MAX_EDGE, opened, pass_over_others, video_stream
+from .memory import WAYS_OUT, check_room, frames_bytes
 from .pyav import av
 
 if TYPE_CHECKING:
@@ -58,14 +58,17 @@ def read_frames(
 
     Raises:
         VideoDecodeError: A frame is missing, broken or out of place.
-        NotEnoughRoomError: The memory cannot be had.
+        NotEnoughRoomError: They do not fit into memory.
     """
-    block = _block(len(wanted), timeline)
+    block = np.empty((0, 0, 0, 3), np.float32)
     running: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_CONVERTERS, "sora2pro-colour") as pool:
         pictures = _pictures(container, timeline, path, checkpoint, threads="AUTO")
         try:
             for place, picture in enumerate(_only(pictures, wanted)):
+                if place == 0:
+                    # The size that the clip states may be another one: that of its first frame counts.
+                    block = _block(len(wanted), timeline.orientation.size(picture.width, picture.height), path)
                 running.append(pool.submit(write_upright, picture, timeline.orientation, block[place]))
                 if len(running) > _MOST_WAITING:
                     running.popleft().result()
@@ -106,6 +109,7 @@ def _pictures(
     stream.thread_type = threads
     number, count, failed = 0, len(timeline.starts), False
     first: tuple[int, int] | None = None
+    pass_over_others(container, stream)
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
@@ -131,12 +135,17 @@ def _pictures(
         raise VideoDecodeError(f"Frame {min(number + 1, count)} of {count} is broken.", path=path)
 
 
-def _block(count: int, timeline: Timeline) -> NDArray[np.float32]:
+def _block(count: int, size: tuple[int, int], path: Path) -> NDArray[np.float32]:
+    width, height = size
+    if max(size) > MAX_EDGE:
+        raise VideoDecodeError(f"The clip claims a size of {width} x {height} pixels.", path=path)
+    remedy = f"{WAYS_OUT} The clip is at {path}."
+    check_room(frames_bytes(width, height, count), money=KEPT, remedy=remedy)
     try:
         # numpy, not torch, makes the block: it asks Linux for huge pages, which halves the time to fill it.
-        return np.empty((count, timeline.height, timeline.width, 3), np.float32)
+        return np.empty((count, height, width, 3), np.float32)
     except MemoryError as error:
-        raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=WAYS_OUT) from error
+        raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=remedy) from error
 
 
 def write_upright(frame: VideoFrame, orientation: Orientation, out: NDArray[np.float32]) -> None:

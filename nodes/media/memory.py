@@ -30,7 +30,7 @@ def frames_bytes(width: int, height: int, frame_count: int) -> int:
 def check_room(
     needed_bytes: int,
     *,
-    need: str = "The frames need",
+    refusal: str = "The frames need {needed} GiB of memory, but only {free} GiB are free.",
     available: int | None = None,
     money: str | None = None,
     remedy: str = WAYS_OUT,
@@ -39,7 +39,7 @@ def check_room(
 
     Args:
         needed_bytes: For frames see `frames_bytes`; for a batch, the sum.
-        need: How a refusal begins.
+        refusal: What a refusal says; `{needed}` and `{free}` are filled in.
         available: Free bytes; asked of the machine by default.
         money: What a refusal means for the money; by default that nothing was sent.
         remedy: What a refusal recommends.
@@ -47,10 +47,10 @@ def check_room(
     Raises:
         NotEnoughRoomError: They do not fit.
     """
-    free = available_bytes() if available is None else available
-    if needed_bytes + _HEADROOM_BYTES > free:
+    free_bytes = available_bytes() if available is None else available
+    if needed_bytes + _HEADROOM_BYTES > free_bytes:
         raise NotEnoughRoomError(
-            f"{need} {needed_bytes / GIB:.1f} GiB of memory, and {max(free, 0) / GIB:.1f} GiB are free.",
+            refusal.format(needed=f"{needed_bytes / GIB:.1f}", free=f"{max(free_bytes, 0) / GIB:.1f}"),
             money=money,
             remedy=remedy,
         )

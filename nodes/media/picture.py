@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 6 * 1024 * 1024
 _JPEG_QUALITY = 95
+_PREVIEW_QUALITY = 85
 _CHANNELS = (1, 3, 4)
 _SAME_SHAPE = 0.02  # log of the ratio of two aspect ratios: 16:9 and 7:4 look alike
 _BLUR_SHRINK = 8  # the blurred ground is made at an eighth of the size
@@ -102,7 +103,7 @@ def check_batch(image: torch.Tensor, *, max_clips: int, name: str = "image") -> 
         )
     if shape[0] > max_clips:
         raise InvalidInputError(
-            f"The input '{name}' holds {shape[0]} pictures, each a clip (and, unless you rehearse, a charge) of its own, and "
+            f"The input '{name}' holds {shape[0]} pictures: {shape[0]} clips and, unless you rehearse, {shape[0]} charges. But "
             f"'max_clips' is {max_clips}.",
             remedy="Raise 'max_clips' to have one clip of each, or pick one picture from the batch.",
         )
@@ -173,30 +174,6 @@ def fit(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.ui
     Raises:
         InvalidInputError: `fit` is not one of `FITS`.
     """
-    return _fitted(picture, size, fit)
-
-
-def fit_and_encode(
-    picture: torch.Tensor, *, size: tuple[int, int], fit: str, max_bytes: int = MAX_PICTURE_BYTES
-) -> EncodedImage:
-    """Bring one picture to exactly `size` and encode it: the same pixels give the same bytes.
-
-    Args:
-        picture: See the function `fit`.
-        size: (width, height).
-        fit: One of `FITS`.
-        max_bytes: A PNG larger than this gives way to a JPEG of quality 95 without chroma subsampling.
-    """
-    pixels = _fitted(picture, size, fit)
-    data, media_type = _encoded(pixels, "PNG"), "image/png"
-    if len(data) > max_bytes:
-        data = _encoded(pixels, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-        media_type = "image/jpeg"
-    identity = hashlib.sha256(repr(pixels.shape).encode("ascii") + pixels.tobytes()).hexdigest()
-    return EncodedImage(data, media_type, size[0], size[1], identity)
-
-
-def _fitted(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:
     if fit not in FITS:
         raise InvalidInputError(f"'{fit}' is not a way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
     if tuple(picture.shape[:2]) == size[::-1]:
@@ -213,6 +190,38 @@ def _fitted(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[n
     return _eight_bit(_to_display(fitted))
 
 
+def encode(pixels: NDArray[np.uint8], *, max_bytes: int = MAX_PICTURE_BYTES) -> EncodedImage:
+    """Encode a picture [H, W, 3] that has the size already: the same pixels give the same bytes.
+
+    Args:
+        pixels: RGB, as `fit` returns them.
+        max_bytes: A PNG larger than this gives way to a JPEG of quality 95 without chroma subsampling.
+    """
+    data, media_type = _encoded(pixels, "PNG"), "image/png"
+    if len(data) > max_bytes:
+        data = _encoded(pixels, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        media_type = "image/jpeg"
+    return EncodedImage(data, media_type, pixels.shape[1], pixels.shape[0], pixels_sha256(pixels))
+
+
+def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
+    """Return the identity of a fitted picture [H, W, 3]: that of its pixels and their shape."""
+    return hashlib.sha256(repr(pixels.shape).encode("ascii") + pixels.tobytes()).hexdigest()
+
+
+def small_jpeg(pixels: NDArray[np.uint8], most_pixels: int) -> bytes:
+    """Return a picture [H, W, 3] as a JPEG whose longer side has at most this many pixels."""
+    small, buffer = Image.fromarray(pixels), io.BytesIO()
+    small.thumbnail((most_pixels, most_pixels))
+    small.save(buffer, "JPEG", quality=_PREVIEW_QUALITY)
+    return buffer.getvalue()
+
+
+def rgb_of(data: bytes) -> NDArray[np.uint8]:
+    """Return the pixels [H, W, 3] of an encoded picture."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
 def _check_room(picture: torch.Tensor) -> None:
     """Refuse a picture that would end the process: one of its colours is held twice more, and Pillow scales it.
 
@@ -224,7 +233,8 @@ def _check_room(picture: torch.Tensor) -> None:
     if needed_bytes > _UNPROVEN_BYTES:
         memory.check_room(
             needed_bytes,
-            need=f"To scale the picture of {width} x {height} pixels takes",
+            refusal=f"Scaling the picture of {width} x {height} pixels takes {{needed}} GiB of memory, but only {{free}} GiB are "
+            "free.",
             remedy="Make the picture smaller first, for instance with ComfyUI's Upscale Image node, or free memory.",
         )
 

@@ -6,6 +6,7 @@ from ..errors import MissingDependencyError
 
 try:
     import av
+    from av import stream as streams
     from av.stream import Disposition
 except ImportError as error:
     raise MissingDependencyError(
@@ -13,4 +14,7 @@ except ImportError as error:
         remedy="Install it into ComfyUI's Python with 'pip install av', then restart ComfyUI.",
     ) from error
 
-__all__ = ["Disposition", "av"]
+# What FFmpeg does with the packets of a stream; None where PyAV is too old to say it.
+Discard = getattr(streams, "Discard", None)
+
+__all__ = ["Discard", "Disposition", "av"]

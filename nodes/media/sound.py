@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .container import sound_stream
+from .container import pass_over_others, sound_stream
 from .mp4.index import SOUND
 from .pyav import av
 from .timeline import MAX_SECONDS
@@ -92,6 +92,7 @@ class _Reading:
     _form: tuple[str, str, int] | None = None
     _joined: list[NDArray[np.float32]] = field(default_factory=list)
     _filled: int = 0
+    _next: int | None = None
     _is_broken: bool = False
     _lost_s: float = 0.0
     _is_complete: bool = False
@@ -114,6 +115,7 @@ class _Reading:
         self, container: InputContainer, stream: AudioStream, checkpoint: Callable[[], None]
     ) -> Iterator[tuple[int | None, NDArray[np.float32]]]:
         """Yield (place of the first sample, if it has a time; samples [channels, n]) in order."""
+        pass_over_others(container, stream)
         packets = container.demux(stream)
         while True:
             checkpoint()
@@ -159,17 +161,18 @@ class _Reading:
             place = None
 
     def add(self, place: int | None, piece: NDArray[np.float32]) -> None:
-        """Put a piece into its place: what comes before the picture is cut, what is late comes after silence."""
-        place = self._filled if place is None else place
-        place = min(place, MAX_SECONDS * self._rate)
-        samples = piece[:, max(0, -place) :] if self._filled == 0 else piece
-        is_late = self._filled == 0 or self._is_broken or place - self._filled >= piece.shape[1]
-        if place > self._filled and is_late:
-            self._joined.append(np.zeros((piece.shape[0], place - self._filled), np.float32))
-            self._filled = place
+        """Put a piece behind the one before: what comes before the picture is cut, what is late comes after silence."""
+        behind = self._next
+        at = behind or 0 if place is None else min(place, MAX_SECONDS * self._rate)
+        # Times can be coarse, in WebM a millisecond: only the first piece, and one behind a gap, goes by its own.
+        if behind is not None and (at <= behind or not (self._is_broken or at - behind >= piece.shape[1])):
+            at = behind
+        if at > self._filled:
+            self._joined.append(np.zeros((piece.shape[0], at - self._filled), np.float32))
+        self._joined.append(piece[:, max(0, -at) :])
         self._is_broken = False
-        self._joined.append(samples)
-        self._filled += samples.shape[1]
+        self._next = at + piece.shape[1]
+        self._filled = max(self._filled, self._next)
 
     def audio(self) -> dict[str, object]:
         """Return all of it."""

@@ -9,11 +9,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import VideoDecodeError
-from .container import MAX_EDGE, inspect, opened, sound_stream, video_stream
+from .container import MAX_EDGE, inspect, opened, pass_over_others, sound_stream, video_stream
 from .mp4.index import PICTURES, SOUND, clip_fault, track_fault
-from .mp4.units import LeadingPictures, unit_format
 from .orientation import Orientation
-from .vpx import SHOWS_A_PICTURE
+from .packets import SHOWS_A_PICTURE, LeadingPictures, unit_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,6 +155,7 @@ def _packets(
     count, skipped = 0, 0
     broken_at: int | None = None
     intact_until: int | None = None
+    pass_over_others(container, stream)
     for packet in container.demux(stream):
         if count % _LOOK_EVERY == 0:
             checkpoint()
@@ -264,7 +264,7 @@ def _frames_fault(
         )
         is_short = shown.is_steady and said_s - shown.end_s > _SLACK_FRAMES * shown.duration_s / shown.count
         if (is_short and not index.is_fragmented) or (
-            {shown.count + packets.skipped, packets.count} != {track.sample_count} and not is_trimmed
+            min(shown.count + packets.skipped, packets.count) < track.sample_count and not is_trimmed
         ):
             return (
                 f"The clip is damaged: {shown.count} of {track.sample_count} frames and "
@@ -272,7 +272,7 @@ def _frames_fault(
             )
     if sound is not None and _lacks_pictures(shown, sound):
         return (
-            f"The clip is not whole: there are {float(sound.timed_s):.2f} s of sound, and only {shown.duration_s:.2f} s "
+            f"The clip is not whole: there are {float(sound.timed_s):.2f} s of sound, but only {shown.duration_s:.2f} s "
             "of pictures."
         )
     return None

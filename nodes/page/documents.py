@@ -69,7 +69,14 @@ def actions_of(job: Job, *, has_clip: bool) -> list[str]:
 
 
 def job_document(
-    job: Job, *, has_clip: bool, clip_version: str = "", activity: str = "", trouble: str = "", answer: str = ""
+    job: Job,
+    *,
+    has_clip: bool,
+    clip_version: str = "",
+    folder: str | None = None,
+    activity: str = "",
+    trouble: str = "",
+    answer: str = "",
 ) -> Document:
     """A row of the panel. The address of the clip is not in it: it is signed.
 
@@ -77,6 +84,7 @@ def job_document(
         job: The row of the journal.
         has_clip: Whether its file is on this disk, whole.
         clip_version: Tells this file from every other one; see `Panel.clip`.
+        folder: Where its file is below ComfyUI's output folder; None for a file elsewhere.
         activity: What is being done for it right now, in words.
         trouble: Why the last thing that was done for it went wrong.
         answer: What RunComfy said when it was asked again, where that is nothing new.
@@ -100,6 +108,8 @@ def job_document(
         "reason": shown(job.reason),
         "has_clip": has_clip,
         "clip_version": clip_version,
+        "file_name": job.path.name if has_clip and job.path is not None else "",
+        "folder": folder,
         "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,
         "actions": actions_of(job, has_clip=has_clip),
         "activity": shown_lines(activity),

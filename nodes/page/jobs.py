@@ -6,15 +6,15 @@ Everything here blocks (SQLite, disk, RunComfy) and belongs into a thread.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
-from ..errors import UNCHANGED, GenerationCancelledError, GenerationFailedError, InvalidInputError, RunComfyError
+from ..errors import UNCHANGED, InvalidInputError
+from ..host import output_subfolder
 from ..run.any_model import parse_priced
 from ..run.inputs import parse_action
-from ..run.threads import Work
 from ..runcomfy import (
     AUTO_SIZE,
     Action,
@@ -24,7 +24,6 @@ from ..runcomfy import (
     JobQuery,
     JobRef,
     JobState,
-    Outcome,
     Role,
     Run,
     Scalar,
@@ -32,75 +31,18 @@ from ..runcomfy import (
     describe_outcome,
     parse_request_id,
     progress,
+    retrace,
+    shipped_catalogue,
     shown,
     shown_lines,
 )
+from .collecting import Collecting, News
 from .documents import Document, UnknownJobError, job_document, totals_document
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What is to be said of a job beside its state.
-
-    Attributes:
-        activity: What is being done for it right now.
-        trouble: What went wrong last.
-        answer: What RunComfy said when it was asked again, where that is nothing new.
-    """
-
-    activity: str = ""
-    trouble: str = ""
-    answer: str = ""
-
-
-_ENDED = {JobState.FAILED: "failed", JobState.CANCELLED: "was cancelled"}
-
-
-class Collecting:
-    """The collections under way, and how the last ones ended."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._works: dict[int, tuple[JobState, Work[Outcome]]] = {}
-
-    def start(self, job: Job, engine: Engine) -> None:
-        """Collect a clip, unless that is being done already."""
-
-        def task(run: Run) -> Outcome:
-            return engine.act(Action.COLLECT, job.ref, run)
-
-        with self._lock:
-            _, work = self._works.get(job.id, (None, None))
-            if work is None or work.is_finished:
-                self._works[job.id] = job.state, Work(task)
-
-    def forget(self, job_id: int) -> None:
-        """Leave behind how the last collection of a job ended."""
-        with self._lock:
-            _, work = self._works.get(job_id, (None, None))
-            if work is not None and work.is_finished:
-                del self._works[job_id]
-
-    def news(self, job_id: int) -> News:
-        """What is to be said of a job."""
-        with self._lock:
-            before, work = self._works.get(job_id, (None, None))
-        if work is None:
-            return News()
-        if not work.is_finished:
-            # A collection prepares no picture: until RunComfy answers, it is asking.
-            return News(activity="Asking RunComfy" if isinstance(work.state, progress.Preparing) else work.line())
-        # That it failed or was cancelled at RunComfy is in the journal, and said there.
-        if work.error is None or isinstance(work.error, GenerationFailedError | GenerationCancelledError):
-            ended = None if work.error is None or before is None else _ENDED.get(before)
-            return News(answer="" if ended is None else f"RunComfy was asked again and still says that it {ended}.")
-        known = isinstance(work.error, RunComfyError)
-        return News(
-            trouble=str(work.error) if known else f"It failed unexpectedly ({type(work.error).__name__}); see the log."
-        )
-
+from .inputs import any_model_document, check_known, is_of_sora_node, sora_document
+from .spending import table
 
 MAX_PAGE = 200
+MAX_JOBS = 10**9
 MAX_SEARCH_CHARS = 200
 LOOK_AGAIN = "Look at the list again."
 
@@ -169,7 +111,7 @@ class Panel:
         if chosen is Action.COLLECT:
             self._collecting.start(job, engine)
             return {"job": self._document(job), "report": ""}
-        adopted_id = parse_request_id(request_id) if chosen is Action.ADOPT and request_id else None
+        adopted_id = parse_found(request_id) if chosen is Action.ADOPT and request_id else None
         outcome = engine.act(chosen, job.ref, Run(StopSignal(), progress.ignore), request_id=adopted_id)
         return {"job": self._document(outcome.job), "report": shown_lines(describe_outcome(outcome))}
 
@@ -197,6 +139,52 @@ class Panel:
             )
         return job.path
 
+    def delete_file(self, name: str, version: str) -> Document:
+        """Delete the file of a job's clip; the journal keeps the purchase.
+
+        Args:
+            name: Its number.
+            version: Of the file that is meant; see `clip`.
+
+        Returns:
+            The job afterwards, and a `report` in words.
+
+        Raises:
+            UnknownJobError: There is no such job, or its file is another one.
+            RunComfyError: It was not deleted.
+        """
+        if not version:
+            raise InvalidInputError("It was not said which file is to be deleted.", money=UNCHANGED, remedy=LOOK_AGAIN)
+        clip = self.clip(name, version)
+        job = self._engine().delete_file(self._job(name).ref)
+        for thumbnail in self._thumbnails().glob(f"{escape(clip.stem)}-*.jpg"):
+            with suppress(OSError):
+                thumbnail.unlink()
+        report = (
+            f"The file of {job.name} was deleted. The journal keeps the purchase: while RunComfy still has the clip, it can be "
+            "collected again at no charge."
+        )
+        return {"job": self._document(job), "report": report}
+
+    def inputs(self, name: str) -> Document:
+        """The node that would ask for a job's clip again, and what its inputs are set to; see `page.inputs`.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            InvalidInputError: Its inputs are not known.
+        """
+        job, engine = self._job(name), self._engine()
+        check_known(job)
+        if is_of_sora_node(job, engine.settings.model):
+            return sora_document(job, engine.settings.model)
+        entry = engine.offer_offline(job.model_id).entry
+        wishes = retrace(entry, prompt=job.prompt, inputs=job.inputs, take=job.take, catalogue=shipped_catalogue())
+        return any_model_document(job, wishes)
+
+    def table(self) -> str:
+        """All jobs, newest first, as CSV; see `page.spending`."""
+        return table(self._engine().jobs(JobQuery(limit=MAX_JOBS)).jobs)
+
     def thumbnail(self, name: str, version: str = "") -> Path:
         """The first picture of a job's clip, made once; arguments as for `clip`.
 
@@ -207,9 +195,8 @@ class Panel:
         from ..media.thumbnail import write_thumbnail  # noqa: PLC0415 - PyAV is loaded when it is needed
 
         clip = self.clip(name, version)
-        folder = self._engine().settings.state_dir / "thumbnails"
         status = clip.stat()
-        target = folder / f"{clip.stem}-{status.st_size}-{status.st_mtime_ns:x}.jpg"
+        target = self._thumbnails() / f"{clip.stem}-{status.st_size}-{status.st_mtime_ns:x}.jpg"
         if not target.exists():
             write_thumbnail(clip, target)
         return target
@@ -217,7 +204,9 @@ class Panel:
     def price(self, texts: Mapping[str, str]) -> Document:
         """What one clip is expected to cost: `min_usd` and `max_usd`, both null where nobody can say.
 
-        They differ where the size is not known yet and sizes differ in price. `max_usd` alone is null for a price "from".
+        They differ where the size is not known yet and sizes differ in price, and where the model decides the length.
+        `max_usd` alone is null for a price "from".
+        `is_about` comes with a public list price that stands in while there is no token.
 
         Args:
             texts: The inputs that set the price, by name, as text; with `model`, those of the node for any model.
@@ -228,19 +217,25 @@ class Panel:
         engine = self._engine()
         if "model" in texts:
             estimate = engine.estimate(*parse_priced(texts))
-            return {"min_usd": estimate.usd, "max_usd": estimate.usd if estimate.is_total else None}
+            return {"min_usd": estimate.least_usd, "max_usd": estimate.usd if estimate.is_total else None}
         model = engine.settings.model
         choices = {one.name: _values(one, texts.get(one.name, "")) for one in model.inputs if one.sets_price}
         price = engine.price(model, choices)
-        return {"min_usd": price.min_usd, "max_usd": price.max_usd}
+        about = {"is_about": True} if price.is_about else {}
+        return {"min_usd": price.min_usd, "max_usd": price.max_usd, **about}
+
+    def _thumbnails(self) -> Path:
+        return self._engine().settings.state_dir / "thumbnails"
 
     def _document(self, job: Job) -> Document:
-        news = self._collecting.news(job.id)
         has_clip = job.has_whole_file
+        # What a collection does after the clip has arrived, such as its receipt, is of no interest.
+        news = News() if has_clip else self._collecting.news(job.id)
         return job_document(
             job,
             has_clip=has_clip,
             clip_version=_version(job) if has_clip else "",
+            folder=output_subfolder(job.path) if has_clip and job.path is not None else None,
             activity=news.activity,
             trouble=news.trouble,
             answer=news.answer,
@@ -254,6 +249,19 @@ class Panel:
         if job is None:
             raise UnknownJobError("There is no such job in the journal.", money=UNCHANGED, remedy=LOOK_AGAIN)
         return job
+
+
+def parse_found(text: str) -> str:
+    """A request id that was found on runcomfy.com.
+
+    Raises:
+        InvalidInputError: It is not one.
+    """
+    try:
+        return parse_request_id(text)
+    except InvalidInputError as error:
+        # At the job there is no "newest one" to leave the field blank for.
+        raise error.told(remedy="Copy the request id from Generations on runcomfy.com.") from None
 
 
 def parse_state(name: str) -> JobState:

@@ -1,31 +1,32 @@
-"""The routes of the web extension: who may ask, and JSON.
-
-ComfyUI has no login, so any page the user has open in the same browser could send requests to it. Nothing here protects against
-somebody who can reach the port; that is up to ComfyUI's `--listen` and the network. Registering loads nothing heavy.
-"""
+"""The routes of the web extension, as JSON. Registering them loads nothing heavy."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
-import json
 import logging
-import math
 import os
-import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from .. import host
 from ..errors import UNCHANGED, InvalidInputError, RunComfyError
 from ..packages import packages_named
-from ..run.current import current_engine, current_settings
+from ..run.current import current_account, current_engine, current_settings
 from ..run.display import STATES
+from ..run.questions import QUESTIONS
 from ..run.threads import DaemonThreads
-from ..runcomfy import facts_of, resolve_state_dir, shipped_catalogue, shown
+from ..runcomfy import clip_kind, facts_of, resolve_state_dir, shipped_catalogue
+from .admission import (
+    ALLOWED_HOSTS_VARIABLE,
+    MAX_BODY_BYTES,
+    MAX_INPUTS_BYTES,
+    parsed_body,
+    parsed_hosts,
+    refusal,
+    text_of,
+)
 from .documents import error_document, json_of, model_document, status_of
 
 if TYPE_CHECKING:
@@ -33,111 +34,10 @@ if TYPE_CHECKING:
 
     from aiohttp.web import Request, StreamResponse
 
+    from .balance import Balance
     from .jobs import Panel
+    from .outlook import Outlook
     from .settings import Preferences
-
-
-HEADER = "X-Sora2Pro"
-ALLOWED_HOSTS_VARIABLE = "RUNCOMFY_ALLOWED_HOSTS"
-MAX_BODY_BYTES = 16 * 1024
-SAFE_METHODS = frozenset({"GET", "HEAD"})
-FOREIGN = "This request came from another site and was refused."
-UNKNOWN_HOST = (
-    "This ComfyUI was opened under the name '{host}', which may belong to another site, so the request was refused. If the "
-    f"name is yours, set {ALLOWED_HOSTS_VARIABLE} to it, without the port, and restart ComfyUI."
-)
-NO_HEADER = f"A request that changes something needs the header {HEADER}."
-
-
-def refusal(method: str, headers: Mapping[str, str], allowed_hosts: Collection[str] = ()) -> str | None:
-    """Why a request is refused, or None if it may pass.
-
-    Args:
-        method: Of the request.
-        headers: Case-insensitive.
-        allowed_hosts: Names, in lower case, by which this ComfyUI may be addressed; `*.example.com` stands for all below it.
-    """
-    host = headers.get("Host", "").lower()
-    if host and not _is_known(host, allowed_hosts):
-        return UNKNOWN_HOST.format(host=shown(host))
-    # A browser says itself where a request comes from, even behind a proxy that changes Host; an older one, or one on plain
-    # http beyond this machine, says it only through Origin.
-    site = headers.get("Sec-Fetch-Site")
-    if site is not None:
-        if site not in ("same-origin", "none"):
-            return FOREIGN
-    elif "Origin" in headers and (not host or _host(headers["Origin"]) != host):
-        return FOREIGN
-    # Another site cannot set a header of its own without asking first, and that question is not answered.
-    if method not in SAFE_METHODS and headers.get(HEADER) != "1":
-        return NO_HEADER
-    return None
-
-
-def parsed_hosts(text: str) -> list[str]:
-    """The names of a list that is separated by commas or blanks."""
-    return [name.lower() for name in re.split(r"[\s,;\"']+", text) if name]
-
-
-def _host(origin: str) -> str:
-    """Name and port; empty for what is not an address."""
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _is_known(host: str, allowed_hosts: Collection[str]) -> bool:
-    """Whether no stranger can own the name in a `Host` header."""
-    named = re.fullmatch(r"(\[[^\[\]]+\]|[^\[\]:/@?#\\]+)(:\d*)?", host)
-    name = "" if named is None else named[1].strip("[]").rstrip(".")
-    if not name:
-        return False
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        is_ours = "." not in name or name.endswith(".localhost") or name in allowed_hosts
-        return is_ours or any(one.startswith("*.") and name.endswith(one[1:]) for one in allowed_hosts)
-    return True
-
-
-def parsed_body(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request; empty for no body.
-
-    Raises:
-        InvalidInputError: It is something else.
-    """
-    if not body:
-        return {}
-    try:
-        document = json.loads(body, parse_constant=_finite, parse_float=_finite)
-    except InvalidInputError:
-        raise
-    except (ValueError, RecursionError):
-        raise InvalidInputError("The request is not JSON.", money=UNCHANGED) from None
-    if not isinstance(document, dict):
-        raise InvalidInputError("The request is not a JSON object.", money=UNCHANGED)
-    return document
-
-
-def _finite(text: str) -> float:
-    """A number of JSON, which knows neither NaN nor Infinity (RFC 8259, section 6)."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise InvalidInputError(f"{shown(text)} is not a number that can be used.", money=UNCHANGED)
-    return number
-
-
-def text_of(document: Mapping[str, Any], name: str) -> str:
-    """A text of a request; empty if it is not there.
-
-    Raises:
-        InvalidInputError: It is not text.
-    """
-    value = document.get(name, "")
-    if not isinstance(value, str):
-        raise InvalidInputError(f"'{name}' must be text.", money=UNCHANGED)
-    return value.strip()
 
 
 PREFIX = "/sora2pro"
@@ -157,9 +57,18 @@ def _threads() -> DaemonThreads:
 
 @cache
 def _panel() -> Panel:
-    from .jobs import Collecting, Panel  # noqa: PLC0415 - as above
+    from .collecting import Collecting  # noqa: PLC0415 - as above
+    from .jobs import Panel  # noqa: PLC0415 - as above
 
     return Panel(current_engine, Collecting())
+
+
+@cache
+def _outlook() -> Outlook:
+    from .outlook import Outlook  # noqa: PLC0415 - as above
+    from .pictures import Pictures  # noqa: PLC0415 - as above
+
+    return Outlook(current_engine, Pictures())
 
 
 @cache
@@ -172,6 +81,13 @@ def _preferences() -> Preferences:
         settings=current_settings,
         balance_usd=lambda: current_engine().balance_usd(),
     )
+
+
+@cache
+def _balance() -> Balance:
+    from .balance import Balance  # noqa: PLC0415 - as above
+
+    return Balance(balance_usd=lambda: current_engine().balance_usd(), account=current_account)
 
 
 def register() -> None:
@@ -216,18 +132,18 @@ async def _in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever
     return await asyncio.wrap_future(_threads().run(named))
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, most_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """The JSON object of a request.
 
     Raises:
         InvalidInputError: It is too long, or not an object.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+    if (request.content_length or 0) > most_bytes:
         raise InvalidInputError("The request is too long.", money=UNCHANGED)
     received = bytearray()
     async for chunk in request.content.iter_chunked(MAX_BODY_BYTES):
         received += chunk
-        if len(received) > MAX_BODY_BYTES:
+        if len(received) > most_bytes:
             raise InvalidInputError("The request is too long.", money=UNCHANGED)
     return parsed_body(bytes(received))
 
@@ -289,7 +205,33 @@ async def _act(request: Request) -> StreamResponse:
 
 async def _clip(request: Request) -> StreamResponse:
     path = await _in_thread(lambda: _panel().clip(request.match_info["name"], request.query.get("v", "")))
-    return _file(path, "video/mp4", download="download" in request.query)
+    kind = await _in_thread(lambda: clip_kind(path))
+    return _file(path, kind.content_type, download="download" in request.query)
+
+
+async def _delete_file(request: Request) -> StreamResponse:
+    name, version = request.match_info["name"], request.query.get("v", "")
+    return _json(await _in_thread(lambda: _panel().delete_file(name, version)))
+
+
+async def _inputs(request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _panel().inputs(request.match_info["name"])))
+
+
+async def _spending(_request: Request) -> StreamResponse:
+    from aiohttp import web  # noqa: PLC0415 - as above
+
+    table = await _in_thread(lambda: _panel().table().encode("utf-8", "backslashreplace"))
+    headers = {
+        **PRIVATE,
+        "Content-Type": "text/csv; charset=utf-8; header=present",
+        "Content-Disposition": 'attachment; filename="runcomfy-spending.csv"',
+    }
+    return web.Response(body=table, headers=headers)
+
+
+async def _balance_of_account(_request: Request) -> StreamResponse:
+    return _json(await _in_thread(lambda: _balance().document()))
 
 
 async def _thumbnail(request: Request) -> StreamResponse:
@@ -299,6 +241,30 @@ async def _thumbnail(request: Request) -> StreamResponse:
 
 async def _price(request: Request) -> StreamResponse:
     return _json(await _in_thread(lambda: _panel().price(dict(request.query))))
+
+
+async def _what_would_run(request: Request) -> StreamResponse:
+    from .outlook import parse_inputs  # noqa: PLC0415 - as above
+
+    document = await _body(request, MAX_INPUTS_BYTES)
+    return _json(await _in_thread(lambda: _outlook().of(parse_inputs(document))))
+
+
+async def _picture(request: Request) -> StreamResponse:
+    from aiohttp import web  # noqa: PLC0415 - as above
+
+    preview = await _in_thread(lambda: _outlook().preview(request.match_info["identity"]))
+    if preview is None:
+        return _json({"error": "This picture is not remembered any more.", "kind": "UnknownPicture"}, status=404)
+    return web.Response(body=preview, content_type="image/jpeg", headers=PRIVATE)
+
+
+async def _answer(request: Request) -> StreamResponse:
+    buys = (await _body(request)).get("buys")
+    if not isinstance(buys, bool):
+        raise InvalidInputError("'buys' must be true or false.", money=UNCHANGED)
+    QUESTIONS.answer(request.match_info["question"], buys=buys)
+    return _json({})
 
 
 async def _models(_request: Request) -> StreamResponse:
@@ -332,11 +298,18 @@ async def _check_token(_request: Request) -> StreamResponse:
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/nodes", _nodes),
     ("GET", "/price", _price),
+    ("POST", "/questions/{question}", _answer),
     ("GET", "/models", _models),
+    ("POST", "/outlook", _what_would_run),
+    ("GET", "/pictures/{identity}", _picture),
     ("GET", "/jobs", _jobs),
     ("GET", "/jobs/{name}", _job),
     ("GET", "/jobs/{name}/clip", _clip),
+    ("DELETE", "/jobs/{name}/clip", _delete_file),
     ("GET", "/jobs/{name}/thumbnail", _thumbnail),
+    ("GET", "/jobs/{name}/inputs", _inputs),
+    ("GET", "/spending.csv", _spending),
+    ("GET", "/balance", _balance_of_account),
     ("POST", "/jobs/{name}/{action}", _act),
     ("GET", "/settings", _settings),
     ("PUT", "/settings", _change_settings),

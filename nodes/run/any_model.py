@@ -30,6 +30,7 @@ from .clips import Clip, bought, rehearsed, results
 from .current import current_engine
 from .display import endings_shown
 from .inputs import MAX_CLIPS, FrameChoice, IfAClipFails, check_counts, check_folder, expected_bytes
+from .permission import Permission
 from .pictures import encoded, size_within
 from .rehearsals import Scene, stand_in
 from .threads import Task, attend
@@ -101,7 +102,7 @@ def parse_priced(texts: Mapping[str, str]) -> tuple[str, Wishes]:
     """
     duration = texts.get("duration", "0")
     if not (duration.isascii() and duration.isdecimal() and len(duration) < 4):  # noqa: PLR2004 - digits
-        raise InvalidInputError(f"'duration' cannot be '{shown(duration)}'.", remedy="Give whole seconds, or 0.")
+        raise InvalidInputError(f"'duration' cannot be '{shown(duration)}'.", remedy="Use whole seconds, or 0.")
     return texts.get("custom_model_id", "").strip() or texts["model"].strip(), Wishes(
         duration=int(duration),
         resolution=texts.get("resolution", MODEL_DEFAULT),
@@ -121,7 +122,8 @@ async def generate(order: AnyOrder) -> list[Clip]:
         engine = current_engine()
         if_a_clip_fails = IfAClipFails.parse(order.if_a_clip_fails)
         (plan,) = results(await attend([lambda run: planned(engine, order, run)]))
-        works = await attend([_task(engine, plan, number) for number in range(plan.clip_count)])
+        permission = Permission.of_this_run()
+        works = await attend([_task(engine, plan, number, permission) for number in range(plan.clip_count)])
         return results(works, if_a_clip_fails)
 
 
@@ -149,7 +151,7 @@ def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
         )
     changed = differences(offer.entry, shipped_catalogue().find(model_id), set(translation.body))
     if changed:
-        logger.info("RunComfy describes %s of %s in another way than this pack does.", ", ".join(changed), model_id)
+        logger.info("RunComfy describes %s of %s differently from this pack.", ", ".join(changed), model_id)
     plan = Plan(order, offer, translation, clip_count)
     for use in translation.media:
         picture = plan.picture(use, 0)
@@ -171,7 +173,7 @@ def _clip_count(order: AnyOrder) -> int:
         end_count = check_batch(order.end_image, max_clips=MAX_CLIPS, name="end_image")
         if end_count not in (1, clip_count):
             raise InvalidInputError(
-                f"'end_image' holds {end_count} pictures, and {clip_count} clip{'s are' if clip_count > 1 else ' is'} to be "
+                f"'end_image' holds {end_count} pictures, but {clip_count} clip{'s are' if clip_count > 1 else ' is'} to be "
                 "made.",
                 remedy="Connect one last picture for all clips, or one for each.",
             )
@@ -187,7 +189,7 @@ def _check_memory(plan: Plan) -> None:
         check_room(plan.clip_count * expected_bytes(one.size, length_s, one.fps, frames))
 
 
-def _task(engine: Engine, plan: Plan, number: int) -> Task[Clip]:
+def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Task[Clip]:
     if plan.order.rehearse:
         return lambda run: _rehearsed(engine, plan, number, run)
     return lambda run: bought(
@@ -195,6 +197,7 @@ def _task(engine: Engine, plan: Plan, number: int) -> Task[Clip]:
         _request(plan, number),
         plan.order.frames,
         run,
+        permission,
         preflight=_preflight(engine, plan),
         notes=plan.notes,
     )

@@ -37,8 +37,14 @@ def missing(errors: Mapping[int, RunComfyError], clip_count: int) -> str:
         clip_count: Clips of the batch.
     """
     arrived = [n for n in range(1, clip_count + 1) if n not in errors]
-    delivered = f"{numbered('Clip', arrived)} of {clip_count} {'is' if len(arrived) == 1 else 'are'} delivered"
-    return f"{delivered} without {numbered('clip', list(errors))}. {batch_error(errors, clip_count)}"
+    delivered = numbered(
+        "Clip {numbers} of {all} is delivered without {missing}.",
+        "Clips {numbers} of {all} are delivered without {missing}.",
+        arrived,
+        all=clip_count,
+        missing=numbered("clip {numbers}", "clips {numbers}", list(errors)),
+    )
+    return f"{delivered} {batch_error(errors, clip_count)}"
 
 
 def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComfyError:
@@ -56,11 +62,22 @@ def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComf
             logger.error("Clip %s of %s: %s", other, clip_count, error)
             others.setdefault(f"{error.what} {error.money}".strip(), []).append(other)
     parts = [
-        f"{numbered('Clip', numbers)}{_jobs(errors, numbers)} failed too: {said}" for said, numbers in others.items()
+        numbered(
+            "Clip {numbers}{jobs} failed too: {said}",
+            "Clips {numbers}{jobs} failed too: {said}",
+            numbers,
+            jobs=_jobs(errors, numbers),
+            said=said,
+        )
+        for said, numbers in others.items()
     ]
     if arrived:
         parts.append(
-            f"{numbered('Clip', arrived)} arrived: another run does not buy {'it' if len(arrived) == 1 else 'them'} again."
+            numbered(
+                "Clip {numbers} arrived: another run does not buy it again.",
+                "Clips {numbers} arrived: another run does not buy them again.",
+                arrived,
+            )
         )
     return first.told(
         what=f"Clip {number} of {clip_count}: {first.what}",
@@ -86,13 +103,18 @@ def _remedies(errors: Mapping[int, RunComfyError], clip_count: int) -> list[str]
 
 def _without(pictures: Mapping[int, RunComfyError], *, is_rest_here: bool) -> str:
     """How to go on without the pictures that failed, or with another try of them alone."""
-    sentences = [
-        f"Take {numbered('picture', list(pictures))} out of the batch and run again"
-        + (": the others are free." if is_rest_here else ".")
-    ]
+    end = ": the others are free." if is_rest_here else "."
+    take_out = numbered(
+        f"Take picture {{numbers}} out of the batch and run again{end}",
+        f"Take pictures {{numbers}} out of the batch and run again{end}",
+        list(pictures),
+    )
+    sentences = [take_out]
     for number, error in pictures.items():
         if isinstance(error, GenerationFailedError) and error.job_id is not None:
-            sentences.append(f"To buy clip {number} again, release job-{error.job_id} in Sora2ProStatus and run again.")
+            sentences.append(
+                f"To buy clip {number} again, release job-{error.job_id} in the RunComfy Request Status node and run again."
+            )
     sentences.append("Changing the prompt, the seed, the size or the seconds buys every clip of the batch again.")
     return " ".join(sentences)
 

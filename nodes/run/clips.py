@@ -26,6 +26,7 @@ from .inputs import (
     pictures_of,
     request_for,
 )
+from .permission import Permission
 from .rehearsals import rehearse
 from .threads import Task, Work, attend
 
@@ -40,7 +41,7 @@ logger = logging.getLogger("runcomfy.sora2pro.clips")
 NO_FRAMES = "The frames of this clip were not decoded: 'decode_frames' is off. Use the 'video' output, or turn it on."
 GET_AGAIN = (
     "Use the 'video' output, which has the file, or open {path}. If it does not play either, delete it and download it again, "
-    "free of charge, with 'collect' in Sora2ProStatus or in the RunComfy clips tab."
+    "free of charge, with 'collect' in the RunComfy Request Status node or in the RunComfy clips tab."
 )
 
 
@@ -94,7 +95,9 @@ async def generate(order: Order) -> list[Clip]:
         engine = current_engine()
         if_a_clip_fails = IfAClipFails.parse(order.if_a_clip_fails)
         checked_order = checked(order, engine.settings)
-        works = await attend([_task(engine, checked_order, picture) for picture in pictures_of(checked_order)])
+        permission = Permission.of_this_run()
+        tasks = [_task(engine, checked_order, picture, permission) for picture in pictures_of(checked_order)]
+        works = await attend(tasks)
         return results(works, if_a_clip_fails)
 
 
@@ -126,15 +129,15 @@ async def act(action: str, reference: str) -> Answer:
         return results([work])[0]
 
 
-def _task(engine: Engine, order: Order, picture: torch.Tensor | None) -> Task[Clip]:
+def _task(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission) -> Task[Clip]:
     return lambda run: (
-        _rehearsed(engine, order, picture, run) if order.rehearse else _bought(engine, order, picture, run)
+        _rehearsed(engine, order, picture, run) if order.rehearse else _bought(engine, order, picture, permission, run)
     )
 
 
-def _bought(engine: Engine, order: Order, picture: torch.Tensor | None, run: Run) -> Clip:
+def _bought(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission, run: Run) -> Clip:
     request = request_for(order, picture, engine.settings)
-    return bought(engine, request, order.frames, run, preflight=lambda: _check_before_spending(engine))
+    return bought(engine, request, order.frames, run, permission, preflight=lambda: _check_before_spending(engine))
 
 
 def bought(
@@ -142,6 +145,7 @@ def bought(
     request: ClipRequest,
     frames: FrameChoice,
     run: Run,
+    permission: Permission,
     *,
     preflight: Callable[[], None],
     notes: Sequence[str] = (),
@@ -153,10 +157,16 @@ def bought(
         request: What was asked for.
         frames: Which frames of it.
         run: Ends and watches it.
-        preflight: Checks to make before money.
+        permission: Whether it may buy.
+        preflight: Further checks to make before money.
         notes: Sentences for the card; they may quote RunComfy.
     """
-    purchase = engine.generate(request, run, preflight=preflight)
+
+    def check() -> None:
+        permission.check()
+        preflight()
+
+    purchase = engine.generate(request, run, preflight=check, confirm=permission.confirm(run))
     clip = _clip_of(purchase.job, frames, run)
     charge = charge_sentence(purchase.job) if purchase.is_new else describe(FromJournal(clip.request_id), 0.0)
     summary = " ".join((*clip.notes, charge))
@@ -221,15 +231,17 @@ def _clip_of(job: Job, choice: FrameChoice, run: Run) -> Clip:
 def _undecodable(error: RunComfyError, path: Path, request_id: str, choice: FrameChoice, run: Run) -> Clip:
     """What there is of a bought clip whose frames cannot be made: the file, and its sound where that can be read."""
     missing = host.blocked(str(error))
-    audio, fps, names = missing, missing, "'frames' and 'audio' are"
+    audio, fps = missing, missing
+    blocked = "'frames' and 'audio' are blocked"
     if choice.decode_frames:
         try:
             sound = _decode(path, FrameChoice(decode_frames=False), run)
         except VideoDecodeError as also:
             logger.info("The sound of %s cannot be read either: %s", path.name, also.what)
         else:
-            audio, fps, names = sound.audio, sound.fps / choice.select_every_nth, "'frames' is"
-    note = f"{error.what} {names} blocked; 'video' has the file, which is paid for and safe at {path}."
+            audio, fps = sound.audio, sound.fps / choice.select_every_nth
+            blocked = "'frames' is blocked"
+    note = f"{error.what} {blocked}; 'video' has the file, which is paid for and safe at {path}."
     logger.warning("%s", note)
     return Clip(missing, audio, fps, host.video(path), request_id, path, (note,))
 

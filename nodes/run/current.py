@@ -8,7 +8,7 @@ import os
 import time
 
 from .. import host
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MissingTokenError
 from ..packages import packages_named
 from ..runcomfy import (
     SORA_2_PRO,
@@ -44,6 +44,19 @@ def current_model() -> ModelSpec:
     except ConfigurationError as error:
         logger.warning("%s", error)
         return SORA_2_PRO
+
+
+def current_account() -> object | None:
+    """What tells the account in use from others, to be compared only: it is a secret. None where there is no token.
+
+    Raises:
+        ConfigurationError: A setting or the token cannot be used.
+    """
+    settings = current_settings()
+    try:
+        return settings, find_token(os.environ, settings.state_dir).value
+    except MissingTokenError:
+        return None
 
 
 def current_engine() -> Engine:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOCAL_HALF = 0.5
 
 
-def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR0911 - one line for each kind
+def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
     """One line for a state.
 
     Args:
@@ -33,11 +33,14 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
         case p.Preparing():
             return "Preparing the picture"
         case p.WaitingForSlot(limit):
-            return f"Waiting: {limit} paid request{'s are' if limit != 1 else ' is'} already running (RUNCOMFY_MAX_PARALLEL)"
+            return _waiting(limit)
         case p.Following():
             return "Another node is already making this clip; waiting for it (no second charge)"
-        case p.Submitting(expected_usd):
-            return "Sending to RunComfy" + ("" if expected_usd is None else f" (about ${expected_usd:.2f})")
+        case p.Asking(_, expected_usd):
+            price = "its price is not known" if expected_usd is None else f"about ${expected_usd:.2f}"
+            return f"Waiting for your answer: buy this clip ({price})?"
+        case p.Submitting(expected_usd, bound):
+            return "Sending to RunComfy" + ("" if expected_usd is None else f" ({bound.words(expected_usd)})")
         case p.Retrying(reason, wait_s):
             return f"{shown(reason).rstrip('.')}. {_trying_again(wait_s - since_s)}"
         case p.Queued(_, position):
@@ -52,7 +55,7 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
         case p.Rehearsing(done, total):
             return f"Rehearsal (free, not sent): frame {done} of {total}"
         case p.FromJournal():
-            return "From your earlier purchase, no charge"
+            return "Already bought: no charge"
         case p.Finished(_, summary, details):
             return details or summary
 
@@ -72,6 +75,13 @@ def own_words(progress: p.Progress, since_s: float) -> str:
             return describe(progress, since_s)
 
 
+def _waiting(limit: int) -> str:
+    where = "(the limit is in Settings under RunComfy)"
+    if limit == 1:
+        return f"Waiting for a free slot: 1 paid request is already running {where}"
+    return f"Waiting for a free slot: {limit} paid requests are already running {where}"
+
+
 def _trying_again(wait_s: float) -> str:
     return f"Trying again in {max(0.0, wait_s):.0f} s"
 
@@ -80,9 +90,9 @@ def logged(progress: p.Progress) -> str:
     """One line for the log, which tells of a kind of state once: where one counts, only how far it will."""
     match progress:
         case p.Decoding(_, total):
-            return f"Decoding {total} frames"
+            return f"Decoding {total} frame{'' if total == 1 else 's'}"
         case p.Rehearsing(_, total):
-            return f"Rehearsal (free, not sent): {total} frames"
+            return f"Rehearsal (free, not sent): {total} frame{'' if total == 1 else 's'}"
         case _:
             return describe(progress, 0.0)
 
@@ -110,9 +120,9 @@ def summary(lines: Sequence[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `3:05 min`."""
-    whole = int(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02} min"  # noqa: PLR2004 - seconds of a minute
+    """`45 s`, `3 min 5 s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def megabytes(count: int) -> str:
@@ -126,9 +136,9 @@ def listed(numbers: Sequence[object]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def numbered(noun: str, numbers: Sequence[int]) -> str:
-    """`Clip 2`, `Clips 1 and 3`."""
-    return f"{noun}{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
+def numbered(one: str, several: str, numbers: Sequence[int], **values: object) -> str:
+    """The sentence that fits how many there are, with the list in the place of `{numbers}`."""
+    return (one if len(numbers) == 1 else several).format(numbers=listed(numbers), **values)
 
 
 Document = dict[str, Any]
@@ -137,6 +147,7 @@ _KINDS: dict[type, str] = {
     p.Preparing: "preparing",
     p.WaitingForSlot: "waiting",
     p.Following: "following",
+    p.Asking: "asking",
     p.Submitting: "submitting",
     p.Retrying: "retrying",
     p.Queued: "queued",
@@ -162,11 +173,13 @@ def clip_document(progress: p.Progress, text: str, *, fraction: float) -> Docume
         fraction: How much of the work on this machine is done, 0 to 1.
     """
     is_report = isinstance(progress, p.Finished) and not progress.has_clip
+    question = {"question": progress.question, "usd": progress.expected_usd} if isinstance(progress, p.Asking) else {}
     return {
         "kind": REPORTED if is_report else _KINDS[type(progress)],
         "text": shown_lines(text),
         "fraction": round(fraction, 3),
         "request_id": getattr(progress, "request_id", None) or None,
+        **question,
     }
 
 

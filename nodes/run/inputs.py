@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 MAX_CLIPS = 64
 MIN_FREE_DISK_BYTES = 256 * 1024**2
-# A clip arrives as ".sora2pro_<request id>.mp4.<8 digits>.part", and a request id has up to 128 characters; tempfile adds 8 of
-# its own.
+# A clip arrives as ".sora2pro_<request id>.mp4.<8 digits>.part", whatever its ending becomes, and a request id has up to 128
+# characters; tempfile adds 8 of its own.
 LONGEST_PART = (".sora2pro_" + "x" * 120, ".mp4.01234567.part")
 # Windows says of a path of more than 260 characters that there is no such file or folder:
 # https://learn.microsoft.com/en-us/windows/win32/fileio/maximum-file-path-limitation
@@ -118,7 +118,10 @@ def checked(order: Order, settings: Settings) -> Order:
 
 def _check_one_picture(image: torch.Tensor | None, image_url: str) -> None:
     if image is not None and image_url:
-        raise InvalidInputError("Both 'image' and 'image_url' are given.", remedy="Disconnect one or clear the other.")
+        raise InvalidInputError(
+            "Both 'image' and 'image_url' are given.",
+            remedy="Use one of the two: disconnect 'image' or clear 'image_url'.",
+        )
     if image is None and not image_url:
         raise InvalidInputError("There is no picture.", remedy="Connect 'image', or give its address in 'image_url'.")
     if image_url:
@@ -178,9 +181,9 @@ def _request(order: Order, reference: Picture, settings: Settings) -> Generation
 
 
 def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> Picture:
-    from ..media.picture import fit_and_encode  # noqa: PLC0415 - as in `checked`
+    from ..media.picture import encode, fit  # noqa: PLC0415 - as in `checked`
 
-    encoded = fit_and_encode(picture, size=settings.model.frame_size(order.inputs), fit=order.fit)
+    encoded = encode(fit(picture, settings.model.frame_size(order.inputs), order.fit))
     return Picture(value=encoded.data_uri(), identity=encoded.pixels_sha256)
 
 
@@ -208,7 +211,7 @@ def check_folder(folder: Path, clip_bytes: int = 0) -> None:
         ) from error
     if free_bytes < max(MIN_FREE_DISK_BYTES, clip_bytes):
         raise NotEnoughRoomError(
-            f"Only {free_bytes / 1e6:.0f} MB are free on the disk of {folder}.",
+            f"Only {free_bytes / 1e6:.0f} MB are free on the disk that holds {folder}.",
             remedy="Make room, or point RUNCOMFY_OUTPUT_DIR to another disk.",
         )
 

@@ -13,6 +13,8 @@ from ..runcomfy import Limit, Picture, Size, broken_limits
 if TYPE_CHECKING:
     import torch
 
+    from ..media.picture import EncodedImage
+
 REDUCTIONS = 12  # at most; each takes at least a tenth off
 LEAST_REDUCTION = 0.9
 UPPER = frozenset({"<", "<="})
@@ -49,22 +51,28 @@ def scaled(size: Size, factor: float) -> Size:
 
 
 def encoded(picture: torch.Tensor, limits: tuple[Limit, ...], widget: str) -> Picture:
-    """One picture [H, W, C] as a PNG in a data URI.
+    """One picture [H, W, C] as a PNG in a data URI; raises what `reduced` does."""
+    image = reduced(picture, limits, widget)
+    return Picture(value=image.data_uri(), identity=image.pixels_sha256)
+
+
+def reduced(picture: torch.Tensor, limits: tuple[Limit, ...], widget: str) -> EncodedImage:
+    """One picture [H, W, C] as a PNG that the model accepts.
 
     Raises:
         InvalidInputError: The model does not accept it at any size.
     """
-    from ..media.picture import fit_and_encode  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs
+    from ..media.picture import encode, fit  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs
 
     own = Size(picture.shape[1], picture.shape[0])
     size = size_within(own, limits, widget)
     for _ in range(REDUCTIONS):
-        image = fit_and_encode(picture, size=size, fit="stretch", max_bytes=sys.maxsize)
+        image = encode(fit(picture, size, "stretch"), max_bytes=sys.maxsize)
         broken = broken_limits(limits, size, len(image.data))
         if not broken:
             if size != own:
                 logger.info("The picture of '%s' was reduced from %s to %s pixels for the model.", widget, own, size)
-            return Picture(value=image.data_uri(), identity=image.pixels_sha256)
+            return image
         most_bytes = min(one.bound for one in broken) * BYTES_PER_MB
         factor = min(LEAST_REDUCTION, LEAST_REDUCTION * math.sqrt(most_bytes / len(image.data)))
         size = size_within(scaled(size, factor), limits, widget)

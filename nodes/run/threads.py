@@ -169,7 +169,7 @@ def _said_once(runs: Sequence[Work[Any]]) -> list[str]:
     for said in dict.fromkeys(stopped.said for stopped in stops.values() if stopped.said):
         clips = {number: stopped.ids for number, stopped in stops.items() if stopped.said == said}
         ids = "; ".join(filter(None, dict.fromkeys(clips.values())))
-        which = f"{numbered('Clip', list(clips))}: " if ids and len(runs) > 1 else ""
+        which = numbered("Clip {numbers}: ", "Clips {numbers}: ", list(clips)) if ids and len(runs) > 1 else ""
         sentences.append(which + (f"{said} ({ids})" if ids else said))
     return sentences
 

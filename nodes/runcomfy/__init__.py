@@ -10,9 +10,12 @@ from .catalogue.facts import ModelFacts, facts_of
 from .catalogue.limits import Limit, broken_limits, picture_limits
 from .catalogue.offer import Offer, differences
 from .catalogue.request import CatalogueRequest
+from .catalogue.retrace import retrace
 from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
+from .clip_files import clip_kind
+from .confirming import Confirm, nobody_to_ask, this_clip
 from .copying import CopyDirection, copy_journal
 from .credentials import (
     TOKEN_FILE_VARIABLE,
@@ -25,28 +28,15 @@ from .credentials import (
     saved_token_files,
     saved_token_path,
 )
-from .engine import Engine, PriceRange, Surroundings
+from .engine import Engine, Surroundings
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
-from .jobs import (
-    MAX_SEED,
-    REHEARSAL,
-    Action,
-    ClipRequest,
-    GenerationRequest,
-    Job,
-    JobQuery,
-    JobRef,
-    JobState,
-    Page,
-    Picture,
-    Purchase,
-    Totals,
-    parse_request_id,
-)
+from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture
+from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
 from .journal_url import resolve_journal_url
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
+from .pricing import PriceRange
 from .progress import Run, Slots, StopSignal
 from .prompts import check_prompt
 from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job
@@ -73,6 +63,7 @@ __all__ = [
     "Action",
     "CatalogueRequest",
     "ClipRequest",
+    "Confirm",
     "CopyDirection",
     "Engine",
     "GenerationRequest",
@@ -111,6 +102,7 @@ __all__ = [
     "check_image_url",
     "check_prompt",
     "checked_settings",
+    "clip_kind",
     "copy_journal",
     "describe_inputs",
     "describe_outcome",
@@ -120,6 +112,7 @@ __all__ = [
     "forget_token",
     "give_name",
     "load_settings",
+    "nobody_to_ask",
     "parse_request_id",
     "picture_limits",
     "progress",
@@ -128,12 +121,14 @@ __all__ = [
     "remove_unfinished_saves",
     "resolve_journal_url",
     "resolve_state_dir",
+    "retrace",
     "save_token",
     "saved_token_files",
     "saved_token_path",
     "shipped_catalogue",
     "shown",
     "shown_lines",
+    "this_clip",
     "translate",
     "with_job",
     "write_settings_file",

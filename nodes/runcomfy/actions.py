@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ..errors import UNCHANGED, InvalidInputError, NotFoundError, RunComfyError
 from .api.answers import Phase
 from .api.client import Connect
 from .collecting import Collector
+from .deleting import delete_file
 from .jobs import ELSEWHERE, Action, Job, JobRef, JobState
 from .lookup import Lookup
 from .progress import Following, Run
+from .receipts import keep_receipt
 from .sentences import Live, Outcome, bought_elsewhere, charge_sentence, not_proven_gone, uncertain
 from .store.journal import Journal
 from .waiting import handle_of
@@ -52,6 +55,11 @@ class Actions:
             RunComfyError: It was not done; the message says why, what that means for the money, and what to do.
             Stopped: The run was asked to end.
         """
+        outcome = self._outcome(action, ref, run, request_id)
+        keep_receipt(outcome.job)
+        return outcome
+
+    def _outcome(self, action: Action, ref: JobRef, run: Run, request_id: str | None) -> Outcome:
         if action is Action.CHECK:
             return self.check(ref)
         if action is Action.COLLECT:
@@ -129,6 +137,17 @@ class Actions:
             self._check_gone(job)
         with self._alone_with(job) as current:
             return Outcome(Action.RELEASE, self._journal.release(current))
+
+    def delete_file(self, ref: JobRef, output_dir: Path) -> Job:
+        """Delete the file of a clip; the journal keeps the purchase, so that it can be collected again.
+
+        Raises:
+            InvalidInputError: There is no such job, a node is working on it, or the file is not ours to delete.
+            ConfigurationError: The file cannot be deleted.
+        """
+        with self._alone_with(self._lookup.known(ref)) as job:
+            delete_file(job, output_dir)
+            return job
 
     def _collect(self, job: Job, run: Run) -> Job:
         if job.state in (JobState.FAILED, JobState.CANCELLED) and job.request_id:

@@ -7,6 +7,7 @@ in between, the next run finds the row and goes on from there.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable
@@ -24,9 +25,12 @@ from ..errors import (
 from .api.client import Client, Connect, RequestHandle
 from .api.retry import Call, RetryPolicy, Verdict, Wait, decide, submission_verdict
 from .collecting import Collector
-from .jobs import ClipRequest, Job, JobState, Purchase
+from .confirming import Confirm, nobody_to_ask
+from .generation import ClipRequest
+from .jobs import Job, JobState, Purchase
 from .pricing import Pricing
-from .progress import Following, FromJournal, Preparing, Retrying, Run, Slots, Submitting, WaitingForSlot
+from .progress import Following, FromJournal, Preparing, PriceBound, Retrying, Run, Slots, Submitting, WaitingForSlot
+from .receipts import keep_receipt
 from .sentences import uncertain, with_job
 from .store.journal import Journal, RequestTakenError, SlotsTakenError
 from .store.outbox import Outbox
@@ -37,13 +41,17 @@ FOLLOW_INTERVAL_S = 0.25
 RECORD_ATTEMPTS = 5
 RECORD_WAIT_S = 0.5
 NOTE_THE_ID = (
-    "Note the request id. When the journal can be written again, put the id into Sora2ProStatus with 'adopt': the clip is "
-    "collected without a new charge."
+    "Note the request id. When the journal can be written again, put the id into the RunComfy Request Status "
+    "node with 'adopt': the clip is collected without a new charge."
 )
 ID_IS_KEPT = (
     "The id is kept on this machine and is recorded by itself as soon as the journal can be written again. Then run the node "
     "again: the clip is collected without a new charge."
 )
+_KEY_OF_PROCESS = os.urandom(32)
+# Paid requests that are running, by address and account. They outlive every engine, so that a change of settings does not
+# start the count again.
+_paid_requests: dict[str, Slots] = {}
 logger = logging.getLogger("runcomfy.sora2pro.generation")
 
 
@@ -58,6 +66,7 @@ class Buyer:
         slots: Those of the account in use, one for each paid request that is running.
         max_usd_per_day: The spend cap as of now, or None.
         max_usd_per_clip: The same for a single clip.
+        ask_above_usd: What a clip may cost as of now without a question to the user, or None.
         policy: The figures of the backoff.
         outbox: Keeps a request id on this disk that the journal, on another machine, does not take; None where it is here.
         sleep: Waits between attempts to write a record.
@@ -74,6 +83,7 @@ class Buyer:
         slots: Callable[[], Slots],
         max_usd_per_day: Callable[[], float | None],
         max_usd_per_clip: Callable[[], float | None],
+        ask_above_usd: Callable[[], float | None],
         policy: RetryPolicy,
         outbox: Outbox | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -86,30 +96,48 @@ class Buyer:
         self._slots = slots
         self._max_usd_per_day = max_usd_per_day
         self._max_usd_per_clip = max_usd_per_clip
+        self._ask_above_usd = ask_above_usd
         self._policy = policy
         self._outbox = outbox
         self._sleep = sleep
         self._jitter = jitter
 
-    def buy(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
+    def __repr__(self) -> str:
+        """The journal; no token."""
+        return f"Buyer(journal={self._journal!r})"
+
+    def buy(
+        self,
+        request: ClipRequest,
+        run: Run,
+        *,
+        preflight: Callable[[], None] = lambda: None,
+        confirm: Confirm = nobody_to_ask,
+    ) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now.
 
         Args:
             request: What the user asked for.
             run: Ends and watches it.
             preflight: Checks to make before money (disk space, say); raises if it must not be spent.
+            confirm: Asks the user about a dear clip; raises if it is not to be bought.
 
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
             Stopped: The run was asked to end; the message says what became of the request.
         """
+        purchase = self._purchase(request, run, preflight, confirm)
+        keep_receipt(purchase.job)
+        return purchase
+
+    def _purchase(self, request: ClipRequest, run: Run, preflight: Callable[[], None], confirm: Confirm) -> Purchase:
         fingerprints = request.validated().fingerprints()
         run.report(Preparing())
         job = self._journal.find(*fingerprints)
         if job is not None and job.has_whole_file:
             return self._from_journal(job, run)
         try:
-            return self._run_alone(request, run, preflight)
+            return self._run_alone(request, run, preflight, confirm)
         except JournalUnavailableError as error:
             raise error if job is None else with_job(error, job) from error.__cause__
 
@@ -118,6 +146,7 @@ class Buyer:
         request: ClipRequest,
         run: Run,
         preflight: Callable[[], None],
+        confirm: Confirm,
     ) -> Purchase:
         """The same, with nobody else at work on the job."""
         with ExitStack() as locks:
@@ -130,7 +159,7 @@ class Buyer:
                     return Purchase(recovered, is_new=True)
             preflight()
             with self._connect(stop=run.stop) as client:
-                return Purchase(self._buy_and_collect(client, request, run), is_new=True)
+                return Purchase(self._buy_and_collect(client, request, run, confirm), is_new=True)
 
     def _locked(self, request: ClipRequest, locks: ExitStack, run: Run) -> Job | None:
         """The job of a request, if there is one, once nobody else works on it or on another spelling of its prompt.
@@ -146,8 +175,10 @@ class Buyer:
                 return job
             fingerprint = job.fingerprint
 
-    def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run) -> Job:
+    def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run, confirm: Confirm) -> Job:
         try:
+            # Before a slot is taken: others may go on while the user thinks.
+            self._confirm(client, request, confirm, run)
             slots = self._slots()
             with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
                 job = self._buy(client, request, run)
@@ -176,17 +207,34 @@ class Buyer:
                 return None
             raise
 
+    def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm, run: Run) -> None:
+        """Ask the user about a clip that is dearer than what may be bought without a question, or of unknown price."""
+        most_usd = self._ask_above_usd()
+        if most_usd is None:
+            return
+        expected_usd, _ = self._expected(client, request, run)
+        price_usd = request.list_usd if expected_usd is None else expected_usd
+        if price_usd is None or price_usd > most_usd + 1e-9:
+            confirm(price_usd, most_usd)
+
+    def _expected(self, client: Client, request: ClipRequest, run: Run) -> tuple[float | None, PriceBound]:
+        """What a clip is expected to cost, and what that says of the real price; raises `SpendLimitError` if it is too much."""
+        expected_usd = self._pricing.expected_usd_of(client, request, run.stop)
+        # What was paid before is not what the request says of its price.
+        bound = request.price_bound if expected_usd in (None, request.list_usd) else PriceBound.ABOUT
+        check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip(), bound)
+        return expected_usd, bound
+
     def _buy(self, client: Client, request: ClipRequest, run: Run) -> Job:
         """Submit once."""
-        expected_usd = self._pricing.expected_usd_of(client, request)
-        check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip())
+        expected_usd, bound = self._expected(client, request, run)
         job = self._journal.claim(request)
         attempt = 0
         while True:
             if run.stop.is_set:
                 raise Stopped(f"Stopped. {NOTHING_SENT}")
-            job = self._record_submitting(job, request, expected_usd, run)
-            run.report(Submitting(expected_usd))
+            job = self._record_submitting(job, request, expected_usd, bound, run)
+            run.report(Submitting(expected_usd, bound))
             try:
                 handle = self._submit(client, request, job)
             except RunComfyError as error:
@@ -200,7 +248,9 @@ class Buyer:
             else:
                 return self._record_submitted(job, handle)
 
-    def _record_submitting(self, job: Job, request: ClipRequest, expected_usd: float | None, run: Run) -> Job:
+    def _record_submitting(
+        self, job: Job, request: ClipRequest, expected_usd: float | None, bound: PriceBound, run: Run
+    ) -> Job:
         """Once there is a slot for it on all machines together; each process has counted its own before."""
         while True:
             max_parallel = self._slots().limit()
@@ -208,6 +258,7 @@ class Buyer:
                 return self._journal.record_submitting(
                     job,
                     expected_usd=expected_usd,
+                    bound=bound,
                     max_usd_per_day=self._max_usd_per_day(),
                     max_parallel=max_parallel,
                     description=request.description,
@@ -293,3 +344,14 @@ def _wait_for(lock: Right, run: Run) -> None:
             run.stop.sleep(FOLLOW_INTERVAL_S)
     except Stopped:
         raise Stopped("Stopped. Another run is making this clip and goes on; this one sent nothing.") from None
+
+
+def paid_slots(api_base: str, account: Callable[[bytes], str | None], max_parallel: Callable[[], int]) -> Slots:
+    """The slots that all engines of an account at an address share.
+
+    Args:
+        api_base: The address of the API.
+        account: What stands for the account, hashed with a key (see `account_of`).
+        max_parallel: How many there are, as of now.
+    """
+    return _paid_requests.setdefault(f"{api_base} {account(_KEY_OF_PROCESS)}", Slots(max_parallel))

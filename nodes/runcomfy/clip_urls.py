@@ -17,6 +17,7 @@ from .foreign_text import shown
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
+# Outputs are on playgrounds-storage-public.runcomfy.net: https://docs.runcomfy.com/model-apis/async-queue-endpoints.
 CLIP_HOST = re.compile(r"([a-z0-9-]+\.)*runcomfy\.(net|com)")
 # Where urlsplit sees a part of the host in a backslash, the HTTP library sees the end of it.
 PLAIN_URL = re.compile(r"[!-\[\]-~]+")
@@ -38,7 +39,10 @@ BESIDE_KEY = re.compile(
     r"(?i)thumb|preview|poster|cover|image|picture|frame|watermark|sample|mask|audio|sound|subtitle"
 )
 # Outside of `output` the input may be echoed: only these are searched there, and only where `output` holds nothing.
-OUTSIDE_KEYS = ("outputs", "result", "results", "video_url", "output_url")
+OUTSIDE_KEYS = ("outputs", "result", "results", "data", "response", "videos", "video_url", "output_url")
+# An address among words: RFC 3986, appendix C names what may stand around it.
+AMONG_WORDS = re.compile(r"(?i)https?://[^\s\"'`<>()\[\]{}|\\^]+")
+BEHIND_IT = ".,;:!?"
 
 
 class _Kind(IntEnum):
@@ -131,16 +135,29 @@ def _addresses(value: object, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str
         return
     if isinstance(value, str):
         text = AROUND.sub("", value)
-        if re.match(r"(?i)https?:", text):
-            yield from [(keys, written_for_http(text))] if len(text) <= MAX_ADDRESS_CHARS else []
+        if re.match(r"(?i)(https?:)?//", text):
+            address = f"https:{text}" if text.startswith("/") else text
+            yield from [(keys, written_for_http(address))] if len(address) <= MAX_ADDRESS_CHARS else []
+        elif inner := _json_in(text):
+            yield from _addresses(inner, (*keys, ""))
         else:
-            yield from _addresses(_json_in(text), (*keys, ""))
+            yield from ((keys, written_for_http(address)) for address in _videos_among_words(text))
     elif isinstance(value, list):
         for item in value:
             yield from _addresses(item, (*keys, ""))
     elif isinstance(value, Mapping):
         for key in sorted(map(str, value), key=lambda name: name.lower() != "video"):
             yield from _addresses(value.get(key), (*keys, key))
+
+
+def _videos_among_words(text: str) -> list[str]:
+    """The addresses in a text that end as those of videos do: others may lead to documentation."""
+    found = (address.rstrip(BEHIND_IT) for address in AMONG_WORDS.findall(text))
+    return [each for each in found if len(each) <= MAX_ADDRESS_CHARS and VIDEO_ENDING.search(_path_of(each))]
+
+
+def _path_of(address: str) -> str:
+    return re.split(r"[?#]", address, maxsplit=1)[0]
 
 
 def _json_in(text: str) -> object:
@@ -154,7 +171,7 @@ def _json_in(text: str) -> object:
 def _kind_of(keys: tuple[str, ...], address: str) -> _Kind | None:
     if any(NEVER_KEY.search(key) for key in keys):
         return None
-    path = re.split(r"[?#]", address, maxsplit=1)[0]
+    path = _path_of(address)
     is_video = VIDEO_ENDING.search(path) is not None
     is_called_video = any(VIDEO_KEY.search(key) for key in keys)
     if OTHER_ENDING.search(path) or any(BESIDE_KEY.search(key) for key in keys):

@@ -53,6 +53,10 @@ class Collector:
         self._output_dir = output_dir
         self._fresh_link_waits_s = fresh_link_waits_s
 
+    def __repr__(self) -> str:
+        """The folder of the clips; no token."""
+        return f"Collector(output_dir={str(self._output_dir)!r})"
+
     def collect(self, job: Job, run: Run) -> Job:
         """Get the clip of a submitted, completed or downloaded job. The caller holds its lock.
 
@@ -149,7 +153,9 @@ class Collector:
         waits_s = list(self._fresh_link_waits_s)
         while True:
             try:
-                file_bytes = self._downloader.download(job.video_url or "", path, run, request_id=job.request_id or "")
+                path, file_bytes = self._downloader.download(
+                    job.video_url or "", path, run, request_id=job.request_id or ""
+                )
                 break
             except UnusableLinkError as error:
                 if not waits_s:
@@ -166,7 +172,7 @@ class Collector:
         return self.note_late_cost(client, job)
 
     def _clip_path(self, job: Job) -> Path:
-        """Where the clip of a job is kept.
+        """Where the clip of a job is kept, but for its ending, which is that of what arrives.
 
         Raises:
             DownloadError: The journal cannot hold the folder's name.

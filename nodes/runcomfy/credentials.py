@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def find_token(environ: Mapping[str, str], state_dir: Path) -> Token:
     for source, text in _candidates(environ, state_dir):
         if text.strip():
             return Token(value=parse_token(text, source), source=source)
-    raise MissingTokenError("There is no RunComfy token.")
+    raise MissingTokenError("No RunComfy token is set.")
 
 
 def parse_token(text: str, source: str) -> str:
@@ -148,7 +148,7 @@ def _read_named(path: Path, source: str) -> str:
     try:
         if path.is_file():
             return read_text(path)
-        reason = "is not an ordinary file" if path.exists() else "does not exist"
+        reason = "is not a regular file" if path.exists() else "does not exist"
     except (OSError, UnicodeDecodeError) as error:
         raise MissingTokenError(f"The RunComfy token cannot be read: {source} cannot be read.") from error
     raise MissingTokenError(f"The RunComfy token cannot be read: {source} {reason}.")
@@ -175,3 +175,11 @@ def _access_token(text: str) -> str:
 def account_of(token: str, key: bytes) -> str:
     """What stands for the account of a token: HMAC-SHA256 in hex, of no use without the key of the same state folder."""
     return hmac.new(key, token.encode(), hashlib.sha256).hexdigest()
+
+
+def known_account(find: Callable[[], Token], key: bytes) -> str | None:
+    """The same for the token that `find` finds; None while there is none."""
+    try:
+        return account_of(find().value, key)
+    except MissingTokenError:
+        return None

@@ -5,36 +5,35 @@ Constructing it loads requests and SQLAlchemy; importing this module loads neith
 
 from __future__ import annotations
 
-import itertools
-import os
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingTokenError, RunComfyError
-from .credentials import Token, account_of
-from .jobs import Action, ClipRequest, Job, JobQuery, JobRef, Page, Purchase
+from .credentials import Token, known_account
+from .generation import ClipRequest
+from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
-from .progress import Run, Slots
+from .pricing import PriceRange
+from .progress import Run
 from .sentences import Outcome
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from .api.client import Client
     from .api.retry import RetryPolicy
     from .catalogue.estimate import PriceEstimate
     from .catalogue.offer import Offer
     from .catalogue.wishes import Wishes
+    from .confirming import Checks
     from .progress import StopSignal
     from .store.transactions import Transactions
 
 RETRY_BASE_S = 1.0
-_KEY_OF_PROCESS = os.urandom(32)
-# Paid requests that are running, by address and account. They outlive every engine, so that a change of settings does not
-# start the count again.
-_paid_requests: dict[str, Slots] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,6 @@ class Surroundings:
     download: Mapping[str, Any] = field(default_factory=dict)
     fresh_link_waits_s: Sequence[float] | None = None
     database: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class PriceRange:
-    """What one clip is expected to cost, in US dollars; both None where nobody can say."""
-
-    min_usd: float | None
-    max_usd: float | None
 
 
 class Engine:
@@ -93,26 +84,20 @@ class Engine:
 
         around = surroundings or Surroundings()
         policy = around.policy or retry.RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
-        self.settings = settings
-        self._token, self._now, self._around = token, now or (lambda: settings), around
+        now = now or (lambda: settings)
+        account = functools.partial(known_account, token)
+        self.settings, self._token, self._around = settings, token, around
         self._journal = journal.Journal(
             settings.state_dir,
             clock=around.wall_clock,
             database=around.database or _database_of(settings),
             api_base=settings.api_base_url,
-            account=self._account,
+            account=account,
         )
         self._history = history.History(self._journal.database, clock=around.wall_clock, api_base=settings.api_base_url)
         self._pricing = pricing.Pricing(history=self._history)
-        self._downloader = download.Downloader(
-            **{
-                "allows": settings.allows_clip_url,
-                "verify": verify,
-                "policy": policy,
-                "owner": str(settings.state_dir),
-                **around.download,
-            }
-        )
+        own = {"allows": settings.allows_clip_url, "verify": verify, "policy": policy, "owner": str(settings.state_dir)}
+        self._downloader = download.Downloader(**{**own, **around.download})
         self._collector = collecting.Collector(
             journal=self._journal,
             waiting=waiting.Waiting(
@@ -134,9 +119,10 @@ class Engine:
             collector=self._collector,
             pricing=self._pricing,
             connect=self.connect,
-            slots=self._slots,
-            max_usd_per_day=lambda: self._now().max_usd_per_day,
-            max_usd_per_clip=lambda: self._now().max_usd_per_clip,
+            slots=lambda: buying.paid_slots(self._journal.api_base, account, lambda: now().max_parallel),
+            max_usd_per_day=lambda: now().max_usd_per_day,
+            max_usd_per_clip=lambda: now().max_usd_per_clip,
+            ask_above_usd=lambda: now().ask_above_usd,
             policy=policy,
             outbox=outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None,
             sleep=around.sleep,
@@ -156,13 +142,17 @@ class Engine:
         """The folder and the address; no token."""
         return f"Engine(state_dir={str(self.settings.state_dir)!r}, api_base_url={self.settings.api_base_url!r})"
 
-    def generate(self, request: ClipRequest, run: Run, *, preflight: Callable[[], None] = lambda: None) -> Purchase:
+    def generate(self, request: ClipRequest, run: Run, **checks: Unpack[Checks]) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
-        return self._buyer.buy(request, run, preflight=preflight)
+        return self._buyer.buy(request, run, **checks)
 
     def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
         """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
         return self._actions.act(action, ref, run, request_id=request_id)
+
+    def delete_file(self, ref: JobRef) -> Job:
+        """Delete the file of a clip in the output folder; see `Actions.delete_file`."""
+        return self._actions.delete_file(ref, self.settings.output_dir)
 
     def job(self, ref: JobRef) -> Job | None:
         """The job that is meant; None if the journal has none."""
@@ -174,15 +164,11 @@ class Engine:
 
     def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """What one clip is expected to cost, where each input that sets the price has one of some values."""
-        names = list(choices)
-        known = [
-            self._expected_usd(model, dict(zip(names, values, strict=True)))
-            for values in itertools.product(*choices.values())
-        ]
-        prices = [usd for usd in known if usd is not None]
-        if not prices or len(prices) < len(known):
-            return PriceRange(None, None)
-        return PriceRange(min(prices), max(prices))
+        return self._pricing.range_usd(self.connect, model, choices)
+
+    def known_job(self, request: ClipRequest) -> Job | None:
+        """The job that a request would lead to instead of to a purchase; nobody is asked and nothing is changed."""
+        return self._journal.find(*request.fingerprints())
 
     def offer(self, model_id: str, stop: StopSignal) -> Offer:
         """How RunComfy describes a model; raises `InvalidInputError` where nobody can say."""
@@ -220,24 +206,6 @@ class Engine:
             stop=stop,
             **self._around.client,
         )
-
-    def _expected_usd(self, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
-        try:
-            with self.connect() as client:
-                return self._pricing.expected_usd(client, model, inputs)
-        except RunComfyError:
-            # Without a token RunComfy cannot be asked, but the user's own past can.
-            return self._history.last_cost_usd(model.model_id, model.kind(inputs))
-
-    def _account(self, key: bytes) -> str | None:
-        try:
-            return account_of(self._token().value, key)
-        except MissingTokenError:
-            return None
-
-    def _slots(self) -> Slots:
-        name = f"{self._journal.api_base} {self._account(_KEY_OF_PROCESS)}"
-        return _paid_requests.setdefault(name, Slots(lambda: self._now().max_parallel))
 
 
 def _database_of(settings: Settings) -> Transactions | None:

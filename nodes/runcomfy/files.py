@@ -1,18 +1,21 @@
-"""Small files: read as any editor saves them, written for their owner alone, and given their name when they are whole."""
+"""Files: small ones read as any editor saves them and written for their owner alone, all given their name when they are whole."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import IO
 
 NAMING_ATTEMPTS = 10
 NAMING_WAIT_S = 0.1
+UNFINISHED_AT_MOST_S = 3600.0
 # The mark of UTF-32 begins with that of UTF-16.
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -47,20 +50,37 @@ def write_private(path: Path, text: str) -> None:
 
     What earlier writes that were killed have left is removed.
     """
+    content = text.encode()
     make_private_dir(path.parent)
     for left in unfinished(path):
         with contextlib.suppress(OSError):
             left.unlink()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    _fill(os.fdopen(descriptor, "wb"), Path(temporary), path, content)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file atomically; it may be read by whoever may read what the user saves otherwise. Its folder is there.
+
+    What earlier writes that were killed have left is removed. Broken characters are written as JSON escapes them.
+    """
+    content = text.encode("utf-8", "backslashreplace")
+    remove_stale(unfinished(path), now_s=time.time(), after_s=UNFINISHED_AT_MOST_S)
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    _fill(temporary.open("xb"), temporary, path, content)
+
+
+def _fill(stream: IO[bytes], temporary: Path, path: Path, content: bytes) -> None:
+    """Write a new file to the disk and give it its name; without its name it does not stay."""
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        give_name(Path(temporary), path)
+        give_name(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
 
 
@@ -97,3 +117,18 @@ def give_name(part: Path, path: Path, *, sleep: Callable[[float], None] = time.s
         else:
             return
     part.replace(path)
+
+
+def put_in_place(part: Path, path: Path) -> int:
+    """Make a whole file durable, then give it its name; returns its length in bytes."""
+    with part.open("rb+") as stream:
+        os.fsync(stream.fileno())
+        file_bytes = os.fstat(stream.fileno()).st_size
+    give_name(part, path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return file_bytes

@@ -56,12 +56,16 @@ def first_words(document: Mapping[str, Any], keys: Iterable[str]) -> str:
     return next(filter(None, (_words(document.get(key)) for key in keys)), "")
 
 
+def unsigned(text: str) -> str:
+    """A text whose addresses have neither a password nor a query, which may be a signature."""
+    text = re.sub(r"(?i)([a-z][a-z0-9+.-]{0,15}://)[^\s/?#\"'<>]*@", r"\1", text)
+    return re.sub(r"(?i)([a-z][a-z0-9+.-]{0,15}://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", r"\1", text)
+
+
 def shown(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
     """Foreign text on one line, short, without data URIs and queries of links."""
     text = " ".join(text.split())
-    text = re.sub(r"(?i)data:[\w/+.=;-]+,\S*", "(data URI)", text)
-    text = re.sub(r"(?i)(https?://)[^\s/?#\"'<>]*@", r"\1", text)
-    text = re.sub(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1", text)
+    text = unsigned(re.sub(r"(?i)data:[\w/+.=;-]+,\S*", "(data URI)", text))
     text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
 

@@ -1,25 +1,20 @@
-"""Value types of the engine: what the user asked for, our row in the journal, and the legal ways from state to state."""
+"""Our row in the journal: its states and the legal ways between them, what can be done with it, and which one is meant."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import UNCHANGED, InvalidInputError
-from .picture_urls import check_image_url
-from .prompts import canonical_spelling, check_prompt, spellings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .models import ModelSpec, Scalar
+    from .models import Scalar
 
-MAX_SEED = 2**64 - 1
 # No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
 LEAST_USD = 0.001
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
@@ -67,8 +62,22 @@ class Action(StrEnum):
     ADOPT = "adopt"
     RELEASE = "release"
 
+    @property
+    def meaning(self) -> str:
+        """What it does, as the status node says it."""
+        return _MEANINGS[self]
+
 
 _A = Action
+
+# To add one: a row in each of these two tables, its work in `Actions.act`, a row in the README, its words in the locales.
+_MEANINGS: dict[Action, str] = {
+    _A.CHECK: "see how far it is, free.",
+    _A.COLLECT: "wait for the clip and download it, no new charge.",
+    _A.CANCEL: "ask RunComfy to cancel a queued request.",
+    _A.ADOPT: "link an uncertain job to the request id you found on runcomfy.com.",
+    _A.RELEASE: "drop a job, so that the same inputs can be bought again.",
+}
 
 # What is possible in which state, beside looking, which always is. RunComfy has to say that it does not know the request before
 # a submitted or completed job is released.
@@ -127,7 +136,7 @@ def parse_request_id(text: str) -> str:
     text = text.strip()
     if text.startswith(REHEARSAL):
         raise InvalidInputError(
-            "That is a rehearsal: it was made on this machine, and RunComfy knows nothing of it.",
+            "That is a rehearsal: it was made on this machine, and RunComfy knows nothing about it.",
             money=UNCHANGED,
             remedy="Its file is in the folder 'rehearsal' beside your clips.",
         )
@@ -143,183 +152,6 @@ def parse_request_id(text: str) -> str:
 def is_legal(source: JobState, target: JobState) -> bool:
     """Whether a job may go from `source` to `target`."""
     return target in TRANSITIONS[source]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """The picture of a request.
-
-    Attributes:
-        value: What is sent: an https address or a data URI.
-        identity: What makes it this picture: the address, or the SHA-256 of the fitted 8-bit pixels.
-    """
-
-    value: str
-    identity: str
-
-    @classmethod
-    def from_url(cls, url: str) -> Picture:
-        """A hosted picture.
-
-        Raises:
-            InvalidInputError: The address is not one that RunComfy can download from.
-        """
-        url = url.strip()
-        check_image_url(url)
-        return cls(value=url, identity=url)
-
-
-class SchemaSource(StrEnum):
-    """Where the description of a model is from: RunComfy now, RunComfy earlier, or this pack."""
-
-    LIVE = "live"
-    KEPT = "kept"
-    SHIPPED = "shipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """By which description of its model a request was made; `schema_hash` is a SHA-256 in hexadecimal digits."""
-
-    schema_hash: str
-    source: SchemaSource
-
-
-class ClipRequest(Protocol):
-    """One clip the user asked for, of whatever model: all that the order of spending needs to know of it."""
-
-    @property
-    def prompt(self) -> str:
-        """What happens in the clip."""
-
-    @property
-    def take(self) -> int:
-        """The seed of the node."""
-
-    @property
-    def model_id(self) -> str:
-        """RunComfy's id of the model."""
-
-    @property
-    def stored_inputs(self) -> Mapping[str, Any]:
-        """What the journal keeps of the inputs: all but prompt and pictures."""
-
-    @property
-    def kind(self) -> str:
-        """What clips of one price have in common, as canonical JSON."""
-
-    @property
-    def list_usd(self) -> float | None:
-        """The highest price known for such a clip, in US dollars; None where none is known."""
-
-    @property
-    def description(self) -> Description | None:
-        """By which description of its model it was made; None for a model that the pack itself describes."""
-
-    def expected_usd(self, catalogue_usd: Callable[[str, float], float | None]) -> float | None:
-        """What the clip is expected to cost; `catalogue_usd` asks RunComfy for a model and a length in seconds."""
-
-    def validated(self) -> ClipRequest:
-        """This request; raises `InvalidInputError` if RunComfy cannot be expected to take it."""
-
-    def body(self) -> Mapping[str, Any]:
-        """The JSON object to submit."""
-
-    def canonical_fingerprint(self) -> str:
-        """Under which a new job is claimed."""
-
-    def fingerprints(self) -> tuple[str, ...]:
-        """Under which the clip may be known already, the one that was typed first."""
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationRequest:
-    """One clip of a model that is a `ModelSpec`.
-
-    Attributes:
-        inputs: What the model's inputs are set to, by the names the model gives them.
-        pictures: One for each of the model's, in its order.
-        take: The seed of the node: which clip of equal inputs. It is sent to models that have a seed.
-    """
-
-    model: ModelSpec
-    prompt: str
-    inputs: Mapping[str, Scalar]
-    pictures: tuple[Picture, ...]
-    take: int
-
-    @property
-    def model_id(self) -> str:
-        """RunComfy's id of the model."""
-        return self.model.model_id
-
-    @property
-    def stored_inputs(self) -> Mapping[str, Scalar]:
-        """What the journal keeps of the inputs."""
-        return self.inputs
-
-    @property
-    def kind(self) -> str:
-        """What clips of one price have in common."""
-        return self.model.kind(self.inputs)
-
-    @property
-    def list_usd(self) -> float:
-        """The highest price known for such a clip."""
-        return self.model.list_usd(self.inputs)
-
-    @property
-    def description(self) -> None:
-        """None: the pack itself describes the model."""
-        return None
-
-    def expected_usd(self, catalogue_usd: Callable[[str, float], float | None]) -> float | None:
-        """What the catalogue says of a clip of this length."""
-        return catalogue_usd(self.model_id, self.model.length_s(self.inputs))
-
-    def validated(self) -> GenerationRequest:
-        """This request, if RunComfy can be expected to take it.
-
-        Raises:
-            InvalidInputError: A value is outside of what the model accepts.
-        """
-        check_prompt(self.prompt, max_chars=self.model.max_prompt_chars)
-        self.model.check(self.inputs)
-        check_take(self.take)
-        return self
-
-    def body(self) -> dict[str, Scalar]:
-        """The JSON object to submit."""
-        pictures = [picture.value for picture in self.pictures]
-        return self.model.body(prompt=self.prompt, pictures=pictures, inputs=self.inputs, take=self.take)
-
-    def fingerprint(self) -> str:
-        """SHA-256 of all that makes this clip the one that was asked for; the same inputs have it on every machine."""
-        return self._fingerprint(self.prompt)
-
-    def canonical_fingerprint(self) -> str:
-        """The fingerprint of the prompt in its canonical spelling, under which a new job is claimed."""
-        return self._fingerprint(canonical_spelling(self.prompt))
-
-    def fingerprints(self) -> tuple[str, ...]:
-        """The fingerprints of all spellings of the prompt that look the same, the one that was typed first."""
-        return tuple(dict.fromkeys(map(self._fingerprint, spellings(self.prompt))))
-
-    def _fingerprint(self, prompt: str) -> str:
-        values = [self.inputs[one.name] for one in self.model.inputs]
-        pictures = [picture.identity for picture in self.pictures]
-        identity = [self.model.model_id, prompt, *values, *pictures, self.take]
-        return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
-
-
-def check_take(take: object) -> None:
-    """Refuse what is not a seed.
-
-    Raises:
-        InvalidInputError: It is not a whole number, or out of range.
-    """
-    if isinstance(take, bool) or not isinstance(take, int) or not 0 <= take <= MAX_SEED:
-        raise InvalidInputError(f"{take!r} is not a seed.", remedy=f"Use a whole number from 0 to {MAX_SEED}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +171,7 @@ class Job:
         is_released: Whether the user released the job so that the same inputs can be bought again.
         reason: RunComfy's words, or ours, for the state the job is in.
         api_base: The address of the API at which it was bought; None where the journal was too old to say.
-        account: What stands for the account that bought it (see `origin.account_of`), or None.
+        account: What stands for the account that bought it (see `credentials.account_of`), or None.
         schema_hash: Of the description by which the request was made (see `Description`); None where there was none.
         schema_source: Where that description was from.
     """

@@ -79,7 +79,7 @@ class Lookup:
             return candidates[0]
         if not candidates:
             raise InvalidInputError(
-                "No job is uncertain, so there is nothing to adopt a request for.",
+                "There is no uncertain job to link this request to.",
                 money=UNCHANGED,
                 remedy="To get the clip of a request, choose 'collect'.",
             )

@@ -147,6 +147,8 @@ class ModelSpec:
         list_usd_per_second: The highest list price known for the model, US dollars for a second of clip. It is only ever
             used to count against the user's own spend cap while RunComfy's price cannot be read.
         assumed_fps: Frames a second, for estimates made before the clip is there; the real rate is read from the file.
+        public_usd_per_second: (a shorter side of the frames in pixels, the public list price up to it in US dollars for a
+            second), from small to large; empty where no price is public. It is shown while there is no token.
     """
 
     model_id: str
@@ -158,6 +160,7 @@ class ModelSpec:
     has_sound: bool = True
     list_usd_per_second: float = 0.5
     assumed_fps: int = 30
+    public_usd_per_second: tuple[tuple[int, float], ...] = ()
 
     def input_for(self, role: Role) -> Input | None:
         """The input that has a role, if the model has one."""
@@ -227,6 +230,12 @@ class ModelSpec:
         """The highest price known for such a clip, in US dollars."""
         return self.length_s(inputs) * self.list_usd_per_second
 
+    def public_usd(self, inputs: Mapping[str, Scalar]) -> float | None:
+        """The public list price of such a clip, in US dollars; None where there is none."""
+        shorter = min(self.frame_size(inputs))
+        rate = next((usd for side, usd in self.public_usd_per_second if shorter <= side), None)
+        return None if rate is None else round(rate * self.length_s(inputs), 6)
+
     def with_choices(self, role: Role, choices: tuple[Scalar, ...]) -> ModelSpec:
         """The model with other values for one input; its default stays if it is among them."""
 
@@ -253,7 +262,9 @@ def _ratio(text: str | None) -> Fraction:
     return Fraction(int(match[1]), int(match[2])) if match else Fraction(16, 9)
 
 
-# Source: the API page of openai/sora-2/pro/image-to-video; the list price is OpenAI's for the two larger sizes.
+# https://www.runcomfy.com/models/openai/sora-2/pro/image-to-video/api. The list prices are OpenAI's; the highest is that of
+# the two larger sizes:
+# https://platform.openai.com/docs/pricing.
 SORA_2_PRO = ModelSpec(
     model_id="openai/sora-2/pro/image-to-video",
     inputs=(
@@ -263,7 +274,7 @@ SORA_2_PRO = ModelSpec(
             choices=("1280x720", "720x1280", "1024x1792", "1792x1024"),
             role=Role.SIZE,
             sets_price=True,
-            tooltip="Width x height of the clip. The picture is brought to exactly this size (see 'fit'). 'auto' takes the size "
+            tooltip="Width x height of the clip. The picture is fitted to exactly this size (see 'fit'). 'auto' takes the size "
             "nearest to the picture in shape, then in pixels; the larger sizes cost more.",
         ),
         Input(
@@ -276,4 +287,5 @@ SORA_2_PRO = ModelSpec(
         ),
     ),
     pictures=(PictureInput("input_reference"),),
+    public_usd_per_second=((720, 0.3), (1024, 0.5)),
 )

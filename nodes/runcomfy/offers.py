@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from .catalogue.translate import translate
 from .catalogue.wishes import Wishes
 from .files import read_text, write_private
 from .foreign_text import shown
-from .jobs import SchemaSource
-from .progress import StopSignal
+from .generation import SchemaSource
+from .progress import Slots, StopSignal
 
 KEPT_KEYS = (
     "model_id",
@@ -79,7 +79,8 @@ class Offers:
         self._connect = connect
         self._api_base = api_base
         self._clock = clock
-        self._lock = threading.Lock()
+        # One run at a time asks for a description, and whoever waits for it can be stopped; other models are not held up.
+        self._turns: dict[str, Slots] = {}
         self._live: dict[str, Offer] = {}
         self._failed: dict[str, tuple[float, str]] = {}
 
@@ -94,33 +95,35 @@ class Offers:
             InvalidInputError: There is no such model, or its description is not known.
         """
         check_model_id(model_id)
-        with self._lock:
-            live = self._live.get(model_id)
-            if live is not None:
-                return live
-            failed_until, trouble = self._failed.get(model_id, (0.0, ""))
-            if self._clock() < failed_until:
-                return self._known(model_id, trouble)
-            try:
-                offer = self._ask(model_id, stop)
-            except ModelUnavailableError:
-                refusal = unknown_model(model_id, shipped_catalogue())
-                known = self._last_known(model_id)
-                if known is None or not known.fields:
-                    raise refusal from None
-                return Offer(known, refusal=refusal)
-            except ConfigurationError:
-                # Without a token, say: what was bought is still served, and buying says what is missing.
-                if self._last_known(model_id) is None:
-                    raise
-                return self._known(model_id, "it was not asked for")
-            except RunComfyError as error:
-                if isinstance(error, APIConnectionError):
-                    self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
-                return self._known(model_id, error.what)
-            if offer.refusal is None:
-                self._live[model_id] = offer
-            return offer
+        if model_id in self._live:
+            return self._live[model_id]
+        with self._turns.setdefault(model_id, Slots(lambda: 1)).held(stop, on_wait=lambda: None):
+            return self._live.get(model_id) or self._found(model_id, stop)
+
+    def _found(self, model_id: str, stop: StopSignal) -> Offer:
+        failed_until, trouble = self._failed.get(model_id, (0.0, ""))
+        if self._clock() < failed_until:
+            return self._known(model_id, trouble)
+        try:
+            offer = self._ask(model_id, stop)
+        except ModelUnavailableError:
+            refusal = unknown_model(model_id, shipped_catalogue())
+            known = self._last_known(model_id)
+            if known is None or not known.fields:
+                raise refusal from None
+            return Offer(known, refusal=refusal)
+        except ConfigurationError:
+            # Without a token, say: what was bought is still served, and buying says what is missing.
+            if self._last_known(model_id) is None:
+                raise
+            return self._known(model_id, "it was not asked for")
+        except RunComfyError as error:
+            if isinstance(error, APIConnectionError):
+                self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
+            return self._known(model_id, error.what)
+        if offer.refusal is None:
+            self._live[model_id] = offer
+        return offer
 
     def find_offline(self, model_id: str) -> Offer:
         """The description of a model as far as this machine knows it; that of a model like any other where it does not."""
@@ -147,10 +150,14 @@ class Offers:
         entry, catalogue = self.find_offline(model_id).entry, shipped_catalogue()
         translation = translate(entry, priced_wishes(entry, wishes), catalogue=catalogue, is_strict=False)
         request = CatalogueRequest(entry, translation, pictures=(), take=0)
+        expected = replace(translation.price, usd=request.list_usd)
         paid_usd = last_cost_usd(model_id, request.kind)
-        if paid_usd is not None:
+        if paid_usd is None:
+            return expected
+        if expected.shortest_usd is None:
             return PriceEstimate(paid_usd, is_total=True)
-        return PriceEstimate(request.list_usd, is_total=translation.price.is_total)
+        # The last clip may have been a short one.
+        return PriceEstimate(paid_usd, is_total=False, shortest_usd=min(paid_usd, expected.shortest_usd))
 
     def _ask(self, model_id: str, stop: StopSignal) -> Offer:
         with self._connect(stop=stop) as client:

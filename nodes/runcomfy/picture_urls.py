@@ -12,15 +12,22 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from ..errors import InvalidInputError
 
 MAX_URL_CHARS = 8192
-NOT_PLAIN = f"is not a usable address: it must be at most {MAX_URL_CHARS} ASCII characters without spaces."
+NOT_PLAIN = "'{name}' is not a usable address: it must be at most {most} ASCII characters without spaces."
 
 # This machine: https://www.rfc-editor.org/rfc/rfc6761#section-6.3. Home and company networks:
 # https://www.rfc-editor.org/rfc/rfc6762 (local, and appendix G), https://www.rfc-editor.org/rfc/rfc8375 (home.arpa),
 # https://www.icann.org/en/board-activities-and-meetings/materials/approved-resolutions-special-meeting-of-the-icann-board-29-07-2024-en
-# (internal). Routers and distributions use localdomain.
+# (internal). Routers and distributions use localdomain; fritz.box is a router's name for itself, and developers have
+# localtest.me and lvh.me lead to this machine.
 PRIVATE_NAMES = re.compile(
-    r"(.*\.)?(localhost|localdomain|local|internal|intranet|private|corp|home|lan|home\.arpa)", re.DOTALL
+    r"(.*\.)?(localhost|localdomain|local|internal|intranet|private|corp|home|lan|home\.arpa|fritz\.box|localtest\.me|lvh\.me)",
+    re.DOTALL,
 )
+# Names that lead to the address written in front of them: https://nip.io, https://sslip.io; xip.io was the first.
+NAMED_ADDRESS = re.compile(
+    r"(?:.*[.-])?(?:(?P<decimal>\d{1,3}(?:[.-]\d{1,3}){3})|(?P<hex>[0-9a-f]{8}))\.(?:nip|sslip|xip)\.io", re.DOTALL
+)
+NAMED_V6_ADDRESS = re.compile(r"(?:.*\.)?([0-9a-f-]+)\.sslip\.io", re.DOTALL)
 # Never in the public DNS: https://www.rfc-editor.org/rfc/rfc6761#section-6, https://www.rfc-editor.org/rfc/rfc7686 (onion),
 # https://www.rfc-editor.org/rfc/rfc9476 (alt). RunComfy is asked to download, so it is enough that no server has such a name.
 RESERVED_NAMES = re.compile(r"(.*\.)?(test|example|invalid|onion|alt)", re.DOTALL)
@@ -58,7 +65,18 @@ def is_private(host: str) -> bool:
     labels = host.split(".")
     if NUMBER.fullmatch(labels[-1]):
         return any(map(_is_private_v4, _readings(labels)))
-    return len(labels) == 1 or PRIVATE_NAMES.fullmatch(host) is not None
+    return len(labels) == 1 or PRIVATE_NAMES.fullmatch(host) is not None or _names_private(host)
+
+
+def _names_private(host: str) -> bool:
+    """Whether a name leads to a private address that is written in it."""
+    if named := NAMED_ADDRESS.fullmatch(host):
+        numbers = [f"0x{named['hex']}"] if named["hex"] else re.split("[.-]", named["decimal"])
+        return any(map(_is_private_v4, _readings(numbers)))
+    named_v6 = NAMED_V6_ADDRESS.fullmatch(host)
+    with contextlib.suppress(ValueError):
+        return named_v6 is not None and _is_private_v6(ipaddress.IPv6Address(named_v6[1].replace("-", ":")))
+    return False
 
 
 def is_well_formed(host: str) -> bool:
@@ -146,6 +164,11 @@ PAGES = (
         "Share the file with everyone who has the link, and write https://drive.google.com/uc?export=download&id= followed by "
         "its id, the part behind /d/ or id=.",
     ),
+    _page(
+        "a document of Google",
+        r"docs\.google\.com/(document|presentation|spreadsheets|drawings|forms)/(?!.*/(export|pub)\b)",
+        OPEN_IT,
+    ),
     _page("a page of Google Photos", r"photos\.(google\.com|app\.goo\.gl)/", SAVE_IT),
     _page("a page of Google's search", r"google\.[a-z.]+/(imgres|search)\b", OPEN_IT),
     _page(
@@ -190,9 +213,13 @@ PAGES = (
         r"instagram\.com/(p|reel)/[^/]+/?$|([a-z]+\.)?pinterest\.[a-z.]+/pin/|pin\.it/|facebook\.com/(photo|[^/]+/photos/)"
         r"|(x|twitter)\.com/[^/]+/status/|(old\.)?reddit\.com/(r/[^/]+/comments/|gallery/)|unsplash\.com/photos/[^/]+/?$"
         r"|pexels\.com/photo/|pixabay\.com/(photos|illustrations|vectors)/|deviantart\.com/[^/]+/art/"
+        r"|((m|music)\.)?youtube\.com/(watch|shorts/|playlist)|youtu\.be/|vimeo\.com/\d|([a-z]+\.)?tiktok\.com/"
+        r"|([a-z]+\.)?artstation\.com/artwork/|mega\.nz/(file|folder)/|we\.tl/|wetransfer\.com/downloads/"
+        r"|([^/]+\.)?box\.com/(s|v|file)/|(www\.)?mediafire\.com/file/|prnt\.sc/[^/.]+/?$|bing\.com/images/search"
         r"|civitai\.com/images/|(ibb\.co|postimg\.cc)/[^/.]+/?$|(share\.)?icloud\.com/|discord\.com/channels/",
         OPEN_IT,
     ),
+    _page("a web page", r"[^?#]+\.x?html?$", OPEN_IT),
 )
 
 
@@ -228,25 +255,25 @@ def check_image_url(url: str, name: str = "image_url") -> None:
         parts = urlsplit(url)
         host, port = plain_host(parts.hostname or ""), parts.port
     except ValueError:
-        raise _unusable_url(name, "is not a usable address.") from None
+        raise _unusable_url(name, "'{name}' is not a usable address.") from None
     if parts.scheme != "https":
-        raise _unusable_url(name, "must begin with https://.")
+        raise _unusable_url(name, "'{name}' must begin with https://.")
     if "@" in parts.netloc:
-        raise _unusable_url(name, "has a user name or password in it, which would be sent along.")
+        raise _unusable_url(name, "'{name}' has a user name or password in it, which would be sent along.")
     if is_private(host):
-        raise _unusable_url(name, "points to this machine or a private network.")
+        raise _unusable_url(name, "'{name}' points to this machine or a private network.")
     if not url.isascii():
         raise _unusable_url(name, NOT_PLAIN)
     # In brackets stands an IPv6 address. A backslash is a slash for browsers and a part of the host for other programs.
     is_in_brackets = parts.netloc.startswith("[")
     if not is_well_formed(host) or is_in_brackets != (":" in host) or set(parts.netloc) & set("%\\") or port == 0:
-        raise _unusable_url(name, "is not a usable address: its host or port is malformed.")
+        raise _unusable_url(name, "'{name}' is not a usable address: its host or port is malformed.")
     _check_is_picture(host, parts, name)
 
 
 def _check_is_picture(host: str, parts: SplitResult, name: str) -> None:
     if RESERVED_NAMES.fullmatch(host):
-        raise _unusable_url(name, "has a host with a reserved name, which no server on the internet has.")
+        raise _unusable_url(name, "'{name}' has a host with a reserved name, which no server on the internet has.")
     if page := page_at(host, parts.path, parts.query):
         raise InvalidInputError(
             f"'{name}' leads to {page.name}, not to a picture.",
@@ -256,5 +283,6 @@ def _check_is_picture(host: str, parts: SplitResult, name: str) -> None:
 
 def _unusable_url(name: str, what: str) -> InvalidInputError:
     return InvalidInputError(
-        f"'{name}' {what}", remedy="Give a public https address that opens without a login, or connect 'image' instead."
+        what.format(name=name, most=MAX_URL_CHARS),
+        remedy="Give a public https address that opens without a login, or connect 'image' instead.",
     )

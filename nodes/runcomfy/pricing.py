@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..errors import RunComfyError
-from .api.answers import CatalogueEntry
-from .api.client import Client
-from .jobs import LEAST_USD, ClipRequest
+from ..errors import MissingTokenError, RunComfyError
+from .generation import ClipRequest
+from .jobs import LEAST_USD
 from .models import ModelSpec, Scalar
-from .store.history import History
+from .progress import StopSignal
+
+if TYPE_CHECKING:
+    from .api.answers import CatalogueEntry
+    from .api.client import Client, Connect
+    from .store.history import History
 
 FRESH_S = 3600.0
 FAILURE_FRESH_S = 60.0
 # For the answer to another run's question: without it, a batch under a spend cap would count the list price.
 PATIENCE_S = 1.0
+LOOK_INTERVAL_S = 0.1  # at whether the run was asked to end
 logger = logging.getLogger("runcomfy.sora2pro.pricing")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """What one clip is expected to cost, in US dollars; both None where nobody can say.
+
+    Attributes:
+        is_about: Whether it is the public list price, because RunComfy cannot be asked without a token.
+    """
+
+    min_usd: float | None
+    max_usd: float | None
+    is_about: bool = False
 
 
 class Pricing:
@@ -37,21 +58,59 @@ class Pricing:
         self._known: dict[str, tuple[float, CatalogueEntry | None]] = {}
         self._questions: dict[str, threading.Event] = {}
 
+    def __repr__(self) -> str:
+        """The models whose price is known; no token."""
+        return f"Pricing(known={sorted(self._known)!r})"
+
+    def range_usd(self, connect: Connect, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
+        """The prices of a model's clips, where each input that sets the price has one of some values."""
+        kinds = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+        is_about = False
+        known: list[float | None] = []
+        for kind in kinds:
+            try:
+                known.append(self._known_usd(connect, model, kind))
+            except MissingTokenError:
+                is_about = True
+                known.append(model.public_usd(kind))
+        prices = [usd for usd in known if usd is not None]
+        if not prices or len(prices) < len(known):
+            return PriceRange(None, None)
+        return PriceRange(min(prices), max(prices), is_about)
+
     def expected_usd(self, client: Client, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """US dollars for one clip, or None where nobody can say."""
         last_usd = self._history.last_cost_usd(model.model_id, model.kind(inputs))
         if last_usd is not None:
             return last_usd
-        return expected_usd(self._entry(client, model.model_id), model.length_s(inputs))
+        return expected_usd(self._entry(client, model.model_id, StopSignal()), model.length_s(inputs))
 
-    def expected_usd_of(self, client: Client, request: ClipRequest) -> float | None:
-        """The same for a request."""
+    def expected_usd_of(self, client: Client, request: ClipRequest, stop: StopSignal) -> float | None:
+        """The same for a request of a run.
+
+        Raises:
+            Stopped: The run was asked to end.
+        """
         last_usd = self._history.last_cost_usd(request.model_id, request.kind)
         if last_usd is not None:
             return last_usd
-        return request.expected_usd(lambda model_id, length_s: expected_usd(self._entry(client, model_id), length_s))
+        return request.expected_usd(
+            lambda model_id, length_s: expected_usd(self._entry(client, model_id, stop), length_s)
+        )
 
-    def _entry(self, client: Client, model_id: str) -> CatalogueEntry | None:
+    def _known_usd(self, connect: Connect, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
+        """The price of one kind of clip; raises `MissingTokenError` where only RunComfy could say it."""
+        try:
+            with connect() as client:
+                return self.expected_usd(client, model, inputs)
+        except RunComfyError as error:
+            # Where RunComfy cannot be asked, the user's own past can.
+            last_usd = self._history.last_cost_usd(model.model_id, model.kind(inputs))
+            if last_usd is None and isinstance(error, MissingTokenError):
+                raise
+            return last_usd
+
+    def _entry(self, client: Client, model_id: str, stop: StopSignal) -> CatalogueEntry | None:
         """The catalogue's word on a model. While one run asks, the others wait for a moment and then go on without it."""
         with self._lock:
             fresh_until, known = self._known.get(model_id, (-math.inf, None))
@@ -62,7 +121,7 @@ class Pricing:
                 asking = self._questions[model_id] = threading.Event()
         if answered is not None:
             if known is None:
-                answered.wait(PATIENCE_S)
+                _wait_for(answered, stop)
             with self._lock:
                 return self._known.get(model_id, (0.0, None))[1]
         try:
@@ -74,6 +133,12 @@ class Pricing:
             with self._lock:
                 del self._questions[model_id]
             asking.set()
+
+
+def _wait_for(answered: threading.Event, stop: StopSignal) -> None:
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not answered.wait(LOOK_INTERVAL_S) and time.monotonic() < give_up_at:
+        stop.check()
 
 
 def _ask(client: Client, model_id: str) -> tuple[CatalogueEntry | None, float]:

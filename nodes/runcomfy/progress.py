@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ..errors import Stopped
 
@@ -124,11 +125,33 @@ class Following:
     """Another node or another ComfyUI is already working on the same job."""
 
 
+class PriceBound(StrEnum):
+    """What a price that is expected says of the real one, in words."""
+
+    ABOUT = "about {}"
+    AT_LEAST = "from {}"
+    AT_MOST = "up to {}"
+    AT_LEAST_FOR_THE_LONGEST = "from {} at its longest"  # where the model decides the length
+
+    def words(self, usd: float) -> str:
+        """Such as `about $1.20`."""
+        return self.format(f"${usd:.2f}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The user is asked whether to buy a clip, `expected_usd` None where its price is not known. An answer names `question`."""
+
+    question: str
+    expected_usd: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Submitting:
     """The request is on its way."""
 
     expected_usd: float | None
+    bound: PriceBound = PriceBound.ABOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +228,7 @@ Progress = (
     Preparing
     | WaitingForSlot
     | Following
+    | Asking
     | Submitting
     | Retrying
     | Queued

@@ -46,7 +46,7 @@ def check_prompt(prompt: str, *, max_chars: int) -> None:
         prompt.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            "The prompt holds a broken character (a lone surrogate), which cannot be sent.", remedy="Type it again."
+            "The prompt contains a broken character (a lone surrogate), which cannot be sent.", remedy="Type it again."
         ) from None
     if not has_visible(prompt):
         what = "The prompt is empty." + (" All its characters are invisible." if prompt.strip() else "")

@@ -85,14 +85,14 @@ def describe_cancellation(cancellation: Cancellation) -> str:
     """What came of a cancel, and what it means for the money."""
     if cancellation.trouble:
         return (
-            f"Whether it was cancelled is not certain ({cancellation.trouble.rstrip('.')}). It may go on and be charged. "
+            f"It is not certain that it was cancelled ({cancellation.trouble.rstrip('.')}). It may continue and be charged. "
             + SAFE_TO_RERUN
         )
     return {
-        CancelOutcome.CANCELLED: "It was still queued and is cancelled at RunComfy. Nothing is charged for it.",
-        CancelOutcome.NOT_CANCELLABLE: "It is too late to cancel: RunComfy is rendering it or has completed it, and charges for "
-        "it. " + SAFE_TO_RERUN,
-        CancelOutcome.UNCLEAR: "RunComfy was asked to cancel it but does not yet say that it has. It may go on and be "
+        CancelOutcome.CANCELLED: "It was still in the queue and has been cancelled at RunComfy. Nothing is charged for it.",
+        CancelOutcome.NOT_CANCELLABLE: "It is too late to cancel: RunComfy is already rendering it, or has finished, and charges "
+        "for it. " + SAFE_TO_RERUN,
+        CancelOutcome.UNCLEAR: "RunComfy was asked to cancel it but does not yet say that it has. It may continue and be "
         "charged. " + SAFE_TO_RERUN,
     }[cancellation.outcome]
 
@@ -119,19 +119,20 @@ def failure_of(job: Job) -> RunComfyError:
         return kind(
             "The request was cancelled at RunComfy" + (said if job.reason else "."),
             money=charge_sentence(job),
-            remedy="Run the node again for a new one."
+            remedy="Run the node again to buy a new clip."
             if not job.holds_fingerprint
-            else "It is not sent again automatically: change the seed to buy another take, or release it in Sora2ProStatus.",
+            else "It is not sent again automatically: change the seed to buy another take, or release it in the RunComfy Request "
+            "Status node.",
             request_id=job.request_id,
             job_id=job.id,
         )
     return GenerationFailedError(
         f"RunComfy reports that the generation failed{said}",
-        money="RunComfy does not say whether it charges for failed generations: look under Usage on runcomfy.com."
+        money="RunComfy does not say whether it charges for failed generations: check Usage on runcomfy.com."
         if job.cost_usd is None
         else charge_sentence(job),
-        remedy="Running it again only asks RunComfy again; the request is not sent again. Change the prompt, the picture or "
-        "the seed to buy another take, or release the job in Sora2ProStatus.",
+        remedy="Running the node again only checks this request again, free; it does not submit it again. To buy another take, "
+        "change the prompt, the picture or the seed, or release the job in the RunComfy Request Status node.",
         request_id=job.request_id,
         job_id=job.id,
     )
@@ -157,8 +158,8 @@ def unknown_at_runcomfy(error: NotFoundError, job: Job) -> NotFoundError:
         if job.cost_usd is None
         else charge_sentence(job),
         remedy="Check that the token belongs to the account that bought it, then collect it again. If RunComfy still does not "
-        f"know it, look under Generations on runcomfy.com. If the clip is not there, put {job.name} into Sora2ProStatus and "
-        "choose 'release': then the same inputs can be bought again.",
+        f"know it, look under Generations on runcomfy.com. If the clip is not there, put {job.name} into the RunComfy Request "
+        "Status node and choose 'release': then the same inputs can be bought again.",
         request_id=job.request_id,
         job_id=job.id,
     )
@@ -169,9 +170,9 @@ def uncertain(job: Job) -> SubmissionUncertainError:
     return SubmissionUncertainError(
         f"It is not known whether RunComfy accepted this request: {job.reason}",
         money="It may have been charged, so it is not sent again automatically.",
-        remedy="Look under Generations on runcomfy.com. If the clip is there, put its request id into Sora2ProStatus and choose "
-        f"'adopt'. If it is not there after some minutes, put {job.name} there and choose 'release'; then run the node again "
-        "to buy it again.",
+        remedy="Look under Generations on runcomfy.com. If the clip is there, put its request id into the RunComfy Request "
+        f"Status node and choose 'adopt'. If it is not there after a few minutes, put {job.name} into that node and choose "
+        "'release'; then run the node again to buy it again.",
         job_id=job.id,
     )
 
@@ -206,7 +207,7 @@ def describe(job: Job) -> str:
     name = f"{job.name}" + (f" (request_id: {job.request_id})" if job.request_id else "")
     kind = f" {', '.join(describe_inputs(job.inputs))}." if job.inputs else ""
     reason = f" {job.reason.rstrip('.')}." if job.reason else ""
-    where = f" The clip is {job.path}." if job.path else ""
+    where = f" The clip is at {job.path}." if job.path else ""
     released = " It was released." if job.is_released else ""
     next_step = {
         JobState.PREPARED: " It was never sent.",
@@ -245,7 +246,7 @@ def not_proven_gone(job: Job, *, is_base_known: bool) -> InvalidInputError:
         f"RunComfy does not know the request of {job.name}, {cause}, so it is not released: a clip that is paid for could be "
         "bought again.",
         money=UNCHANGED,
-        remedy=f"{first}look under Generations on runcomfy.com; a change of the seed buys another clip.",
+        remedy=f"{first}look under Generations on runcomfy.com; changing the seed buys another clip.",
         request_id=job.request_id,
         job_id=job.id,
     )

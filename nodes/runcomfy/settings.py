@@ -28,6 +28,9 @@ MAX_CLIP_S = 3600
 MAX_CHOICES = 64
 MAX_ADDRESS_CHARS = 2048
 MAX_MODEL_ID_CHARS = 200
+# A slip costs no more than this. One clip of any model that is known stays below it.
+DEFAULT_USD_PER_DAY = 30.0
+NO_LIMIT = frozenset({"none", "no limit"})
 
 Choice = TypeVar("Choice", str, int)
 
@@ -43,8 +46,9 @@ class Settings:
         api_base_url: Without a trailing slash and without `/v1`.
         timeout_s: How long a request may render, counted from the moment it left the queue.
         max_parallel: Paid requests running at once.
-        max_usd_per_day: The spend cap of a calendar day, or None.
+        max_usd_per_day: The spend cap of a calendar day; None for none.
         max_usd_per_clip: The most that one clip may cost, or None.
+        ask_above_usd: What a clip may cost without a question to the user; None asks never.
         journal_url: Where the journal is, if not in the state folder. It may hold a password and is not shown.
         schema_strict: Whether a request that the model's schema forbids is refused.
     """
@@ -56,8 +60,9 @@ class Settings:
     poll_interval_s: float = 5.0
     timeout_s: float = 1800.0
     max_parallel: int = 4
-    max_usd_per_day: float | None = None
+    max_usd_per_day: float | None = DEFAULT_USD_PER_DAY
     max_usd_per_clip: float | None = None
+    ask_above_usd: float | None = None
     schema_strict: bool = True
     journal_url: str = dataclasses.field(default="", repr=False)
 
@@ -171,7 +176,10 @@ def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping
             ) from error
     model = base.model
     if "model_id" in changes:
-        model = dataclasses.replace(model, model_id=changes.pop("model_id"))
+        # What is known of Sora's prices says nothing of another model's.
+        model_id = changes.pop("model_id")
+        prices = model.public_usd_per_second if model_id == model.model_id else ()
+        model = dataclasses.replace(model, model_id=model_id, public_usd_per_second=prices)
     for name, role in (("sizes", Role.SIZE), ("seconds", Role.LENGTH)):
         if name in changes:
             model = model.with_choices(role, changes.pop(name))
@@ -232,6 +240,19 @@ def _number(value: Any, minimum: float, maximum: float, unit: str) -> float:  # 
     if not minimum <= number <= maximum:
         raise ValueError(f"it must be a number from {minimum:g} to {maximum:g} {unit}")
     return number
+
+
+def _dollars(value: Any) -> float:  # noqa: ANN401 - JSON
+    return _number(value, 0, 1_000_000, "US dollars")
+
+
+def _daily_limit(value: Any) -> float | None:  # noqa: ANN401 - JSON
+    if isinstance(value, str) and value.strip().casefold() in NO_LIMIT:
+        return None
+    try:
+        return _dollars(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or 'none' for no limit") from None
 
 
 def _parallel(value: Any) -> int:  # noqa: ANN401 - JSON
@@ -317,16 +338,17 @@ SETTINGS = (
     Setting("max_parallel", _parallel, "RUNCOMFY_MAX_PARALLEL", label="The limit of parallel requests"),
     Setting(
         "max_usd_per_day",
-        lambda value: _number(value, 0, 1_000_000, "US dollars"),
+        _daily_limit,
         "RUNCOMFY_MAX_USD_PER_DAY",
         label="The daily spending limit",
     ),
     Setting(
         "max_usd_per_clip",
-        lambda value: _number(value, 0, 1_000_000, "US dollars"),
+        _dollars,
         "RUNCOMFY_MAX_USD_PER_CLIP",
         label="The spending limit for a clip",
     ),
+    Setting("ask_above_usd", _dollars, "RUNCOMFY_ASK_ABOVE_USD", label="The price above which you are asked"),
     Setting("schema_strict", _switch, "RUNCOMFY_SCHEMA_STRICT"),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -125,6 +125,10 @@ class Waiting:
         self._wall_clock = wall_clock
         self._jitter = jitter
 
+    def __repr__(self) -> str:
+        """The limits; no token."""
+        return f"Waiting(poll_interval_s={self._poll_interval_s}, timeout_s={self._timeout_s})"
+
     def until_ended(self, client: Client, job: Job, run: Run) -> Ending:
         """Wait for a submitted request.
 

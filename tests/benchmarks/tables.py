@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pack import ROOT
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.picture import fit, fit_and_encode
+from sora2pro.nodes.media.picture import encode, fit
 from sora2pro.nodes.media.rehearsal import render
 from support import clips
 from support.colours import FULL, LIMITED, LOSSLESS, MATRICES, planes, reference
@@ -72,11 +72,9 @@ def encoding(_folder):
         for how in ("crop", "blur pad"):
             fitted, fit_s = best_of(2, lambda picture=picture, size=size, how=how: fit(picture, size, how))
             exact = torch.from_numpy(fitted.astype(np.float32) / 255)
-            png = fit_and_encode(exact, size=size, fit=how, max_bytes=1 << 40)
-            jpeg = fit_and_encode(exact, size=size, fit=how, max_bytes=0)
-            sent, encode_s = best_of(
-                2, lambda exact=exact, size=size, how=how: fit_and_encode(exact, size=size, fit=how)
-            )
+            png = encode(fit(exact, size, how), max_bytes=1 << 40)
+            jpeg = encode(fit(exact, size, how), max_bytes=0)
+            sent, encode_s = best_of(2, lambda exact=exact, size=size, how=how: encode(fit(exact, size, how)))
             name = f"{source[0]}x{source[1]} to {size[0]}x{size[1]}"
             figures = (f"{fit_s * 1000:.0f}", f"{len(png.data) / MIB:.2f}", f"{len(jpeg.data) / MIB:.2f}")
             yield rows(name, how, *figures, sent.media_type, f"{encode_s * 1000:.0f}")

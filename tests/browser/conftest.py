@@ -38,7 +38,9 @@ def open_site(installation, tmp_path_factory):
     def open_site(name, *, arguments=(), token_from_environment):
         emulator = Emulator(timeline=Timeline.by_hand())
         environment = emulator.environment()
-        if not token_from_environment:
+        if token_from_environment:
+            environment["RUNCOMFY_MAX_USD_PER_DAY"] = "none"
+        else:
             del environment["RUNCOMFY_API_TOKEN"]
         comfyui = ComfyUI(
             installation,
@@ -52,6 +54,7 @@ def open_site(installation, tmp_path_factory):
         if not token_from_environment:
             site.state_dir.mkdir(parents=True)
             (site.state_dir / "token").write_text(emulator.token)
+            (site.state_dir / "settings.json").write_text('{"max_usd_per_day": "none"}')
         comfyui.start()
         return site
 

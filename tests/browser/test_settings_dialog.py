@@ -17,7 +17,7 @@ def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     desk.record_bodies()
     desk.open_settings()
     entry = desk.page.locator(".s2p-setting", has=desk.setting("RunComfy API token"))
-    entry.get_by_text("There is no RunComfy token.").wait_for()
+    entry.get_by_text("No RunComfy token is set.").wait_for()
     desk.snap("settings-no-token")
 
     desk.setting("RunComfy API token").fill("wrong-token-0000")
@@ -56,9 +56,10 @@ def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     entry.get_by_role("button", name="Confirm delete").click()
     entry.get_by_text("Token deleted.").wait_for()
     assert not token_file.exists()
-    desk.setting("Daily spending limit (USD)").fill("")
+    desk.setting("Daily spending limit (USD)").fill("none")
     desk.page.keyboard.press("Tab")
     desk.page.get_by_text("Saved.", exact=True).first.wait_for()
+    assert json.loads((desk.site.state_dir / "settings.json").read_text()) == {"max_usd_per_day": "none"}
     desk.close_dialogs()
     token_file.write_text(token)
     desk.forgive()

@@ -106,6 +106,7 @@ def _environment_for(source: Path, cache: Path) -> Path:
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = environment / "installed"
     if stamp.is_file() and stamp.read_text("utf-8") == fingerprint:
+        _lay_over_project(environment)  # the checkout that made it may be gone
         return python
     venv.create(environment, clear=True, symlinks=os.name != "nt")
     _lay_over_project(environment)

@@ -148,10 +148,10 @@ def test_each_picture_of_a_batch_is_a_clip_and_one_last_picture_goes_to_all(emul
 
 
 REFUSED = {
-    "a length it lacks": ({"duration": 60}, "makes no clips of 60 seconds"),
+    "a length it lacks": ({"duration": 60}, "cannot make clips of 60 seconds"),
     "a resolution it lacks": ({"resolution": "4k"}, "does not have the resolution '4k'"),
     "a value of another catalogue": ({"resolution": "9999p"}, "does not have the resolution '9999p'"),
-    "a last picture it lacks": ({"end_image": picture()}, "takes no last picture"),
+    "a last picture it lacks": ({"end_image": picture()}, "does not take a last picture"),
     "no picture": ({"image": None}, "There is no picture"),
     "no prompt": ({"prompt": "  "}, "prompt is empty"),
     "a prompt nobody sees": ({"prompt": "\u200b\u2060"}, "All characters of 'prompt' are invisible"),
@@ -302,7 +302,7 @@ def test_a_refusal_at_the_submission_is_free_and_names_the_way_on(started):
     emulator = started(quirks={PLAIN: QUIRKS["https-only"]})
     assert "'image_url'" in refused(InvalidRequestError)
     emulator.configure(quirks={PLAIN: QUIRKS["retired-404-at-submission"]})
-    assert "RunComfyImageToVideo" in refused(ModelUnavailableError, seed=1)
+    assert "'Image to Video, any model (RunComfy)'" in refused(ModelUnavailableError, seed=1)
     assert emulator.charges == 0
 
 
@@ -365,7 +365,7 @@ def test_a_rehearsal_has_the_length_and_shape_that_were_asked_for(emulator):
 
 
 def test_a_wish_that_cannot_be_fulfilled_is_refused_in_a_rehearsal_too(emulator):
-    assert "makes no clips of 60 seconds" in refused(duration=60, rehearse=True)
+    assert "cannot make clips of 60 seconds" in refused(duration=60, rehearse=True)
     assert emulator.calls == []
 
 

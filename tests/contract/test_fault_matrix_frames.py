@@ -6,12 +6,16 @@ import sys
 import pytest
 from emulator import Call, Fault
 from sora2pro.nodes.errors import RunComfyError, SubmissionUncertainError
+from sora2pro.nodes.run import current
 from support import assertions, clips, node_runs
 from support.killed_processes import Forker, RandomKiller
 
 KILLS = 12
+NODES = pytest.mark.parametrize("node", ["run_node", "run_any_node"])  # functions of `node_runs`
 SAMPLE = (
     Fault(Call.CATALOGUE, "500", times=None),
+    Fault(Call.CATALOGUE, "html-200"),
+    Fault(Call.CATALOGUE, "cut-off", times=None),
     Fault(Call.SUBMIT, "closed", after_accept=True),
     Fault(Call.SUBMIT, "503", after_accept=True),
     Fault(Call.SUBMIT, "id-missing", after_accept=True),
@@ -33,6 +37,7 @@ SAMPLE = (
 @pytest.fixture
 def emulator(emulator, point_to):
     point_to(emulator)
+    current._engine.cache_clear()
     return emulator
 
 
@@ -42,42 +47,46 @@ def forker():
         yield forker
 
 
-def frames_after_trouble(emulator):
-    """The frames; what is uncertain is taken out of it with `Sora2ProStatus`, as the message says."""
+def frames_after_trouble(emulator, run):
+    """The frames that a run of a node gives; what is uncertain is taken out of it with `Sora2ProStatus`, as the message says."""
     try:
-        (output,) = node_runs.run_node()
+        (output,) = run()
     except SubmissionUncertainError as error:
         if emulator.ledger:
             node_runs.run_status(emulator.ledger[0].request_id, "adopt")
         else:
             node_runs.run_status(f"job-{error.job_id}", "release")
-        (output,) = node_runs.run_node()
+        (output,) = run()
     return output.frames
 
 
+@NODES
 @pytest.mark.parametrize("fault", SAMPLE, ids=str)
-def test_after_a_fault_the_node_gives_every_frame_for_one_charge(emulator, fault):
+def test_after_a_fault_the_node_gives_every_frame_for_one_charge(emulator, fault, node):
+    run = getattr(node_runs, node)
     emulator.inject(fault)
     with contextlib.suppress(RunComfyError):
-        node_runs.run_node()
+        run()
     emulator.clear_faults()
-    frames = frames_after_trouble(emulator)
+    frames = frames_after_trouble(emulator, run)
     assert [clips.read_frame_number(frame) for frame in frames] == list(range(8))
     assert emulator.charges == 1
     assert emulator.leaks == []
 
 
+@NODES
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork and pidfd")
 def test_a_node_that_is_killed_at_any_moment_gives_every_frame_for_one_charge(
-    forker, start_emulator, point_to, tmp_path, death_seed
+    forker, start_emulator, point_to, tmp_path, death_seed, node
 ):
     killer = RandomKiller(death_seed)
     for number in range(10 * KILLS):
         emulator, root = start_emulator(), tmp_path / str(number)
         point_to(emulator, root)
-        killer.visit(lambda: forker.begin(emulator, root, environment=emulator.environment(root)))  # noqa: B023 - called at once
+        environment = emulator.environment(root)
+        killer.visit(lambda: forker.begin(emulator, root, environment=environment, node=node))  # noqa: B023 - called at once
         assertions.settle(emulator)
-        assert len(frames_after_trouble(emulator)) == 8
+        assert len(frames_after_trouble(emulator, getattr(node_runs, node))) == 8
         assert emulator.charges == 1
         emulator.close()
         if killer.kills >= KILLS:

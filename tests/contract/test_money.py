@@ -161,7 +161,7 @@ def test_many_at_the_same_moment_do_not_pass_the_limit_together(emulator, rig_on
 ON_ITS_WAY = "RunComfy has accepted it and will charge for it (expected: $1.20)."
 PERHAPS = "It may have been charged, so it is not sent again automatically."
 KEPT = "The clip is paid for and still kept at RunComfy."
-FAILED = "RunComfy does not say whether it charges for failed generations: look under Usage on runcomfy.com."
+FAILED = "RunComfy does not say whether it charges for failed generations: check Usage on runcomfy.com."
 
 
 @pytest.mark.parametrize(
@@ -211,6 +211,6 @@ def test_a_timeout_says_that_it_is_being_made_and_costs_no_more(start_emulator, 
 def test_a_withdrawn_sora_is_free_and_the_error_names_the_node_for_current_models(start_emulator, rig_on):
     emulator = start_emulator(model_retired="404")
     said = str(assertions.attempt(rig_on(emulator)))
-    assert "Choose a current model in the node RunComfyImageToVideo." in said
+    assert "Use the node 'Image to Video, any model (RunComfy)' with a model that is sold today." in said
     assert assertions.is_called_free(said)
     assert emulator.ledger == []

@@ -7,7 +7,7 @@ from sora2pro.nodes.media.timeline import probe
 from sora2pro.nodes.page.jobs import Collecting, Panel
 from sora2pro.nodes.run.inputs import FrameChoice, Order
 from sora2pro.nodes.run.rehearsals import rehearse
-from sora2pro.nodes.runcomfy.jobs import GenerationRequest, Picture
+from sora2pro.nodes.runcomfy.generation import GenerationRequest, Picture
 from sora2pro.nodes.runcomfy.models import Input, ModelSpec, PictureInput, Role, Size
 from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from sora2pro.nodes.runcomfy.sentences import describe_inputs

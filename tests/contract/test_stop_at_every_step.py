@@ -112,7 +112,7 @@ def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be
     emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
     rig = rig_on(emulator)
     said = assertions.stopped_at(Rendering, rig.run)
-    assert "It is too late to cancel: RunComfy is rendering it or has completed it, and charges for it." in said
+    assert "It is too late to cancel: RunComfy is already rendering it, or has finished, and charges for it." in said
     assert "Run the node again to pick up where it left off: there is no new charge." in said
     emulator.release(emulator.requests[0].request_id)
     assert rig.collect().path.read_bytes() == clip

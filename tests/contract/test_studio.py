@@ -14,12 +14,13 @@ from sora2pro.nodes.errors import (
     SpendLimitError,
     SubmissionUncertainError,
 )
-from sora2pro.nodes.runcomfy import engine as engine_module
+from sora2pro.nodes.runcomfy import buying
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Following, Queued, StopSignal, Submitting, WaitingForSlot
 from sora2pro.nodes.runcomfy.store import postgres as postgres_module
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.store.postgres import PostgresDatabase
+from sora2pro.nodes.runcomfy.store.schema import MIGRATIONS
 from support import assertions
 from support.engine_fixture import Rig, request_of
 from support.postgres import PASSWORD, PASSWORD_IN_ADDRESS, PostgresServer, Proxy, find_programs, free_port
@@ -205,7 +206,7 @@ def test_the_daily_limit_holds_over_all_machines_whatever_their_clocks_say(worke
 @pytest.fixture
 def other_process(monkeypatch):
     """From here on this process counts its paid requests as another one does: from none."""
-    return lambda: monkeypatch.setattr(engine_module, "_paid_requests", {})
+    return lambda: monkeypatch.setattr(buying, "_paid_requests", {})
 
 
 @BY_HAND
@@ -363,3 +364,20 @@ def test_a_forked_child_neither_has_nor_ends_its_parents_right(worker):
             os._exit(int(has_right or rig.journal.get(job.id) != job))
         assert os.waitpid(child, 0)[1] == 0
         rig.journal.record_submitting(job, expected_usd=1.0, max_usd_per_day=None)
+
+
+def test_an_older_journal_is_brought_up_to_date_whole_or_not_at_all(worker, url, monkeypatch):
+    rig = worker("first")
+    job = rig.journal.claim(request_of())
+    version = postgres_module.VERSION
+    monkeypatch.setattr(postgres_module, "VERSION", version + 1)
+    newer = Journal("/nowhere", database=PostgresDatabase(url))
+    monkeypatch.setattr(
+        postgres_module, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE jobs ADD COLUMN later TEXT; NONSENSE")
+    )
+    with pytest.raises(JournalUnavailableError, match="42601"):
+        newer.get(job.id)
+    monkeypatch.setattr(postgres_module, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE jobs ADD COLUMN later TEXT"))
+    assert newer.get(job.id) == job
+    monkeypatch.setattr(postgres_module, "VERSION", version)
+    assert "written by a newer version" in str(assertions.attempt(rig))

@@ -90,7 +90,7 @@ def test_eight_machines_under_faults_pay_once_for_each_clip_lose_none_and_keep_t
 
         assert sum(charge.usd for charge in emulator.ledger) <= LIMIT_USD + 1e-6
         assert set(emulator.charges_by_body().values()) <= {1}
-        person = Rig(emulator.url, emulator.token, tmp_path / "a person", journal_url=direct)
+        person = Rig(emulator.url, emulator.token, tmp_path / "a person", journal_url=direct, max_usd_per_day=None)
         assertions.assert_paid_once_and_known(emulator, person)
         charged = {charge.body["prompt"]: charge.request_id for charge in emulator.ledger}
         # Whose sender was killed at the very moment of sending is for a person to decide, who looks at RunComfy's list.

@@ -83,6 +83,14 @@ WHOLE = {
         clip, f"Content-Range: bytes 0-{len(clip) - 1}/*", status="206 Partial Content"
     ),
     "206 without a range": lambda clip: answer(clip, TYPE, status="206 Partial Content"),
+    "206 with an equals sign": lambda clip: answer(
+        clip, f"Content-Range: bytes=0-{len(clip) - 1}/{len(clip)}", status="206 Partial Content"
+    ),
+    "206 without a unit": lambda clip: answer(
+        clip, f"Content-Range: 0-{len(clip) - 1}/{len(clip)}", status="206 Partial Content"
+    ),
+    "203 of a proxy": lambda clip: answer(clip, TYPE, status="203 Non-Authoritative Information"),
+    "gzip without a word": lambda clip: answer(gzip.compress(clip), TYPE),
     "chunked and a length too large": lambda clip: answer(
         chunked(clip), f"Content-Length: {len(clip) + 7}", "Transfer-Encoding: chunked", length=False
     ),
@@ -105,6 +113,23 @@ def test_one_answer_with_the_whole_clip_in_it_is_the_clip(fetch, clip, form):
     with Loopback(form(clip)) as server:
         assert fetch(server) == clip
         assert len(server.requests) == 1
+
+
+def test_the_address_is_not_blamed_for_an_answer_that_contradicts_itself(fetch, clip):
+    two_lengths = answer(clip, f"Content-Length: {len(clip) + 1}")
+    with Loopback(two_lengths, two_lengths, answer(clip)) as server:
+        assert fetch(server) == clip
+    with Loopback(two_lengths) as server:
+        with pytest.raises(DownloadError, match="answer of the storage contradicts itself") as raised:
+            fetch(server)
+        assert "address" not in str(raised.value)
+
+
+def test_what_only_begins_as_gzip_is_kept_as_any_file_that_cannot_be_read(fetch, clip):
+    odd = b"\x1f\x8b\x08" + clip
+    with Loopback(answer(odd)) as server:
+        assert fetch(server) == odd
+        assert len(server.requests) == 2
 
 
 def test_a_coding_that_cannot_be_undone_is_named(fetch):
@@ -205,6 +230,23 @@ def test_a_page_never_becomes_a_clip_however_often_it_comes(fetch, page, content
     with (
         Loopback(answer(page, f"Content-Type: {content_type}")) as server,
         pytest.raises(DownloadError, match="a page, or nothing at all, where the clip should be"),
+    ):
+        fetch(server)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "text/html; charset=utf-8", "application/json"])
+def test_a_clip_that_cannot_be_read_is_kept_also_where_it_is_called_a_page(fetch, clip, content_type):
+    odd = clip.replace(b"moov", b"mooX")
+    with Loopback(answer(odd, f"Content-Type: {content_type}")) as server:
+        assert fetch(server) == odd
+        assert len(server.requests) == 2
+
+
+def test_a_page_that_is_coded_without_a_word_is_not_kept(fetch):
+    coded = zlib.compress(b"<!DOCTYPE html><html>Access denied</html>")
+    with (
+        Loopback(answer(coded, "Content-Type: text/html")) as server,
+        pytest.raises(DownloadError, match="a page, or nothing at all"),
     ):
         fetch(server)
 

@@ -43,8 +43,9 @@ def test_the_user_reads_what_happened_what_it_may_cost_and_both_ways_out(emulato
     assert str(error.value) == (
         "It is not known whether RunComfy accepted this request: RunComfy had an internal error (HTTP 503): The emulator "
         "was told to say so. It may have been charged, so it is not sent again automatically. Look under Generations on "
-        "runcomfy.com. If the clip is there, put its request id into Sora2ProStatus and choose 'adopt'. If it is not there "
-        "after some minutes, put job-1 there and choose 'release'; then run the node again to buy it again. (job: job-1)"
+        "runcomfy.com. If the clip is there, put its request id into the RunComfy Request Status node and choose 'adopt'. If "
+        "it is not there after a few minutes, put job-1 into that node and choose 'release'; then run the node again to buy it "
+        "again. (job: job-1)"
     )
 
 

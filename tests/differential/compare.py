@@ -10,7 +10,7 @@ MOST_LEVELS = 1.0
 MOST_UPRIGHT_LEVELS = 12  # mean, to find out which way ffmpeg turns a picture: its colours are converted roughly there
 SOUND_SLACK_S = 0.05  # two frames of AAC: encoders and edit lists do not agree about the padding at the ends
 MOST_SOUND = 0.002  # mean difference of samples that go from -1 to 1: two versions of a decoder round differently
-SAMPLE_SHIFTS = range(-2, 3)  # times in a file are rounded to its clocks
+SHIFTED_SAMPLES = 2  # times in a file are rounded to its clocks
 
 
 @dataclass
@@ -115,7 +115,8 @@ def _played(sound, delivered, start_s, pictures_s):
         return f"{len(waveform) / rate:.3f} s of sound, and ffmpeg plays {len(expected) / rate:.3f}"
     if np.abs(waveform[len(expected) + slack :]).max(initial=0) > MOST_SOUND:
         return "there is sound after the end of what ffmpeg plays"
-    error = min(_difference(expected, waveform, shift) for shift in SAMPLE_SHIFTS)
+    most = max(SHIFTED_SAMPLES, round(sound.clock_s * rate))
+    error = min(_difference(expected, waveform, shift) for shift in range(-most, most + 1))
     return f"the sound is off by {error:.4f} in the mean" if error > MOST_SOUND else None
 
 

@@ -1,4 +1,4 @@
-"""The kinds of files: every clip is written by the ffmpeg command line, then its boxes are changed, then its bytes damaged.
+"""The kinds of files: the ffmpeg command line writes every clip, then its boxes or elements are changed, then its bytes damaged.
 
 A file is known by its number alone: the first are the kinds one at a time, the others are drawn with the number as the seed.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from differential import elements, webm
 from differential.boxes import EDITS, with_cover
 from support import mutations
 
@@ -145,6 +146,7 @@ WRITERS = {
 
 PLAIN = ("H.264", "AAC stereo", "index at the end")
 COVERS = ("cover art in front", "cover art behind")
+MATROSKA_SHARE = 0.3  # of the files that are drawn
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,10 @@ class File:
 
     Attributes:
         number: Of the file, and the seed of its damage.
-        picture: A key of `PICTURES`.
+        picture: A key of `PICTURES`, here or in `webm`; the same for the next two.
         sound: A key of `SOUNDS`.
         writer: A key of `WRITERS`.
-        edits: Keys of `boxes.EDITS`, or of `COVERS`.
+        edits: Keys of `boxes.EDITS`, of `elements.EDITS`, or of `COVERS`.
         damage: Whether bytes are changed at the end.
     """
 
@@ -188,7 +190,17 @@ def _one_at_a_time():
         yield ("H.264, no B-frames" if edit == "two frames at one time" else picture, sound, writer, (edit,))
 
 
-SINGLE = tuple(_one_at_a_time())
+def _webm_one_at_a_time():
+    picture, sound, writer = webm.PLAIN
+    yield from ((name, sound, writer, ()) for name in webm.PICTURES)
+    yield from ((picture, name, writer, ()) for name in webm.SOUNDS if name != sound)
+    yield from ((picture, sound, name, ()) for name in webm.WRITERS if name != writer)
+    yield from ((picture, sound, "small clusters", (edit,)) for edit in elements.EDITS)
+    yield from ((name, sound, writer, ("another height in the index",)) for name in ("AV1 in WebM", "VP8 in WebM"))
+    yield ("VP8 in WebM", "Vorbis in WebM", writer, ("Xiph lacing",))
+
+
+SINGLE = (*_one_at_a_time(), *_webm_one_at_a_time())
 
 
 def file(number):
@@ -198,6 +210,9 @@ def file(number):
     drawn = random.Random(number)  # noqa: S311 - a test is to be repeated
     if drawn.random() < 0.8:  # what is damaged is a kind that is there already: to write a new one costs more
         return File(number, *drawn.choice(SINGLE), is_damaged=True)
+    if drawn.random() < MATROSKA_SHARE:
+        edits = tuple(drawn.sample([*elements.EDITS], drawn.choice((0, 1, 1, 2))))
+        return File(number, *map(drawn.choice, ([*webm.PICTURES], [*webm.SOUNDS], [*webm.WRITERS])), edits)
     edits = tuple(drawn.sample([*EDITS, *COVERS], drawn.choice((0, 1, 1, 2))))
     while True:
         parts = drawn.choice([*PICTURES]), drawn.choice([*SOUNDS]), drawn.choice([*WRITERS])
@@ -218,6 +233,8 @@ def _can_be_written(picture, sound, writer):
 
 
 def _suffix(picture, sound, writer):
+    if picture in webm.PICTURES:
+        return webm.PICTURES[picture][2]
     return "mov" if sound.startswith("PCM") or writer == "a timecode" else PICTURES[picture][2]
 
 
@@ -230,21 +247,26 @@ def content(made, folder):
     """
     data = _written(made.picture, made.sound, made.writer, folder)
     for edit in made.edits:
-        change = with_cover(_cover(), in_front=edit == COVERS[0]) if edit in COVERS else EDITS[edit]
+        edits = elements.EDITS if made.picture in webm.PICTURES else EDITS
+        change = with_cover(_cover(), in_front=edit == COVERS[0]) if edit in COVERS else edits[edit]
         data = change(data)
     return _damaged(data, made.number) if made.is_damaged else data
 
 
 def _damaged(data, seed):
-    start = data.index(b"moov")
-    index = (start, start + int.from_bytes(data[start - 4 : start], "big") - 8)
+    if b"moov" in data:
+        start = data.index(b"moov")
+        index = (start, start + int.from_bytes(data[start - 4 : start], "big") - 8)
+    else:
+        index = (0, data.index(mutations.CLUSTER) if mutations.CLUSTER in data else len(data))
     how = mutations.KINDS[seed % len(mutations.KINDS)]
     return bytes(how(np.random.default_rng(seed), bytearray(data), index))
 
 
 def _written(picture, sound, writer, folder):
-    filmed, how, _ = PICTURES[picture]
-    inputs, sound_how = SOUNDS[sound]
+    filmed, how, _ = {**PICTURES, **webm.PICTURES}[picture]
+    inputs, sound_how = {**SOUNDS, **webm.SOUNDS}[sound]
+    written = {**WRITERS, **webm.WRITERS}[writer]
     suffix = _suffix(picture, sound, writer)
     key = "-".join("".join(filter(str.isalnum, name)) for name in (picture, sound, writer))
     path = Path(folder) / f"{key}.{suffix}"
@@ -253,12 +275,16 @@ def _written(picture, sound, writer, folder):
         start = "0.1 " if sound == "sound starts early" else "0 "
         arguments = (
             f"-itsoffset {start} -f lavfi -i testsrc2={filmed} {inputs} -threads 1 {how} {sound_how} "
-            f"{_merged(how, WRITERS[writer])}"
+            f"{_merged(how, written)}"
         )
-        ffmpeg(*shlex.split(arguments.replace("\\", "\\\\")), "-y", str(part))
+        words = shlex.split(arguments.replace("\\", "\\\\"))
+        if writer == "piped":  # nothing can be filled in afterwards
+            part.write_bytes(ffmpeg(*words, "-f", suffix if suffix == "webm" else "matroska", "-"))
+        else:
+            ffmpeg(*words, "-y", str(part))
         if picture.endswith(CUT):
             whole = part.rename(part.with_name(f"whole-{part.name}"))
-            how = f"-map 0 -c copy {WRITERS[writer]} -use_editlist 0"
+            how = f"-map 0 -c copy {written} -use_editlist 0"
             ffmpeg("-ss", "0.26", "-i", str(whole), *how.split(), "-y", str(part))
             whole.unlink()
         part.rename(path)

@@ -77,12 +77,14 @@ class ShownSound:
         rate: Hz.
         channels: How many.
         pieces: (when it is heard in seconds, [n, channels] float32) as they are decoded.
+        clock_s: What the times in the file are rounded to, where that is more than a sample.
     """
 
     complaints: list
     rate: int = 0
     channels: int = 0
     pieces: list = field(default_factory=list)
+    clock_s: float = 0.0
 
     def heard_from(self, start_s):
         """The sound from this time on, [n, channels]; silence where nothing is played.
@@ -177,9 +179,8 @@ def _sound(path, raw, number):
     samples = np.split(
         np.frombuffer(content, np.float32).reshape(-1, channels), np.cumsum([n for *_, n in pieces])[:-1]
     )
-    return ShownSound(
-        complaints, rate, channels, [(piece[0], each) for piece, each in zip(pieces, samples, strict=True)]
-    )
+    placed = [(piece[0], each) for piece, each in zip(pieces, samples, strict=True)]
+    return ShownSound(complaints, rate, channels, placed, 0.001 if "Input #0, matroska" in said else 0.0)
 
 
 def _form(name):

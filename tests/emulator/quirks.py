@@ -105,6 +105,7 @@ QUIRKS: Mapping[str, Quirk] = {
     "clip-av1": Quirk(clip="av1"),
     "clip-mov": Quirk(clip="mov"),
     "clip-silent": Quirk(channels=0),
+    "clip-vp9-silent": Quirk(clip="vp9", channels=0),
     "clip-mono": Quirk(channels=1),
     "clip-60-fps": Quirk(fps=60),
 }

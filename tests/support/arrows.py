@@ -4,39 +4,26 @@ import ast
 import re
 from dataclasses import dataclass
 
-# From the top down: a part sees the parts below its own row, never its neighbours in the row and never what is above.
-ROWS = (
-    ("",),
-    ("nodes",),
-    ("nodes.any_model",),
-    ("nodes.image_to_video", "nodes.status", "nodes.page", "nodes.journal"),
-    ("nodes.run",),
-    ("nodes.host", "nodes.runcomfy", "nodes.media"),
-    ("nodes.environment", "nodes.packages"),
-    ("nodes.errors",),
+# Who may import whom: a part sees what is to the right of the next `>`, never its neighbours and never what is to its left.
+PACK = "root > nodes > any_model image_to_video status page journal > run > host runcomfy media > environment packages > errors"
+INSIDE_THE_ENGINE = (
+    "engine > buying actions > collecting > deleting lookup waiting offers pricing copying > catalogue sentences > api store > "
+    "settings credentials receipts > jobs generation journal_url > "
+    "confirming clip_urls clip_files picture_urls prompts models files > progress foreign_text"
 )
 # The engine is seen by its face alone: `nodes.runcomfy` and the words of `nodes.runcomfy.progress`.
 FACE = ("nodes.runcomfy", "nodes.runcomfy.progress")
-# The same inside the engine: the conversation with RunComfy and the record of it do not know each other.
-ENGINE = "nodes.runcomfy"
-INSIDE = (
-    ("engine",),
-    ("buying", "actions"),
-    ("lookup", "collecting", "offers", "copying"),
-    ("waiting", "pricing", "catalogue"),
-    ("sentences",),
-    ("api", "store"),
-    ("settings", "credentials"),
-    ("jobs", "journal_url"),
-    ("clip_urls", "picture_urls", "prompts", "models", "files"),
-    ("progress", "foreign_text"),
-)
 HOST_MODULES = re.compile(r"(comfy(_\w+)?|folder_paths|server|execution)(\.|$)")
 NEVER = {
-    ENGINE: frozenset({"torch", "numpy", "cv2", "av", "PIL"}),
+    "nodes.runcomfy": frozenset({"torch", "numpy", "cv2", "av", "PIL"}),
     "nodes.media": frozenset({"requests", "urllib3", "sqlite3", "http", "socket"}),
 }
 SPENDERS = ("nodes.runcomfy.api.client", "nodes.runcomfy.buying")
+
+ENGINE = "nodes.runcomfy"
+_TOPS = {"root": "", "nodes": "nodes"}
+ROWS = [[_TOPS.get(name, f"nodes.{name}") for name in row.split()] for row in PACK.split(">")]
+INSIDE = [row.split() for row in INSIDE_THE_ENGINE.split(">")]
 
 
 @dataclass(frozen=True)

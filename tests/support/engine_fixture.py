@@ -67,7 +67,7 @@ class Rig:
     database: what the journal writes to.
     download: more arguments of the downloader.
     fresh_link_waits_s: before each time that a fresh address of a clip is asked for.
-    settings: fields of `Settings`.
+    settings: fields of `Settings`; without a word on it, there is no daily limit.
     """
 
     def usual_request(self):
@@ -90,7 +90,9 @@ class Rig:
         **settings,
     ):
         folders = {"state_dir": Path(root) / "state", "output_dir": Path(root) / "clips"}
-        self.settings = Settings(**{**folders, "api_base_url": url, "poll_interval_s": 0.005, **settings})
+        self.settings = Settings(
+            **{**folders, "api_base_url": url, "poll_interval_s": 0.005, "max_usd_per_day": None, **settings}
+        )
         engine = Engine if connect is None else type("ConnectedEngine", (Engine,), {"connect": staticmethod(connect)})
         self.engine = engine(
             self.settings,

@@ -1,7 +1,12 @@
 """As much of ComfyUI as `nodes/host.py` knows, as modules for `sys.modules`: the same names, the same behaviour."""
 
+import os
 import sys
 import types
+
+import numpy as np
+import torch
+from PIL import Image
 
 
 class InterruptProcessingException(Exception):  # noqa: N818 - ComfyUI's name
@@ -16,6 +21,17 @@ class ExecutionBlocker:
 class VideoFromFile:
     def __init__(self, file):
         self.file = file
+
+
+class LoadImage:
+    """Reads a picture of the input folder, as ComfyUI's node of this name does."""
+
+    FUNCTION = "load_image"
+
+    def load_image(self, image):
+        path = sys.modules["folder_paths"].get_annotated_filepath(image)
+        pixels = np.asarray(Image.open(path).convert("RGB")).astype(np.float32) / 255
+        return torch.from_numpy(pixels)[None], None
 
 
 class ComfyUI:
@@ -34,6 +50,7 @@ class ComfyUI:
         self.running = [(0, "prompt-1", {}, {"extra_pnginfo": {"workflow": {"id": "workflow-1"}}}, [])]
         self.server = types.SimpleNamespace(
             client_id="client-1",
+            sockets={"client-1": "its socket"},
             routes="the route table",
             prompt_queue=types.SimpleNamespace(get_current_queue=lambda: (self.running, [])),
             send_progress_text=lambda text, node_id, sid=None: self.texts.append((text, node_id, sid)),
@@ -81,7 +98,11 @@ class ComfyUI:
             "comfy_api": {},
             "comfy_api.latest": {"InputImpl": types.SimpleNamespace(VideoFromFile=VideoFromFile)},
             "server": {"PromptServer": types.SimpleNamespace(instance=self.server)},
+            "nodes": {"NODE_CLASS_MAPPINGS": {"LoadImage": LoadImage}},
             "folder_paths": {
+                "get_input_directory": lambda: str(self.folder / "input"),
+                "get_temp_directory": lambda: str(self.folder / "temp"),
+                "get_annotated_filepath": lambda name: os.path.join(self.folder / "input", name),  # noqa: PTH118 - as ComfyUI does
                 "get_output_directory": lambda: str(self.folder / "output"),
                 "get_user_directory": lambda: str(self.folder / "user"),
                 "get_system_user_directory": lambda name: str(self.folder / "user" / f"__{name}"),

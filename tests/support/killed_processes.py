@@ -115,15 +115,18 @@ class Forker:
             return Child(_word(root, pid), None)
 
 
-def _run(url, token, root, *, commit=0, moment="", rig="Rig", environment=None):
+def _run(url, token, root, *, commit=0, moment="", rig="Rig", environment=None, node="run_node"):
     """One generation; SIGKILL at the `commit`th commit (`before`, `within` or `after` it), or from outside.
 
     rig: the class of `support.engine_fixture` that generates.
-    With the variables of an `environment` it is the node that generates, else the engine alone.
+    With the variables of an `environment` it is a node that generates, else the engine alone.
+    node: the function of `support.node_runs` that runs it.
     """
     root = Path(root)
     try:
-        text = json.dumps(_node_run(environment) if environment else _engine_run(url, token, root, commit, moment, rig))
+        text = json.dumps(
+            _node_run(environment, node) if environment else _engine_run(url, token, root, commit, moment, rig)
+        )
     except Exception as error:  # noqa: BLE001 - it travels to the test, which knows what it may be
         text = json.dumps({"error": str(error) or repr(error)})
     word = _word(root, os.getpid())
@@ -164,11 +167,11 @@ def _engine_run(url, token, root, commit, moment, rig):
     return {"commits": database.commits, "error": str(outcome) if isinstance(outcome, Exception) else None}
 
 
-def _node_run(environment):
-    from support.node_runs import run_node  # noqa: PLC0415 - as above; only some need it
+def _node_run(environment, node):
+    from support import node_runs  # noqa: PLC0415 - as above; only some need it
 
     os.environ.update(environment)
-    (clip,) = run_node()
+    (clip,) = getattr(node_runs, node)()
     return {"frames": len(clip.frames), "error": None}
 
 

@@ -37,3 +37,9 @@ def wishes_for(entry, **wishes):
     last = find_roles(entry).field_for(Role.LAST_IMAGE)
     needed = {"prompt": "A ship at sea", "has_image": True, "has_end_image": last is not None and last.is_required}
     return Wishes(**{**needed, **wishes})
+
+
+def whole_body(translation, **pictures):
+    """What is submitted; `pictures` are the connected ones by the node's input, as addresses or data URIs."""
+    media = {one.field.name: one.wrap(one.address or pictures[one.widget]) for one in translation.media}
+    return {**translation.body, **media}

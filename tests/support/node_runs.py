@@ -44,6 +44,21 @@ def run_node(image=None, **inputs):
     return [Output(*clip) for clip in zip(*result, strict=True)]
 
 
+def run_any_node(**inputs):
+    """The same of `RunComfyImageToVideo`."""
+    any_node = load_pack().NODE_CLASS_MAPPINGS["RunComfyImageToVideo"]()
+    inputs = {
+        "model": "pixverse/pixverse-v6/image-to-video",
+        "image": pictures(0.5),
+        "prompt": "A fox runs.",
+        "duration": 0,
+        "frame_load_cap": 8,
+        **inputs,
+    }
+    result = asyncio.run(any_node.generate(**inputs))["result"]
+    return [Output(*clip) for clip in zip(*result, strict=True)]
+
+
 def run_status(request_id="", action="check"):
     """One run of `Sora2ProStatus`: its outputs in order."""
     status = load_pack().NODE_CLASS_MAPPINGS["Sora2ProStatus"]()

@@ -4,7 +4,8 @@ import dataclasses
 import json
 
 from sora2pro.nodes.runcomfy.api.answers import Answer
-from sora2pro.nodes.runcomfy.jobs import GenerationRequest, Job, JobState, Picture
+from sora2pro.nodes.runcomfy.generation import GenerationRequest, Picture
+from sora2pro.nodes.runcomfy.jobs import Job, JobState
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
 
 INPUTS = {"size": "1280x720", "seconds": 4}

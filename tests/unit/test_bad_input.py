@@ -78,7 +78,7 @@ TABLE = [
     ("a seed below zero", {"seed": -1}, "-1 is not a seed", "whole number from 0"),
     ("no picture at all", {"image": None}, "There is no picture.", "Connect 'image'"),
     ("blanks for an address", {"image": None, "image_url": "  "}, "There is no picture.", "Connect 'image'"),
-    ("two pictures", {"image_url": HOSTED}, "Both 'image' and 'image_url' are given.", "Disconnect one"),
+    ("two pictures", {"image_url": HOSTED}, "Both 'image' and 'image_url' are given.", "Use one of the two"),
     ("an address without https", {"image": None, "image_url": "http://example.org/x"}, "https://", "public https"),
     ("an address with a password", {"image": None, "image_url": "https://u:secret@example.org"}, "password", "public"),
     ("an address at home", {"image": None, "image_url": "https://192.168.1.2/x"}, "private network", "public https"),
@@ -230,7 +230,7 @@ def test_a_setting_that_cannot_be_used_does_not_keep_comfyui_from_starting(monke
         ({"request_id": "job-7", "action": "adopt"}, "'adopt' needs the request id"),
         ({"request_id": "rehearsal-0123456789abcdef"}, "That is a rehearsal"),
         ({"request_id": "rehearsal-0123456789abcdef", "action": "collect"}, "That is a rehearsal"),
-        ({"request_id": "abc", "action": "adopt"}, "No job is uncertain"),
+        ({"request_id": "abc", "action": "adopt"}, "There is no uncertain job"),
     ],
     ids=repr,
 )

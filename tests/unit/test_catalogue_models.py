@@ -8,7 +8,7 @@ from catalogue.build import rows_from_facts, with_live_answer, with_rows_kept
 from pack import ROOT
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue import shipped
-from sora2pro.nodes.runcomfy.catalogue.identity import fingerprint
+from sora2pro.nodes.runcomfy.catalogue.request import fingerprint
 from sora2pro.nodes.runcomfy.catalogue.roles import find_roles
 from sora2pro.nodes.runcomfy.catalogue.schema import parse_entry
 from sora2pro.nodes.runcomfy.catalogue.shipped import check_offer, unknown_model

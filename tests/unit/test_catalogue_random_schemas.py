@@ -11,7 +11,7 @@ from sora2pro.nodes.runcomfy.catalogue.roles import find_roles
 from sora2pro.nodes.runcomfy.catalogue.schema import Role, parse_entry
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
 from sora2pro.nodes.runcomfy.catalogue.wishes import MODEL_DEFAULT, Wishes
-from support.model_values import CATALOGUE, document_with
+from support.model_values import CATALOGUE, document_with, whole_body
 
 PICTURE = "https://example.com/picture.png"
 LENGTHS = [5, 6, 10]
@@ -145,7 +145,7 @@ def test_a_request_is_refused_or_fits_the_schema_and_fulfils_every_wish(schema, 
     entry, translation = translation_or_none(schema, wishes)
     if translation is None:
         return
-    body = translation.body_with({Role.FIRST_IMAGE: PICTURE, Role.LAST_IMAGE: PICTURE})
+    body = whole_body(translation, image=PICTURE, end_image=PICTURE)
     jsonschema.Draft202012Validator(as_draft_2020(schema)).validate(body)
     roles = find_roles(entry)
 

@@ -5,7 +5,7 @@ from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.runcomfy.catalogue.offer import differences
 from sora2pro.nodes.runcomfy.catalogue.request import CatalogueRequest
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
-from sora2pro.nodes.runcomfy.jobs import Picture
+from sora2pro.nodes.runcomfy.generation import Picture
 from support.model_values import CATALOGUE, entry_with, wishes_for
 
 PIXVERSE = CATALOGUE.find("pixverse/pixverse-v6/image-to-video")

@@ -5,11 +5,11 @@ import json
 import jsonschema
 import pytest
 from sora2pro.nodes.errors import NOTHING_SENT, InvalidInputError
-from sora2pro.nodes.runcomfy.catalogue.schema import Role, parse_entry
+from sora2pro.nodes.runcomfy.catalogue.schema import parse_entry
 from sora2pro.nodes.runcomfy.catalogue.shipped import FILE
 from sora2pro.nodes.runcomfy.catalogue.translate import translate
 from sora2pro.nodes.runcomfy.models import Size
-from support.model_values import CATALOGUE, document_with, entry_with, wishes_for
+from support.model_values import CATALOGUE, document_with, entry_with, whole_body, wishes_for
 
 LIVE = document_with({})
 PICTURE = "https://example.com/picture.png"
@@ -44,7 +44,7 @@ def refusal(model_id, **wishes):
 @pytest.mark.parametrize("model_id", CATALOGUE.ids)
 def test_defaults_give_a_body_that_an_independent_validator_accepts(model_id):
     schema = {"type": "object", **ROWS[model_id]["input_schema"]}
-    body = translated(model_id).body_with({Role.FIRST_IMAGE: PICTURE, Role.LAST_IMAGE: PICTURE})
+    body = whole_body(translated(model_id), image=PICTURE, end_image=PICTURE)
     jsonschema.Draft202012Validator(schema).validate(body)
     assert set(body) <= set(schema["properties"])
     assert PICTURE in body.values() or [PICTURE] in body.values()
@@ -122,7 +122,7 @@ def test_a_list_of_pictures_gets_a_list():
 
 def test_addresses_stand_in_the_body_and_connected_pictures_are_filled_in():
     translation = translated(LTX, has_image=False, image_url=PICTURE, has_end_image=True)
-    body = translation.body_with({Role.LAST_IMAGE: "data:image/png;base64,AAAA"})
+    body = whole_body(translation, end_image="data:image/png;base64,AAAA")
     assert (body["image_url"], body["end_image_url"]) == (PICTURE, "data:image/png;base64,AAAA")
 
 
@@ -139,7 +139,7 @@ def test_addresses_stand_in_the_body_and_connected_pictures_are_filled_in():
         ("lightricks/ltx-2.5/image-to-video/fast", {"resolution": "4k"}, ("'4k'", "2160p")),
         ("minimax/minimax-h3/image-to-video", {"resolution": "1440p"}, ("'1440p'", "768p, 2k")),
         (SEEDANCE, {"resolution": "1080p"}, ("part of its id", "bytedance/seedance-2.5/image-to-video/1080p")),
-        (SEEDANCE, {"resolution": "768p"}, ("part of its id", "no 768p")),
+        (SEEDANCE, {"resolution": "768p"}, ("part of its id", "at 768p")),
         (KLING, {"resolution": "720p"}, ("cannot be chosen", "model default")),
         (KLING, {"aspect_ratio": "16:9"}, ("the picture decides", "auto")),
         (GEMINI, {"aspect_ratio": "auto"}, ("'auto'", "16:9, 9:16")),
@@ -148,8 +148,8 @@ def test_addresses_stand_in_the_body_and_connected_pictures_are_filled_in():
         (GEMINI, {"audio": "on"}, ("cannot be turned on", "model default")),
         (HAPPYHORSE, {"audio": "off"}, ("cannot be turned off",)),
         (WAN, {"audio": "loud"}, ("'loud'", "on, off")),
-        (KLING, {"has_end_image": True}, ("no last picture", "end_image")),
-        (SEEDANCE_2, {"has_end_image": True}, ("no last picture",)),
+        (KLING, {"has_end_image": True}, ("does not take a last picture", "end_image")),
+        (SEEDANCE_2, {"has_end_image": True}, ("does not take a last picture",)),
         ("pixverse/pixverse-v6/transition", {"has_end_image": False}, ("needs a last picture",)),
         (WAN, {"negative_prompt": "blur"}, ("negative_prompt", "Clear")),
         (KLING, {"prompt": "  "}, ("prompt is empty",)),
@@ -279,6 +279,61 @@ def test_an_open_length_counts_as_the_longest():
     entry = parse_entry({**ROWS[FLUX], "base_price_usd": 0.1, "price_unit": "second"}, CATALOGUE.find(FLUX))
     translation = translated(entry)
     assert (translation.price.usd, translation.price.is_total, translation.longest_s) == (pytest.approx(2.0), False, 20)
+
+
+OPEN_LENGTHS = [
+    # rate known, the field of the length: words, what the limits count, least, words of a refusal, the note
+    (
+        False,
+        {"enum": ["auto", "5", "20"], "default": "auto"},
+        "from $0.50",
+        2.0,
+        0.5,
+        "from $2.00 at its longest",
+        "20 s, from $2.00",
+    ),
+    (
+        True,
+        {"enum": ["auto", "5", "20"], "default": "auto"},
+        "up to $2.00",
+        2.0,
+        0.5,
+        "up to $2.00",
+        "20 s, up to $2.00",
+    ),
+    (
+        True,
+        {"type": "integer", "minimum": 3, "maximum": 12},
+        "up to $1.20",
+        1.2,
+        0.3,
+        "up to $1.20",
+        "12 s, up to $1.20",
+    ),
+    (True, None, "from $0.10", 6.0, 0.1, "from $6.00 at its longest", "60 s, from $6.00"),
+]
+
+
+@pytest.mark.parametrize(("is_total", "field", "words", "counted", "least", "refusal", "note"), OPEN_LENGTHS)
+def test_where_the_model_decides_the_length_the_price_is_said_to_be_what_it_is(
+    is_total, field, words, counted, least, refusal, note
+):
+    entry = parse_entry(
+        {
+            "model_id": "maker/open/image-to-video",
+            "kind": "model",
+            "categories": ["image-to-video"],
+            "base_price_usd": 0.1,
+            "price_unit": "second",
+            "input_schema": {"properties": {"image": ADDRESS, **({} if field is None else {"duration": field})}},
+            "exceptions": {"is_total": is_total},
+        }
+    )
+    translation = translated(entry, prompt="")
+    price = translation.price
+    assert (str(price), price.usd, price.least_usd) == (words, pytest.approx(counted), pytest.approx(least))
+    assert price.bound.words(price.usd) == refusal
+    assert any(f"Your limits count {note}." in said for said in translation.notes)
 
 
 def test_a_price_for_one_output_does_not_grow_with_the_length():

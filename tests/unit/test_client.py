@@ -249,6 +249,30 @@ def test_a_code_that_says_that_all_is_well_keeps_no_clip_from_being_collected(li
     assert client.result(HANDLE).video_url == clip
 
 
+@pytest.mark.parametrize("code", ["200 OK", "no error", "N/A", "0.0", "accepted", "odd", 1, True, {"code": 0}])
+def test_a_status_that_runcomfy_names_counts_more_than_a_code_that_is_not_known(line, client, code):
+    clip = "https://storage.runcomfy.net/x.mp4"
+    answer(line, {"status": "in_queue", "error_code": code})
+    assert client.status(HANDLE).phase is Phase.QUEUED
+    answer(line, {"status": "completed", "error_code": code, "output": {"video": clip}})
+    assert client.result(HANDLE).video_url == clip
+    answer(line, {"status": "failed", "error_code": code, "error_message": "A face."})
+    result = client.result(HANDLE)
+    assert (result.phase, result.reason) == (Phase.FAILED, "A face.")
+
+
+@pytest.mark.parametrize("code", [400_002, "401001", 404, 500_001])
+def test_a_code_of_runcomfys_own_counts_more_than_the_status_beside_it(line, client, code):
+    answer(line, {"status": "completed", "error_code": code})
+    with pytest.raises(APIError):
+        client.status(HANDLE)
+
+
+def test_a_number_that_python_gives_up_on_costs_no_request_id(line, client):
+    answer(line, b'{"request_id": "abc", "credits": ' + b"9" * 5000 + b"}", status=200)
+    assert client.submit(made_request()) == RequestHandle("abc")
+
+
 @pytest.mark.parametrize("code", [500, "503", 500_001, 1, 99_999, "odd", True])
 def test_an_answer_without_an_id_is_only_called_refused_where_the_code_says_so(line, client, code):
     answer(line, {"error_code": code})
@@ -293,7 +317,7 @@ def test_answers_become_values(line, client):
 @pytest.mark.parametrize("balance", [None, "5", True, [], pytest.param(10**400, id="400 digits")])
 def test_a_balance_that_is_not_a_sum_of_money_is_an_error(line, client, balance):
     answer(line, {"balance_usd": balance})
-    with pytest.raises(ResponseFormatError, match="no balance"):
+    with pytest.raises(ResponseFormatError, match="what the balance is"):
         client.balance_usd()
 
 

@@ -48,10 +48,44 @@ def test_the_clip_is_found_wherever_it_is(output, url):
 
 
 @pytest.mark.parametrize(
-    "beside", [{"video_url": CLIP}, {"result": {"video": CLIP}}, {"outputs": [{"url": CLIP}]}, {"results": [CLIP]}]
+    "beside",
+    [
+        {"video_url": CLIP},
+        {"result": {"video": CLIP}},
+        {"outputs": [{"url": CLIP}]},
+        {"results": [CLIP]},
+        {"data": {"video": {"url": CLIP}}},
+        {"data": {"input": {"video": f"{OWN}/decoy.mp4"}, "output": CLIP}},
+        {"response": json.dumps({"url": CLIP})},
+        {"videos": [{"url": CLIP}]},
+    ],
 )
 def test_the_clip_is_found_beside_an_empty_output(beside):
     assert found(None, input={"video": f"{OWN}/decoy.mp4"}, **beside) == CLIP
+
+
+@pytest.mark.parametrize("url", [CLIP, f"{CLIP}?X-Signature=a%2Fb%2fc&x=1"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The clip is at {}",
+        "Ready: {}.",
+        "[clip]({})",
+        "<video src='{}'></video>",
+        "<{}>",
+        "'{}'",
+        "`{}`",
+        '```json\n{{"image": "https://storage.runcomfy.net/x.png", "video": "{}"}}\n```',
+        "see https://docs.runcomfy.com/videos and {}",
+    ],
+)
+def test_the_clip_is_found_among_words(words, url):
+    assert found(words.format(url)) == url
+    assert found({"text": words.format(url)}) == url
+
+
+def test_an_address_that_leaves_its_scheme_out_is_one_of_https():
+    assert found({"video": CLIP.removeprefix("https:")}) == CLIP
 
 
 def test_a_foreign_address_is_named_where_there_is_no_other():
@@ -59,7 +93,17 @@ def test_a_foreign_address_is_named_where_there_is_no_other():
 
 
 @pytest.mark.parametrize(
-    "output", ["done", [PICTURE], {"thumbnail": BARE}, {"images": [CLIP]}, "{", f"{OWN}/{'x' * MAX_ADDRESS_CHARS}"]
+    "output",
+    [
+        "done",
+        "see https://docs.runcomfy.com/videos",
+        f"the picture is at {PICTURE}",
+        [PICTURE],
+        {"thumbnail": BARE},
+        {"images": [CLIP]},
+        "{",
+        f"{OWN}/{'x' * MAX_ADDRESS_CHARS}",
+    ],
 )
 def test_what_is_not_the_address_of_a_clip_is_none(output):
     assert found(output) is None

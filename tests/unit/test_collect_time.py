@@ -82,7 +82,7 @@ class World:
     def download(self, _url, path, _run, **_options):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"clip")
-        return 4
+        return path, 4
 
     def submitted(self, **changes):
         job = self.journal.record_submitting(

@@ -90,7 +90,7 @@ def test_a_token_file_is_read_as_any_editor_of_windows_saves_it(tmp_path, encodi
 
 def test_a_token_file_of_the_client_that_python_gives_up_on_is_not_a_token(tmp_path):
     write_client_token(tmp_path, "[" * 100_000)
-    with pytest.raises(MissingTokenError, match="There is no RunComfy token"):
+    with pytest.raises(MissingTokenError, match="No RunComfy token is set"):
         find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path / "state")
 
 
@@ -135,7 +135,7 @@ def test_a_relative_folder_of_the_desktop_is_ignored_as_its_specification_demand
 )
 def test_a_client_that_is_not_logged_in_has_no_token(tmp_path, text):
     write_client_token(tmp_path, text)
-    with pytest.raises(MissingTokenError, match="There is no RunComfy token"):
+    with pytest.raises(MissingTokenError, match="No RunComfy token is set"):
         find_token({"RUNCOMFY_CONFIG_DIR": str(tmp_path)}, tmp_path / "state")
 
 
@@ -365,7 +365,7 @@ def test_the_file_comes_after_the_variables_with_a_token_and_before_the_saved_on
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
 def test_a_pipe_nobody_writes_to_is_refused_instead_of_waited_for(tmp_path):
     os.mkfifo(tmp_path / "secret")
-    with pytest.raises(MissingTokenError, match="not an ordinary file"):
+    with pytest.raises(MissingTokenError, match="not a regular file"):
         find_token({TOKEN_FILE_VARIABLE: str(tmp_path / "secret")}, tmp_path / "state")
 
 
@@ -373,7 +373,7 @@ def test_a_pipe_nobody_writes_to_is_refused_instead_of_waited_for(tmp_path):
     ("content", "words"),
     [
         pytest.param(None, "does not exist", id="missing"),
-        pytest.param("a folder", "not an ordinary file", id="a folder"),
+        pytest.param("a folder", "not a regular file", id="a folder"),
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(b" \r\n", "is empty", id="blank"),
         pytest.param(b"\xff\xfe\x80", "cannot be read", id="not text"),

@@ -8,6 +8,8 @@ from pack import ROOT, load_pack
 DOCS = ROOT / "web" / "docs"
 MAX_PICTURE_BYTES = 120_000
 PACK = load_pack()
+# ComfyUI's front end looks for <node>/<locale>.md before <node>.md, and for the pictures of both beside the latter.
+LANGUAGES = sorted(path.stem for path in (ROOT / "web" / "words").iterdir())
 
 
 @pytest.mark.parametrize("name", PACK.NODE_CLASS_MAPPINGS)
@@ -18,3 +20,22 @@ def test_a_help_page_names_every_input_and_shows_a_picture_that_is_there_and_sma
     pictures = re.findall(r"!\[[^\]]+\]\(\./([^)]+)\)", page)
     assert pictures
     assert all(0 < (DOCS / picture).stat().st_size < MAX_PICTURE_BYTES for picture in pictures)
+
+
+def shape(page):
+    """What stays the same in every language: headings, names of inputs, pictures, values in code."""
+    return {
+        "headings": [len(level) for level in re.findall(r"^(#+) ", page, re.MULTILINE)],
+        "rows": [
+            cell for table in page.split("|---|---|")[1:] for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)
+        ],
+        "pictures": re.findall(r"\]\(([^)]+)\)", page),
+        "code": sorted(set(re.findall(r"`([^`]+)`", page))),
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", PACK.NODE_CLASS_MAPPINGS)
+def test_a_help_page_in_another_language_tells_of_the_same_inputs_values_and_pictures(name, language):
+    english = shape((DOCS / f"{name}.md").read_text("utf-8"))
+    assert shape((DOCS / name / f"{language}.md").read_text("utf-8")) == english

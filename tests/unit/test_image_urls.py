@@ -2,7 +2,8 @@
 
 import pytest
 from sora2pro.nodes.errors import InvalidInputError
-from sora2pro.nodes.runcomfy.jobs import Picture, check_image_url
+from sora2pro.nodes.runcomfy.generation import Picture
+from sora2pro.nodes.runcomfy.picture_urls import check_image_url
 
 NUMBERS = """
     127.0.0.1 127.1 127.0.1 2130706433 0x7f000001 0X7F.1 0x7f.0.0.0x1 017700000001 0177.0.0.1 0177.1 127.00.0.01
@@ -28,7 +29,11 @@ NAMES = """
     router.home.arpa home.arpa cats.internal cat.local wiki.intranet wiki.corp x.private host.docker.internal
     a.b.c.lan. intranet my_nas
 """
-PRIVATE_HOSTS = f"{NUMBERS} {IN_OTHER_LETTERS} {IPV6_ALONE_OR_AROUND_IPV4} {NAMES}".split()
+NAMES_OF_ADDRESSES = """
+    127.0.0.1.nip.io 10-0-0-1.nip.io app.192.168.1.9.nip.io app-192-168-1-9.sslip.io 7f000001.nip.io cat-c0a80101.nip.io
+    --1.sslip.io fd00--1.sslip.io 172.16.0.1.xip.io localtest.me cats.localtest.me lvh.me a.lvh.me fritz.box nas.fritz.box
+"""
+PRIVATE_HOSTS = f"{NUMBERS} {IN_OTHER_LETTERS} {IPV6_ALONE_OR_AROUND_IPV4} {NAMES} {NAMES_OF_ADDRESSES}".split()
 MALFORMED = """
     134744072 8.8.2056 0100.8.8.8 0x8.8.8.8 8.8.8.8.8 256.1.1.1 1.2.3.999 99999999999 a.0x a.1 a..org
     .example.org a%20b.org 127.0.0.1%2f.example.org example.org%00.png.org example.org%40127.0.0.1 ex%61mple.org
@@ -41,6 +46,7 @@ PUBLIC = """
     pictures.example.org example.com xn--bcher-kva.de my_bucket.s3.amazonaws.com a-.tumblr.com example.org.
     example.org: example.org:8443 8.8.8.8 1.1.1.1:443 [2606:4700:4700::1111] [64:ff9b::808:808] [::ffff:8.8.8.8]
     [2002:808:808::1] localhost.example.org 127.0.0.1.example.org local.net lan.org mytest.org
+    8.8.8.8.nip.io app-8-8-8-8.sslip.io 08080808.nip.io nip.io www.sslip.io mylvh.me x.box
     internal.example.org homeassistant.io 123.com 1e100.net 0x7f.org r3---sn-a.b.com
 """
 
@@ -133,6 +139,16 @@ PAGES = [
     ("unsplash.com/photos/a-cat-AbC", "open image in a new tab"),
     ("civitai.com/images/123", "open image in a new tab"),
     ("ibb.co/AbC", "open image in a new tab"),
+    ("docs.google.com/document/d/1/edit", "open image in a new tab"),
+    ("docs.google.com/presentation/d/1/edit#slide=id.p", "open image in a new tab"),
+    ("www.youtube.com/watch?v=abc", "open image in a new tab"),
+    ("youtu.be/abc", "open image in a new tab"),
+    ("www.artstation.com/artwork/abc", "open image in a new tab"),
+    ("mega.nz/file/abc#key", "open image in a new tab"),
+    ("we.tl/t-abc", "open image in a new tab"),
+    ("app.box.com/s/abc", "open image in a new tab"),
+    ("example.org/pictures/cat.html", "open image in a new tab"),
+    ("example.org/index.htm?picture=1", "open image in a new tab"),
 ]
 PICTURES = [
     f"drive.google.com/uc?export=download&id={FILE_ID}",
@@ -164,6 +180,13 @@ PICTURES = [
     "example.org/file/d/1/view",
     "example.org/github.com/me/x/blob/main/cat.png",
     "notimgur.com/AbC123",
+    "docs.google.com/uc?export=download&id=1",
+    "docs.google.com/drawings/d/1/pub?w=960&h=720",
+    "docs.google.com/presentation/d/1/export/png",
+    "app.box.com/shared/static/abc.png",
+    "i.ytimg.com/vi/abc/maxresdefault.jpg",
+    "example.org/cat.html.png",
+    "example.org/picture?page=cat.html",
 ]
 
 

@@ -3,14 +3,8 @@ import itertools
 
 import pytest
 from sora2pro.nodes.errors import InvalidInputError
-from sora2pro.nodes.runcomfy.jobs import (
-    MAX_SEED,
-    POSSIBLE,
-    Action,
-    JobState,
-    Picture,
-    is_legal,
-)
+from sora2pro.nodes.runcomfy.generation import MAX_SEED, Picture
+from sora2pro.nodes.runcomfy.jobs import POSSIBLE, Action, JobState, is_legal
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role, Size
 from sora2pro.nodes.runcomfy.picture_urls import MAX_URL_CHARS, check_image_url
 from sora2pro.nodes.runcomfy.sentences import charge_sentence

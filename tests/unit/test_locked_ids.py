@@ -69,10 +69,11 @@ def test_the_seed_stays_fixed_until_the_user_changes_it():
 
 
 def test_only_what_a_first_time_user_needs_is_in_sight():
+    """Without 'rehearse' in sight, a new node would show only what buys."""
     sections = NODE_CLASS_MAPPINGS["Sora2ProImageToVideo"].INPUT_TYPES()
     inputs = {name: options for section in sections.values() for name, (_kind, options) in section.items()}
     in_sight = [name for name, options in inputs.items() if not options.get("advanced")]
-    assert sorted(in_sight) == ["image", "prompt", "seconds", "size"]
+    assert sorted(in_sight) == ["image", "prompt", "rehearse", "seconds", "seed", "size"]
 
 
 def test_the_web_extension_is_where_comfyui_is_told_to_look():

@@ -1,5 +1,6 @@
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,21 @@ def test_a_terabyte_of_frames_is_refused_before_memory_is_taken(clip, tmp_path, 
 
 def test_two_thousand_damaged_clips_give_an_error_or_all_frames_and_never_a_hang_a_crash_or_a_short_success(clip):
     assert_damage_is_seen(clip, MUTATIONS, [30, 64, 96, 3])
+
+
+def test_sound_that_should_lie_past_the_end_of_the_file_withholds_no_frame(tmp_path):
+    path = tmp_path / "clip.mp4"
+    tone = clips.beeps([0.1], 1)
+    clips.write(path, clips.numbered(30), sound=("aac", 48000, tone, 0), movflags="+disable_chpl")
+    content = bytearray(path.read_bytes())
+    table = content.rindex(b"stco")
+    (count,) = struct.unpack_from(">I", content, table + 8)
+    content[table + 12 : table + 12 + 4 * count] = b"\x7f\xff\xff\x00" * count
+    path.write_bytes(content)
+    decoded = decode(path)
+    assert [clips.read_frame_number(frame) for frame in decoded.frames] == list(range(30))
+    assert decoded.audio["waveform"].shape[2] == 48000
+    assert decoded.notes == ("The sound of the clip could not be read and is silent.",)
 
 
 @pytest.mark.parametrize("codec", ["libvpx-vp9", "libsvtav1"])

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, JpegImagePlugin
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.media import FITS
-from sora2pro.nodes.media.picture import check_batch, fit, fit_and_encode, nearest_size
+from sora2pro.nodes.media.picture import check_batch, encode, fit, nearest_size
 from support import clips
 
 SIZES = [(1280, 720), (720, 1280), (1024, 1792), (1792, 1024)]
@@ -163,7 +163,7 @@ def test_an_unknown_fit_is_refused_with_the_known_ones():
 
 def test_a_png_holds_exactly_the_fitted_pixels():
     pixels = clips.photo(128, 72)
-    encoded = fit_and_encode(tensor(pixels), size=(128, 72), fit="crop")
+    encoded = encode(fit(tensor(pixels), (128, 72), "crop"))
     assert (encoded.media_type, encoded.width, encoded.height) == ("image/png", 128, 72)
     with Image.open(io.BytesIO(encoded.data)) as image:
         assert image.mode == "RGB"
@@ -173,7 +173,7 @@ def test_a_png_holds_exactly_the_fitted_pixels():
 def test_the_same_picture_gives_the_same_bytes_and_says_nothing_else():
     picture = tensor(clips.photo(200, 100))
     for limit in (1 << 20, 0):
-        first, second = (fit_and_encode(picture, size=(128, 72), fit="crop", max_bytes=limit) for _ in range(2))
+        first, second = (encode(fit(picture, (128, 72), "crop"), max_bytes=limit) for _ in range(2))
         assert first == second
         with Image.open(io.BytesIO(first.data)) as image:
             assert not image.getexif()
@@ -182,9 +182,9 @@ def test_the_same_picture_gives_the_same_bytes_and_says_nothing_else():
 
 def test_a_png_too_large_gives_way_to_a_fine_jpeg_of_the_same_identity():
     picture = tensor(clips.photo(320, 180))
-    png = fit_and_encode(picture, size=(320, 180), fit="crop")
-    assert fit_and_encode(picture, size=(320, 180), fit="crop", max_bytes=len(png.data)).media_type == "image/png"
-    jpeg = fit_and_encode(picture, size=(320, 180), fit="crop", max_bytes=len(png.data) - 1)
+    png = encode(fit(picture, (320, 180), "crop"))
+    assert encode(fit(picture, (320, 180), "crop"), max_bytes=len(png.data)).media_type == "image/png"
+    jpeg = encode(fit(picture, (320, 180), "crop"), max_bytes=len(png.data) - 1)
     assert (jpeg.media_type, jpeg.pixels_sha256) == ("image/jpeg", png.pixels_sha256)
     assert len(jpeg.data) < len(png.data)
     with Image.open(io.BytesIO(jpeg.data)) as image:
@@ -195,20 +195,20 @@ def test_a_png_too_large_gives_way_to_a_fine_jpeg_of_the_same_identity():
 @pytest.mark.parametrize("size", SIZES)
 def test_even_noise_at_the_largest_sizes_stays_within_the_limit(size):
     noise = torch.from_numpy(np.random.default_rng(0).random((size[1], size[0], 3), np.float32))
-    assert len(fit_and_encode(noise, size=size, fit="crop").data) <= 6 * 1024 * 1024
+    assert len(encode(fit(noise, size, "crop")).data) <= 6 * 1024 * 1024
 
 
 def test_the_identity_is_that_of_the_pixels_and_their_shape():
     picture = tensor(clips.photo(64, 32))
-    one = fit_and_encode(picture, size=(64, 32), fit="crop")
-    turned = fit_and_encode(picture.reshape(64, 32, 3), size=(32, 64), fit="crop")
-    brighter = fit_and_encode(picture * 0.99, size=(64, 32), fit="crop")
+    one = encode(fit(picture, (64, 32), "crop"))
+    turned = encode(fit(picture.reshape(64, 32, 3), (32, 64), "crop"))
+    brighter = encode(fit(picture * 0.99, (64, 32), "crop"))
     assert len({one.pixels_sha256, turned.pixels_sha256, brighter.pixels_sha256}) == 3
     assert len(one.pixels_sha256) == len(hashlib.sha256().hexdigest())
 
 
 def test_the_data_uri_is_one_line_that_holds_the_bytes():
-    encoded = fit_and_encode(tensor(clips.photo(64, 32)), size=(64, 32), fit="crop")
+    encoded = encode(fit(tensor(clips.photo(64, 32)), (64, 32), "crop"))
     head, body = encoded.data_uri().split(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(body, validate=True) == encoded.data

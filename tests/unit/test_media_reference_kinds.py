@@ -11,7 +11,7 @@ import pytest
 import torch
 from sora2pro.nodes.errors import NOTHING_SENT, InvalidInputError, NotEnoughRoomError
 from sora2pro.nodes.media import FITS, memory
-from sora2pro.nodes.media.picture import check_batch, fit, fit_and_encode
+from sora2pro.nodes.media.picture import check_batch, encode, fit
 from support import clips
 
 TESTS = Path(clips.__file__).parents[1]
@@ -145,7 +145,7 @@ def test_a_picture_that_a_gradient_belongs_to_is_taken():
 def test_the_pixels_that_bought_clips_are_found_by_stay_the_same(sizes, hashes):
     source, target = sizes
     picture = pattern(*source)
-    found = tuple(fit_and_encode(picture, size=target, fit=how).pixels_sha256[:16] for how in FITS)
+    found = tuple(encode(fit(picture, target, how)).pixels_sha256[:16] for how in FITS)
     assert found == hashes
 
 
@@ -166,7 +166,7 @@ def test_a_picture_that_does_not_fit_into_memory_is_refused_before_money_and_bef
     monkeypatch.setattr(memory, "available_bytes", lambda: 2 * memory.GIB)
     picture = torch.zeros(1, 1, 1).expand(16384, 16384, 3)
     with pytest.raises(NotEnoughRoomError) as caught:
-        fit_and_encode(picture, size=(1280, 720), fit="crop")
+        encode(fit(picture, (1280, 720), "crop"))
     text = str(caught.value)
     assert "16384 x 16384" in text
     assert "2.0 GiB" in text

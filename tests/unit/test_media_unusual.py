@@ -10,7 +10,7 @@ import pytest
 from sora2pro.nodes.errors import VideoDecodeError
 from sora2pro.nodes.media.colour import remarks
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.mp4.units import unit_format
+from sora2pro.nodes.media.packets import unit_format
 from sora2pro.nodes.media.thumbnail import write_thumbnail
 from sora2pro.nodes.media.timeline import probe
 from support import clips
@@ -66,6 +66,8 @@ def terminated(wanted):
         *(patched(*field, b"\x7f" + b"\xff" * 3) for field in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16))),
         without(b"elst"),
         without(b"edts"),
+        patched(b"mvhd", 12, ZEROS),
+        lambda kind, content: box(kind, b"" if kind == b"elst" else content),
         twice(b"edts"),
         twice(b"elst"),
         twice(b"udta"),
@@ -86,6 +88,26 @@ def test_an_index_that_is_unusual_and_harmless_is_read(clip, change):
 def test_bytes_behind_the_last_box_and_a_last_box_that_claims_more_are_passed_over(clip, more):
     clip.write_bytes(clip.read_bytes() + more)
     assert_whole(clip)
+
+
+@pytest.mark.parametrize("kind", [b"\1\2\3\4", ZEROS, b"\x7fabc"])
+def test_a_box_of_an_unknown_kind_between_the_others_is_passed_over(clip, kind):
+    *others, (moov, index) = split(clip.read_bytes())
+    assert moov == b"moov"
+    clip.write_bytes(b"".join(box(*each) for each in [*others, (kind, bytes(40)), (moov, index)]))
+    assert_whole(clip)
+
+
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "2"}])
+def test_an_edit_list_of_two_parts_that_adjoin_shows_every_frame(path, options):
+    clips.write(path, clips.numbered(30), options={"g": "30", **options}, movflags=PLAIN)
+    content = path.read_bytes()
+    timescale = struct.unpack_from(">I", content, content.index(b"mdhd") + 16)[0]
+    length, begin, rate = struct.unpack_from(">IiI", content, content.index(b"elst") + 12)
+    halves = [(length // 2, begin, rate), (length // 2, begin + timescale // 2, rate)]
+    listed = struct.pack(">II", 0, 2) + b"".join(struct.pack(">IiI", *half) for half in halves)
+    rewrite(path, lambda kind, inner: box(kind, listed if kind == b"elst" else inner))
+    assert_whole(path)
 
 
 @pytest.mark.parametrize(("claimed", "is_whole"), [(8, True), (4096, True), (-1, False)])

@@ -106,6 +106,31 @@ def test_a_matroska_file_and_bytes_behind_the_end_are_read(clip, tmp_path):
     assert numbers_of(clip) == list(range(COUNT))
 
 
+def test_frames_have_the_size_they_were_coded_in_whatever_the_index_says(tmp_path):
+    path = written(tmp_path / "clip.webm", "vp8")
+    expected = decode(path).frames
+    content = bytearray(path.read_bytes())
+    # PixelHeight, of two bytes or one (RFC 9559, 5.1.4.1.28.7)
+    place = next(place for size in (b"\x82\x00", b"\x81") if (place := content.find(b"\xba" + size)) > 0)
+    content[place + content[place + 1] - 0x80 + 1] += 2
+    path.write_bytes(content)
+    clip = decode(path)
+    assert np.array_equal(clip.frames, expected)
+    assert (clip.width, clip.height) == (192, 128)
+
+
+def test_sound_from_before_the_picture_is_cut_to_the_sample(clip, tmp_path):
+    late = tmp_path / "late.webm"
+    ffmpeg("-itsoffset", "0.1", "-i", clip, "-i", clip, "-map", "0:v", "-map", "1:a", "-c", "copy", late)
+    with av.open(str(late)) as container:
+        cut = container.streams.video[0].start_time * 48  # milliseconds
+    played = np.frombuffer(ffmpeg("-i", late, "-map", "0:a", "-f", "f32le", "-"), np.float32).reshape(-1, 2).T
+    sound = decode(late).audio["waveform"][0].numpy()
+    assert cut > 4000
+    length = min(sound.shape[1], played.shape[1] - cut)
+    assert np.abs(sound[:, :length] - played[:, cut:][:, :length]).max() < 1e-6
+
+
 def test_a_picture_that_others_only_refer_to_is_not_a_missing_frame(tmp_path):
     path = written(tmp_path / "clip.webm", "vp8")
     with av.open(str(path)) as container:

@@ -205,10 +205,10 @@ class TestAdvice:
     def test_a_failed_picture_is_taken_out_and_no_input_of_all_is_to_be_changed(self):
         assert self.advice({2: self.failed(reason="a face")}, 3) == (
             "Clip 2 of 3: RunComfy reports that the generation failed: a face. RunComfy does not say whether it charges for "
-            "failed generations: look under Usage on runcomfy.com. Take picture 2 out of the batch and run again: the others "
-            "are free. To buy clip 2 again, release job-7 in Sora2ProStatus and run again. Changing the prompt, the seed, "
-            "the size or the seconds buys every clip of the batch again. Clips 1 and 3 arrived: another run does not buy them "
-            "again. (request_id: r7, job: job-7)"
+            "failed generations: check Usage on runcomfy.com. Take picture 2 out of the batch and run again: the others are "
+            "free. To buy clip 2 again, release job-7 in the RunComfy Request Status node and run again. Changing the prompt, "
+            "the seed, the size or the seconds buys every clip of the batch again. Clips 1 and 3 arrived: another run does not "
+            "buy them again. (request_id: r7, job: job-7)"
         )
 
     @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ class TestAdvice:
     def test_a_clip_of_which_nobody_knows_keeps_its_way_out_whoever_failed_first(self):
         lost = uncertain(made_job(JobState.UNCERTAIN, id=9, reason="The line broke."))
         said = self.advice({1: self.failed(reason="a face"), 2: lost}, 3)
-        assert "put job-9 there and choose 'release'" in said
+        assert "put job-9 into that node and choose 'release'" in said
         assert "Clip 2 (job-9) failed too: It is not known whether RunComfy accepted this request" in said
 
     def test_where_every_picture_was_refused_nothing_is_lost_by_a_change(self):

@@ -31,7 +31,7 @@ def test_a_failed_generation_is_told_in_runcomfys_words_with_what_is_known_of_th
     assert type(error) is GenerationFailedError
     assert error.what == "RunComfy reports that the generation failed: blocked by moderation."
     assert money in error.money
-    assert "the request is not sent again" in error.remedy
+    assert "it does not submit it again" in error.remedy
     assert str(error).endswith("(request_id: request-1, job: job-7)")
 
 
@@ -50,7 +50,7 @@ def test_a_failure_without_a_reason_says_so():
 @pytest.mark.parametrize(
     ("changes", "money", "remedy"),
     [
-        ({}, "Nothing was charged for it.", "Run the node again for a new one."),
+        ({}, "Nothing was charged for it.", "Run the node again to buy a new clip."),
         ({"may_be_charged": True}, "It may have been charged.", "It is not sent again automatically"),
     ],
 )
@@ -112,7 +112,12 @@ def test_of_a_request_that_runcomfy_does_not_know_one_consistent_thing_is_said(c
     job = made_job(JobState.SUBMITTED, request_id="request-1", may_be_charged=True, **changes)
     error = unknown_at_runcomfy(NotFoundError("RunComfy does not know this request.", status_code=404), job)
     assert error.money == money
-    for words in ("token", "Generations on runcomfy.com", "put job-7 into Sora2ProStatus", "'release'"):
+    for words in (
+        "token",
+        "Generations on runcomfy.com",
+        "put job-7 into the RunComfy Request Status node",
+        "'release'",
+    ):
         assert words in error.remedy
     assert SAFE_TO_RERUN not in str(error)
     assert str(error).endswith("(request_id: request-1, job: job-7)")

@@ -6,8 +6,18 @@ from sora2pro.nodes.runcomfy import progress as p
 
 TABLE = [
     (p.Preparing(), 0, "Preparing the picture", 0.0),
-    (p.WaitingForSlot(4), 0, "Waiting: 4 paid requests are already running (RUNCOMFY_MAX_PARALLEL)", 0.0),
-    (p.WaitingForSlot(1), 0, "Waiting: 1 paid request is already running (RUNCOMFY_MAX_PARALLEL)", 0.0),
+    (
+        p.WaitingForSlot(4),
+        0,
+        "Waiting for a free slot: 4 paid requests are already running (the limit is in Settings under RunComfy)",
+        0.0,
+    ),
+    (
+        p.WaitingForSlot(1),
+        0,
+        "Waiting for a free slot: 1 paid request is already running (the limit is in Settings under RunComfy)",
+        0.0,
+    ),
     (p.Following(), 0, "Another node is already making this clip; waiting for it (no second charge)", 0.0),
     (p.Submitting(None), 0, "Sending to RunComfy", 0.0),
     (p.Submitting(1.2), 0, "Sending to RunComfy (about $1.20)", 0.0),
@@ -19,14 +29,14 @@ TABLE = [
     (p.Queued("r", 3), 0, "Queued at RunComfy, position 3", 0.0),
     (p.Queued("r", 0), 0, "Queued at RunComfy, position 0", 0.0),
     (p.Rendering("r", 45.9, None), 0, "Rendering for 45 s", 0.0),
-    (p.Rendering("r", 45.0, 150.0), 20, "Rendering for 1:05 min (usually 2:30 min)", 0.0),
+    (p.Rendering("r", 45.0, 150.0), 20, "Rendering for 1 min 5 s (usually 2 min 30 s)", 0.0),
     (p.Downloading("r", 1_500_000, 3_000_000), 0, "Downloading 1.5 MB of 3.0 MB", 0.25),
     (p.Downloading("r", 1_500_000, None), 0, "Downloading 1.5 MB", 0.0),
     (p.Downloading("r", 0, 0), 0, "Downloading 0.0 MB of 0.0 MB", 0.0),
     (p.Decoding(30, 120), 0, "Decoding frame 30 of 120", 0.625),
     (p.Decoding(0, 0), 0, "Decoding frame 0 of 0", 0.5),
     (p.Rehearsing(60, 120), 0, "Rehearsal (free, not sent): frame 60 of 120", 0.25),
-    (p.FromJournal("r"), 0, "From your earlier purchase, no charge", 0.5),
+    (p.FromJournal("r"), 0, "Already bought: no charge", 0.5),
     (p.Finished("r", "Done. RunComfy charged $1.20 for it."), 9, "Done. RunComfy charged $1.20 for it.", 1.0),
 ]
 
@@ -48,7 +58,7 @@ def test_no_kind_of_progress_is_without_words():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59.9, "59 s"), (60, "1:00 min"), (61, "1:01 min"), (3599, "59:59 min"), (3725, "62:05 min")],
+    [(0, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (61, "1 min 1 s"), (3599, "59 min 59 s"), (3725, "62 min 5 s")],
 )
 def test_a_time_is_written_as_people_say_it(seconds, text):
     assert duration(seconds) == text

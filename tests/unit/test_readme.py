@@ -8,7 +8,7 @@ import shlex
 import pytest
 from pack import ROOT
 from sora2pro.nodes import NODE_CLASS_MAPPINGS
-from sora2pro.nodes.page.routes import ALLOWED_HOSTS_VARIABLE
+from sora2pro.nodes.page.admission import ALLOWED_HOSTS_VARIABLE
 from sora2pro.nodes.runcomfy.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLES
 from sora2pro.nodes.runcomfy.journal_url import JOURNAL_URL_VARIABLE
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
@@ -122,9 +122,9 @@ def test_the_defaults_of_the_variables_are_those_of_the_code(tmp_path):
         "RUNCOMFY_POLL_INTERVAL_S": f"{default.poll_interval_s:g}",
         "RUNCOMFY_TIMEOUT_S": f"{default.timeout_s:g}",
         "RUNCOMFY_MAX_PARALLEL": str(default.max_parallel),
-        "RUNCOMFY_MAX_USD_PER_DAY": "none",
+        "RUNCOMFY_MAX_USD_PER_DAY": "30",
     }
-    assert default.max_usd_per_day is None
+    assert default.max_usd_per_day == 30
     told = {name: row[1] for row in table("variable") for name in spans(row[0])}
     assert {name: told[name] for name in known} == known
 

@@ -14,8 +14,8 @@ from sora2pro.nodes.errors import (
     MissingTokenError,
     NotFoundError,
 )
+from sora2pro.nodes.page.admission import refusal
 from sora2pro.nodes.page.documents import actions_of, error_document, job_document, json_of, status_of, token_document
-from sora2pro.nodes.page.routes import refusal
 from sora2pro.nodes.run.display import clip_document, ended_part
 from sora2pro.nodes.runcomfy.credentials import Token
 from sora2pro.nodes.runcomfy.jobs import JobState

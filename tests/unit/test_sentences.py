@@ -36,6 +36,13 @@ BETTER = {
     r"\bwould pass\b": "would go over",
     r"\bvery clip\b": "this clip",
     r"\bin flight\b": "running",
+    r"\b(?:takes|makes) no\b": "does not take a …; cannot make …",
+    r"\bordinary file\b": "regular file",
+    r"\breckoned\b": "calculated",
+    r"\bin another way than\b": "differently from",
+    r"\blie behind\b": "lie after",
+    r"\bset the same\b(?! thing)": "set the same thing",
+    r"\bno balance left\b": "out of credit",
 }
 README = "README.md"
 FOLDERS = ("nodes", "nodes/page", "nodes/run", "nodes/runcomfy", "nodes/media", "web", "locales", "example_workflows")

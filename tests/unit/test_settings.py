@@ -52,7 +52,7 @@ def test_without_a_word_from_the_user_the_defaults_hold(load, tmp_path):
         poll_interval_s=5.0,
         timeout_s=1800.0,
         max_parallel=4,
-        max_usd_per_day=None,
+        max_usd_per_day=30.0,
     )
 
 
@@ -65,6 +65,8 @@ def test_without_a_word_from_the_user_the_defaults_hold(load, tmp_path):
         ("timeout_s", 60, "90", 60.0, 90.0),
         ("max_parallel", 2, "3", 2, 3),
         ("max_usd_per_day", 2, "3.5", 2.0, 3.5),
+        ("max_usd_per_day", 0, "none", 0.0, None),
+        ("max_usd_per_day", "None", "no limit", None, None),
     ],
 )
 def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
@@ -105,7 +107,8 @@ def test_an_output_folder_that_the_journal_cannot_hold_is_refused_in_printable_w
 
 
 @pytest.mark.parametrize(
-    "around", ['"{}"', "'{}'", '{}"', "'{}", "{}\r\n", "\ufeff{}", "\xa0{}\u3000", "\ufeff\"'{}'\" "]
+    "around",
+    ['"{}"', "'{}'", '{}"', "'{}", "{}\r\n", "\ufeff{}", "\xa0{}\u3000", "\u202a{}\u200b\u2069", "\ufeff\"'{}'\" "],
 )
 def test_quotes_and_blanks_around_a_variable_are_not_part_of_it(load, tmp_path, around):
     values = {

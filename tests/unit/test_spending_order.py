@@ -70,6 +70,7 @@ class World:
             slots=lambda: self.slots,
             max_usd_per_day=lambda: self.cap_usd,
             max_usd_per_clip=lambda: None,
+            ask_above_usd=lambda: None,
             policy=RetryPolicy(),
             sleep=self.waits.append,
             jitter=lambda: 1.0,

@@ -323,7 +323,7 @@ def test_elapsed_time_goes_on_between_two_reports():
     assert has_reported.wait(LONG_S)
     progress, at = entry._latest
     entry._latest = (progress, at - 60)
-    assert entry.line().startswith("Rendering for 2:4")
+    assert entry.line().startswith("Rendering for 2 min 4")
     go_on.set()
     entry.wait(LONG_S)
 

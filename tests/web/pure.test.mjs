@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
+import { freePlace } from "../../web/lib/canvas.js";
 import { priceLabel } from "../../web/lib/money.js";
 import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
-import { orderOf } from "../../web/lib/prices.js";
-import { STATE_CHOICES, ago, chip, facts, fileOf, merged, remark, spending } from "../../web/lib/rows.js";
+import { expectation, inputsOf } from "../../web/lib/outlook.js";
+import { Prices, orderOf } from "../../web/lib/prices.js";
+import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
+import { refusalsOf } from "../../web/lib/refusals.js";
 import { keepSeed } from "../../web/lib/seed.js";
-import { Server, ServerError, UNREACHABLE, sentence } from "../../web/lib/server.js";
+import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
 import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
 
@@ -136,12 +139,83 @@ test("the price says what a run can cost, and when it is unknown", () => {
   for (const [given, order, label] of table) assert.equal(priceLabel(given, order), label);
 });
 
+test("the price says what Run will do: nothing for what is bought, the sum where every run buys again, the total of a batch", () => {
+  const price = { min_usd: 1.2, max_usd: 1.2 };
+  const order = { maxClips: 1, isRehearsal: false };
+  const table = [
+    [{ clips: ["new"] }, "$1.20"],
+    [{ clips: ["bought"] }, "already bought: Run is free"],
+    [{ clips: ["ready"] }, "already bought: Run is free"],
+    [{ clips: ["bought", "under_way"] }, "under way: Run is free"],
+    [{ clips: ["uncertain"] }, "buys nothing: see the node"],
+    [{ clips: ["failed"] }, "buys nothing: asks again"],
+    [{ clips: ["new", "new", "new"], maxClips: 64 }, "3 clips x $1.20 = $3.60"],
+    [{ clips: ["bought", "new", "new"], maxClips: 3 }, "2 clips x $1.20 = $2.40"],
+    [{ clips: ["bought", "new"], maxClips: 3 }, "$1.20"],
+    [{ changesSeed: true }, "$1.20, every Run"],
+    [{ changesSeed: true, clips: ["bought"] }, "$1.20, every Run"],
+    [{ changesSeed: true, runs: 3 }, "3 runs x $1.20 = $3.60"],
+    [{ changesSeed: true, runs: 3, clips: ["new", "new"], maxClips: 2 }, "3 runs x $2.40 = $7.20"],
+    [{ changesSeed: true, runs: 2, maxClips: 3 }, "$1.20 per clip, up to $3.60, 2 times"],
+    // Equal inputs are bought once, however often they are run.
+    [{ runs: 3 }, "$1.20"],
+    [{ runs: 3, clips: ["bought"] }, "already bought: Run is free"],
+    [{ clips: ["bought"], isRehearsal: true }, "free rehearsal"],
+  ];
+  for (const [changes, label] of table) assert.equal(priceLabel(price, { ...order, ...changes }), label);
+  assert.equal(priceLabel({ ...price, is_about: true }, order), "about $1.20");
+  assert.equal(priceLabel({ min_usd: 1.2, max_usd: 2, is_about: true }, { ...order, changesSeed: true, runs: 2 }), "about 2 runs x $1.20–$2.00 = $2.40–$4.00");
+  assert.equal(priceLabel({ min_usd: 0.5, max_usd: null }, { ...order, clips: ["new", "new"] }), "2 clips x from $0.50 = from $1.00");
+  assert.equal(priceLabel(null, { ...order, clips: ["bought"] }), "already bought: Run is free");
+});
+
+test("the node says that Run is free only where nothing at all would be bought", () => {
+  assert.equal(expectation([]), "");
+  assert.equal(expectation(["bought", "new"]), "");
+  assert.match(expectation(["bought"]), /already bought this clip\. Run is free\.$/);
+  assert.match(expectation(["bought", "under_way"]), /^One request is under way\. Run is free/);
+  assert.match(expectation(["under_way", "uncertain"]), /buys nothing until you adopt or release/);
+});
+
+test("what a node is set to is known with a picture of Load Image, and with no other source of a picture or a value", () => {
+  const input = { required: { prompt: ["STRING", {}], size: [["a"], {}] }, optional: { image: ["IMAGE", {}] } };
+  const loader = (changes = {}) => ({ comfyClass: "LoadImage", mode: 0, inputs: [], widgets: [{ name: "image", value: "fox.png" }], ...changes });
+  const node = (source, changes = {}) => ({
+    comfyClass: "Sora2ProImageToVideo", mode: 0, constructor: { nodeData: { input } },
+    widgets: [{ name: "prompt", value: "A fox." }, { name: "size", value: "a" }, { name: "sora2pro", value: "card" }],
+    inputs: [{ name: "image" }, { name: "size" }], isInputConnected: (slot) => slot === 0 && source !== null,
+    getInputNode: () => source, getInputLink: () => ({ origin_slot: 0 }), ...changes,
+  });
+  const values = { prompt: "A fox.", size: "a" };
+  assert.deepEqual(inputsOf(node(loader())), { node: "Sora2ProImageToVideo", values, files: { image: "fox.png" } });
+  assert.deepEqual(inputsOf(node(null)).files, {});
+  for (const unknown of [
+    node(loader({ comfyClass: "EmptyImage" })), node(loader({ mode: 4 })), node(loader({ widgets: [] })), node(undefined),
+    node(loader({ inputs: [{ name: "image" }], isInputConnected: () => true })), node(loader(), { getInputLink: () => ({ origin_slot: 1 }) }),
+    node(loader(), { isInputConnected: () => true }), node(loader(), { mode: 2 }),
+  ]) assert.equal(inputsOf(unknown), null);
+});
+
 test("what another node decides is not known beforehand", () => {
   const widgets = [["size", "1280x720"], ["seconds", 8], ["max_clips", 2], ["rehearse", false]].map(([name, value]) => ({ name, value }));
   const required = { prompt: ["STRING", {}], size: [[], { sets_price: true }], seconds: [[], { sets_price: true }] };
   const node = { constructor: { nodeData: { input: { required } } }, widgets, inputs: [{ name: "image" }, { name: "seconds" }], isInputConnected: (index) => index === 1 };
   assert.deepEqual(orderOf(node), { inputs: null, maxClips: 2, isRehearsal: false });
   assert.deepEqual(orderOf({ ...node, isInputConnected: () => false }).inputs, { size: "1280x720", seconds: "8" });
+});
+
+test("the size that the picture decides is asked for by its name as soon as it is known", async () => {
+  const asked = [];
+  const server = { get: async (path) => (asked.push(path), { min_usd: 2, max_usd: 2 }) };
+  const outlooks = { onChange() {}, clipsOf: () => ["new"], sizeOf: () => "1792x1024" };
+  const prices = new Prices({}, server, outlooks, { onChange() {}, count: 1 });
+  const input = { required: { size: [[], { sets_price: true }], seconds: [[], { sets_price: true }] } };
+  const widgets = [["size", "auto"], ["seconds", 4], ["max_clips", 1]].map(([name, value]) => ({ name, value }));
+  const node = { constructor: { nodeData: { input } }, widgets };
+  assert.equal(prices.label(node), "price unknown");
+  await new Promise((done) => setTimeout(done));
+  assert.equal(prices.label(node), "$2.00");
+  assert.deepEqual(asked, ["/price?size=1792x1024&seconds=4"]);
 });
 
 test("inputs that set the price count wherever the node's definition has them", () => {
@@ -251,7 +325,7 @@ test("states are in an artist's words, with the exact one in the tooltip, and ev
   const words = ["not sent", "sending", "running", "ready", "saved", "refused", "failed", "cancelled", "needs you"];
   assert.deepEqual(names.map((state) => chip(job({ state })).label), words);
   for (const state of names) assert.match(chip(job({ state })).meaning, new RegExp(`\\. \\(${state}\\)$`));
-  assert.deepEqual(STATE_CHOICES.flatMap(([, states]) => states.split(",")).filter(Boolean).sort(), [...names].sort());
+  assert.deepEqual(stateChoices().flatMap(([, states]) => states.split(",")).filter(Boolean).sort(), [...names].sort());
 });
 
 test("the first page laid over a longer list brings what is new, changes what changed, drops what is gone, keeps what is older", () => {
@@ -266,7 +340,7 @@ test("the first page laid over a longer list brings what is new, changes what ch
 });
 
 test("the words of the server are shown; an older server and a broken one are told apart", () => {
-  assert.equal(sentence(409, { error: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.equal(sentence(409, { error: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sentence(404, null), /older than this page/);
   assert.match(sentence(405, null), /Restart ComfyUI/);
   assert.match(sentence(500, {}), /answered with HTTP 500/);
@@ -275,7 +349,7 @@ test("the words of the server are shown; an older server and a broken one are to
 const answering = (answer) => new Server({ apiURL: (path) => `/api${path}`, fetchApi: answer });
 
 test("a server that cannot be reached is told in words, and nothing that is not JSON passes for an answer", async () => {
-  await assert.rejects(answering(async () => { throw new TypeError("Failed to fetch"); }).get("/jobs"), new ServerError(UNREACHABLE));
+  await assert.rejects(answering(async () => { throw new TypeError("Failed to fetch"); }).get("/jobs"), new ServerError(unreachable()));
   await assert.rejects(answering(async () => new Response("<html>", { status: 200 })).get("/jobs"), ServerError);
 });
 
@@ -301,7 +375,7 @@ test("a token is described by its place and its end", () => {
   assert.match(tokenSentence({ ...token, origin: "environment", variable: "RUNCOMFY_TOKEN" }), /RUNCOMFY_TOKEN; change it there\. The token saved here is not used\./);
   assert.match(tokenSentence({ ...token, origin: "client", has_saved: false }), /command-line client/);
   assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
-  assert.equal(tokenSentence({ ...token, origin: "none", problem: "There is no RunComfy token." }), "There is no RunComfy token.");
+  assert.equal(tokenSentence({ ...token, origin: "none", problem: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sourceSentence({ value: 3, source: "environment", variable: "RUNCOMFY_MAX_PARALLEL" }), /RUNCOMFY_MAX_PARALLEL/);
 });
 
@@ -314,4 +388,27 @@ test("the address of a clip changes with the file, and its version cannot break 
 test("an amount that is not a number is said to be unknown and breaks nothing", () => {
   assert.equal(facts(job({ cost_usd: null, expected_usd: null }), 0).includes("$"), false);
   assert.equal(spending({ today_usd: null, all_time_usd: null, job_count: 1, max_usd_per_day: null }).today, "price unknown");
+});
+
+test("a new node covers no other one and is seen, as long as there is room for it", () => {
+  const seen = [0, 0, 2000, 1000];
+  const touches = ([x, y], [width, height], box) => x < box[0] + box[2] && box[0] < x + width && y < box[1] + box[3] && box[1] < y + height;
+  assert.deepEqual(freePlace([300, 400], seen, []), [850, 300]);
+  const nodes = [[700, 200, 600, 600], [0, 0, 350, 1000]];
+  const size = [300, 400];
+  const place = freePlace(size, seen, nodes);
+  assert.ok(nodes.every((box) => !touches(place, size, box)));
+  assert.ok(place[0] >= 0 && place[0] + 300 <= 2000 && place[1] >= 0 && place[1] + 400 <= 1000);
+  assert.ok(freePlace(size, seen, [[-100, -100, 3000, 2000]])[0] > 2900, "right of everything where nothing is free");
+  assert.ok(freePlace([5000, 4000], seen, [[0, 0, 10, 10]]).every(Number.isFinite));
+});
+
+test("what a node says of an input is taken from ComfyUI's refusal of the graph, and nothing else is", () => {
+  const errors = {
+    "12:5": { errors: [{ type: "custom_validation_failed", details: "prompt - The prompt is empty. Nothing was sent." }] },
+    6: { errors: [{ type: "value_not_in_list", details: "size: '1x1' not in list" }] },
+    7: { errors: [] }, 8: null,
+  };
+  assert.deepEqual([...refusalsOf(errors)], [["12:5", "The prompt is empty. Nothing was sent."]]);
+  for (const none of [undefined, null, {}, []]) assert.equal(refusalsOf(none).size, 0);
 });

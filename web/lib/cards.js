@@ -12,14 +12,20 @@ const SILENCE_MS = 4000;
 const PROGRESS_TEXT = "$$node-text-preview";
 
 export class Cards {
-  /** @param {any} app @param {any} api @param {import("./server.js").Server} server */
-  constructor(app, api, server) {
+  /**
+   * @param {any} app @param {any} api @param {import("./server.js").Server} server
+   * @param {import("./questions.js").Questions} questions
+   */
+  constructor(app, api, server, questions) {
     this._app = app;
     this._api = api;
     this._server = server;
+    this._questions = questions;
     this._states = new States();
     /** @type {WeakMap<object, Card>} */
     this._cards = new WeakMap();
+    /** @type {Set<Card>} */
+    this._refused = new Set();
     this._isDue = false;
     this._timer = 0;
     // The server sends progress only to the page that pressed Run, and its queue's length to all.
@@ -72,9 +78,25 @@ export class Cards {
     });
   }
 
-  /** @param {any} node A node of ours that was just made. */
+  /**
+   * Show on each node why ComfyUI does not run it; the others are refused no longer.
+   *
+   * @param {Map<string, string>} refusals Sentences, by the ids of nodes.
+   */
+  refuse(refusals) {
+    for (const card of this._refused) card.refuse("");
+    this._refused.clear();
+    for (const [id, sentence] of refusals) {
+      const card = this._cards.get(nodeAt(this._app.rootGraph ?? this._app.graph, id) ?? {});
+      if (!card) continue;
+      card.refuse(sentence);
+      this._refused.add(card);
+    }
+  }
+
+  /** @param {any} node A node of ours that was just made. @returns {Card} */
   attach(node) {
-    const card = new Card(this._server, this._api);
+    const card = new Card(this._server, this._api, this._questions);
     this._cards.set(node, card);
     const widget = node.addDOMWidget(WIDGET, WIDGET, card.element, {
       serialize: false,
@@ -90,6 +112,7 @@ export class Cards {
     widget.label = "";
     takeOverPreviews(node, card);
     this.refresh();
+    return card;
   }
 }
 

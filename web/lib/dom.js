@@ -1,10 +1,12 @@
 // @ts-check
 /** Elements in one line. */
 
+import { say } from "./words.js";
+
 /**
  * @param {string} tag `div.some-class`
  * @param {Record<string, any>} [properties] Attributes; `on…` is a listener, null leaves one out.
- * @param {...(Node | string | null | undefined)} children
+ * @param {...(Node | string | false | null | undefined)} children
  * @returns {any}
  */
 export function h(tag, properties = {}, ...children) {
@@ -16,7 +18,7 @@ export function h(tag, properties = {}, ...children) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
   return element;
 }
 
@@ -31,14 +33,13 @@ export function setText(element, text) {
 
 const COPIED_MS = 1500;
 
-/** @param {string} what What is copied, for the label. @param {() => string} text */
-export function copyButton(what, text) {
-  const label = `Copy ${what}`;
+/** @param {string} label @param {() => string} text */
+export function copyButton(label, text) {
   const button = h("button.s2p-copy", { type: "button", title: label, "aria-label": label }, h("i.pi.pi-copy"));
   button.addEventListener("click", async () => {
     const done = await copy(text());
     button.firstElementChild.className = done ? "pi pi-check" : "pi pi-times";
-    button.title = done ? "Copied" : "The browser blocked copying";
+    button.title = done ? say("Copied") : say("The browser blocked copying");
     setTimeout(() => {
       button.firstElementChild.className = "pi pi-copy";
       button.title = label;
@@ -68,21 +69,21 @@ export async function copy(text) {
  * A button that must be pressed twice.
  *
  * @param {string} label @param {string} question @param {() => void} act
- * @param {string} [subject] What it is about, for those who hear the button's name and do not see where it stands.
+ * @param {string} [subject] What it is about.
  */
 export function confirmButton(label, question, act, subject = "") {
   const button = h("button.s2p-button", { type: "button" });
   let isArmed = false;
-  const say = (/** @type {string} */ text) => {
+  const show = (/** @type {string} */ text) => {
     setText(button, text);
-    if (subject) button.setAttribute("aria-label", `${text} ${subject}`);
+    if (subject) button.setAttribute("aria-label", named(text, subject));
   };
   const disarm = () => {
     isArmed = false;
     button.classList.remove("s2p-armed");
-    say(label);
+    show(label);
   };
-  say(label);
+  show(label);
   button.addEventListener("click", () => {
     if (isArmed) {
       disarm();
@@ -91,10 +92,19 @@ export function confirmButton(label, question, act, subject = "") {
     }
     isArmed = true;
     button.classList.add("s2p-armed");
-    say(question);
+    show(question);
   });
   button.addEventListener("blur", disarm);
   return button;
+}
+
+/**
+ * The name of a button, for those who hear it and do not see where it stands.
+ *
+ * @param {string} action @param {string} subject
+ */
+export function named(action, subject) {
+  return say("{action} {subject}", { action, subject });
 }
 
 const KEPT_KEYS = new Set(["Delete", "Backspace", " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);

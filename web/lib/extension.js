@@ -4,11 +4,16 @@
 import { Cards } from "./cards.js";
 import { Models } from "./models.js";
 import { Notices } from "./notices.js";
+import { Outlooks } from "./outlook.js";
 import { JobsPanel } from "./panel.js";
+import { Questions } from "./questions.js";
 import { Prices } from "./prices.js";
+import { watchRefusals } from "./refusals.js";
+import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
 import { settings } from "./settings.js";
+import { say } from "./words.js";
 
 export const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
 export const ANY_MODEL = "RunComfyImageToVideo";
@@ -22,10 +27,13 @@ const TAB = "sora2pro.jobs";
  */
 export function extension(app, api) {
   const server = new Server(api);
-  const cards = new Cards(app, api, server);
+  const questions = new Questions(app, server);
+  const cards = new Cards(app, api, server, questions);
   const notices = new Notices(app);
   const models = new Models(app, server);
-  const prices = new Prices(app, server);
+  const runs = new Runs(app, api);
+  const outlooks = new Outlooks(server);
+  const prices = new Prices(app, server, outlooks, runs);
 
   return {
     name: "RunComfy.Sora2Pro",
@@ -35,7 +43,7 @@ export function extension(app, api) {
     commands: [
       {
         id: "Sora2Pro.ShowJobs",
-        label: "Show RunComfy clips",
+        label: say("Show RunComfy clips"),
         icon: "pi pi-video",
         function: () => app.extensionManager.sidebarTab?.toggleSidebarTab?.(TAB),
       },
@@ -43,11 +51,20 @@ export function extension(app, api) {
 
     async setup() {
       addStyles();
+      runs.watch();
+      watchRefusals(api, (refusals) => cards.refuse(refusals));
       app.extensionManager.registerSidebarTab(tab(app, api, server));
       api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
-        if (cards.take(event.detail)) notices.take(event.detail);
+        if (!cards.take(event.detail)) return;
+        notices.take(event.detail);
+        questions.take(event.detail);
       });
-      api.addEventListener("reconnected", () => cards.load());
+      api.addEventListener("reconnected", () => {
+        outlooks.forget();
+        cards.load();
+      });
+      // The queue has moved, so that something may have been bought or collected.
+      api.addEventListener("status", () => outlooks.forget());
       await cards.load();
     },
 
@@ -55,10 +72,10 @@ export function extension(app, api) {
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
       if (kind === ANY_MODEL) models.attach(node);
-      if ([IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind)) cards.attach(node);
+      const card = [IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind) ? cards.attach(node) : null;
       if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) {
         keepSeed(node);
-        prices.attach(node);
+        for (const one of [prices, runs, outlooks]) one.attach(node, /** @type {import("./card.js").Card} */ (card));
       }
     },
 
@@ -75,8 +92,8 @@ function tab(app, api, server) {
   return {
     id: TAB,
     icon: "pi pi-video",
-    title: "RunComfy clips",
-    tooltip: "RunComfy clips: jobs and spending",
+    title: say("RunComfy clips"),
+    tooltip: say("RunComfy clips: jobs and spending"),
     type: "custom",
     /** @param {HTMLElement} element */
     render(element) {

@@ -3,16 +3,12 @@
 
 import { h, setText } from "./dom.js";
 import { after, isLinked, valueOf } from "./widgets.js";
+import { say } from "./words.js";
 
 const WIDGET = "sora2pro.model";
 const HEIGHT = 56;
 const DECISIVE = ["model", "custom_model_id"];
-const ELSEWHERE = "Another node chooses the model: its description is read when it runs.";
 const NEUTRAL = new Set(["", "model default", 0, null, undefined]);
-/** @type {Record<string, string>} */
-const SOUND = { switch: "sound on or off", always: "always with sound", none: "no sound" };
-/** @type {Record<string, string>} */
-const LAST_PICTURE = { required: "needs a last picture", optional: "last picture" };
 /** Widgets that are grey because of a model; others may be grey for reasons of their own. */
 const greyed = new WeakSet();
 
@@ -104,16 +100,16 @@ export function modelOf(node) {
  * @param {Facts | undefined} facts
  */
 export function sentence(modelId, facts) {
-  if (modelId === null) return ELSEWHERE;
-  if (!facts) return `${modelId}: its description is read from RunComfy when it runs.`;
+  if (modelId === null) return say("Another node chooses the model: its description is read when it runs.");
+  if (!facts) return say("{model}: its description is read from RunComfy when it runs.", { model: modelId });
   return [
     lengths(facts),
     facts.resolutions.join(", "),
     facts.aspect_ratios.join(", "),
-    SOUND[facts.sound],
-    LAST_PICTURE[facts.last_picture],
-    facts.has_seed ? "seed" : "",
-    facts.has_negative_prompt ? "negative prompt" : "",
+    sound(facts),
+    lastPicture(facts),
+    facts.has_seed ? say("seed") : "",
+    facts.has_negative_prompt ? say("negative prompt") : "",
     rate(facts),
   ].filter(Boolean).join(" · ");
 }
@@ -121,21 +117,43 @@ export function sentence(modelId, facts) {
 /** @param {Facts} facts */
 function lengths({ lengths_s: list, shortest_s: shortest, longest_s: longest }) {
   const isEverySecond = list.length > 2 && list.every((length, index) => index === 0 || length === list[index - 1] + 1);
-  if (list.length && !isEverySecond) return `${choices(list)} s`;
-  if (shortest !== null && longest !== null) return `${shortest} to ${longest} s`;
-  return longest === null ? "" : `up to ${longest} s`;
+  if (list.length && !isEverySecond) return choices(list);
+  if (shortest !== null && longest !== null) return say("{shortest} to {longest} s", { shortest, longest });
+  return longest === null ? "" : say("up to {longest} s", { longest });
 }
 
 /** @param {number[]} list */
 function choices(list) {
-  return list.length < 2 ? String(list[0]) : `${list.slice(0, -1).join(", ")} or ${list.at(-1)}`;
+  if (list.length < 2) return say("{length} s", { length: list[0] });
+  return say("{lengths} or {last} s", { lengths: list.slice(0, -1).join(", "), last: list[list.length - 1] });
+}
+
+/** @param {Facts} facts */
+function sound(facts) {
+  switch (facts.sound) {
+    case "switch": return say("sound on or off");
+    case "always": return say("always with sound");
+    case "none": return say("no sound");
+    default: return "";
+  }
+}
+
+/** @param {Facts} facts */
+function lastPicture(facts) {
+  switch (facts.last_picture) {
+    case "required": return say("needs a last picture");
+    case "optional": return say("last picture");
+    default: return "";
+  }
 }
 
 /** @param {Facts} facts */
 function rate({ base_price_usd: usd, price_unit: unit, is_total: isTotal }) {
   if (usd === null) return "";
   const amount = usd.toFixed(4).replace(/(\.\d\d\d?)0+$/, "$1").replace(/(\.\d\d)0$/, "$1");
-  return `${isTotal ? "" : "from "}$${amount} ${unit === "second" ? "a second" : "a clip"}`;
+  const price = `$${amount}`;
+  if (unit === "second") return isTotal ? say("{price} a second", { price }) : say("from {price} a second", { price });
+  return isTotal ? say("{price} a clip", { price }) : say("from {price} a clip", { price });
 }
 
 /**

@@ -2,6 +2,7 @@
 /** Says that a run has ended: always in a toast and, for those who asked for it, in a notification while the page is hidden. */
 
 import { NOTIFY } from "./settings.js";
+import { say, told } from "./words.js";
 
 /** @typedef {import("./states.js").State} State */
 
@@ -25,22 +26,23 @@ const AT_RUNCOMFY = new Set(["submitting", "queued", "rendering"]);
  */
 export function noticeOf(state) {
   if (state.phase === "done" && state.message) {
-    return { severity: "warn", summary: "Not every clip arrived", detail: shortened(state.message) };
+    return { severity: "warn", summary: say("Not every clip arrived"), detail: shortened(told(state.message)) };
   }
   // A look at a job brings no clip, and its report is on the node.
   if (state.phase === "done" && state.clips.every((clip) => clip.kind === "reported")) return null;
   if (state.phase === "done") {
     const [clip, ...others] = state.clips;
-    const summary = others.length ? `${state.clips.length} clips are ready` : "The clip is ready";
-    return { severity: "success", summary, detail: others.length ? "" : shortened(clip?.text ?? "") };
+    const summary = others.length ? say("{count} clips are ready", { count: state.clips.length }) : say("The clip is ready");
+    return { severity: "success", summary, detail: others.length ? "" : shortened(told(clip?.text ?? "")) };
   }
-  if (state.phase === "failed") return { severity: "error", summary: "A clip did not arrive", detail: shortened(state.message) };
+  if (state.phase === "failed") return { severity: "error", summary: say("A clip did not arrive"), detail: shortened(told(state.message)) };
   return null;
 }
 
 /** @param {string} text */
 function shortened(text) {
-  return text.length > LONGEST ? `${text.slice(0, LONGEST).trimEnd()}… The whole message is on the node.` : text;
+  if (text.length <= LONGEST) return text;
+  return say("{beginning}… The whole message is on the node.", { beginning: text.slice(0, LONGEST).trimEnd() });
 }
 
 /** Which runs RunComfy worked for, as far as this page saw them: a clip that was already bought needs nobody to be called. */
@@ -67,6 +69,8 @@ export class Notices {
   constructor(app) {
     this._app = app;
     this._waits = new Waits();
+    this._trouble = "";
+    this._until = 0;
   }
 
   /** @param {State} state News of a node, from an event. */
@@ -75,6 +79,13 @@ export class Notices {
     const notice = noticeOf(state);
     if (!notice) return;
     const life = notice.severity === "success" ? SUCCESS_MS : TROUBLE_MS;
+    if (notice.severity === "error") {
+      // Automatic runs may fail for the same reason at every key that is pressed.
+      const isShown = notice.detail === this._trouble && Date.now() < this._until;
+      this._trouble = notice.detail;
+      this._until = Date.now() + life;
+      if (isShown) return;
+    }
     this._app.extensionManager.toast.add({ ...notice, life });
     if (hasWaited && document.hidden && this._app.extensionManager.setting.get(NOTIFY)) notify(notice);
   }

@@ -1,10 +1,12 @@
 // @ts-check
 /** The jobs panel: every job of the journal, what was spent, and what can be done. It cannot spend. */
 
+import { Balance } from "./balance.js";
 import { h, keepKeys, setText } from "./dom.js";
+import { Library } from "./library.js";
 import { rowElement } from "./row.js";
-import { STATE_CHOICES, merged, spending } from "./rows.js";
-import { addStatusNode } from "./canvas.js";
+import { merged, spending, stateChoices } from "./rows.js";
+import { say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
 
@@ -28,6 +30,10 @@ export class JobsPanel {
     this._rows = new Map();
     /** @type {Set<number>} */
     this._open = new Set();
+    /** @type {Set<number>} */
+    this._detailed = new Set();
+    this._balance = new Balance(server);
+    this._library = new Library(app, server, (severity, text) => this._toast(severity, text));
     this._asked = 0;
     /** What the jobs that are shown were asked for with. @type {Record<string, string>} */
     this._shownFor = {};
@@ -37,28 +43,37 @@ export class JobsPanel {
   }
 
   _build() {
-    this._search = h("input.s2p-input", { type: "search", placeholder: "Search prompt, job, size, seed", "aria-label": "Search jobs", maxlength: 200 });
+    this._search = h("input.s2p-input", {
+      type: "search", placeholder: say("Search prompt, job, size, seed"), "aria-label": say("Search jobs"), maxlength: 200,
+    });
     this._search.addEventListener("input", () => this._again(TYPING_MS, true));
     const chosen = () => this._again(0, true);
-    this._states = h("select.s2p-input", { "aria-label": "Show jobs in state", onchange: chosen },
-      ...STATE_CHOICES.map(([label, value]) => h("option", { value }, label)));
-    this._models = h("select.s2p-input", { "aria-label": "Show jobs of model", onchange: chosen }, h("option", { value: "" }, "All models"));
+    this._states = h("select.s2p-input", { "aria-label": say("Show jobs in state"), onchange: chosen },
+      ...stateChoices().map(([label, value]) => h("option", { value }, label)));
+    this._models = h("select.s2p-input", { "aria-label": say("Show jobs of model"), onchange: chosen },
+      h("option", { value: "" }, say("All models")));
     this._filters = h("div.s2p-filters", {}, this._states, this._models);
     this._today = h("strong");
     this._allTime = h("strong");
     this._count = h("strong");
-    this._cap = h("progress.s2p-cap", { max: 1, "aria-label": "Spent today, out of the daily limit" });
+    this._cap = h("progress.s2p-cap", { max: 1, "aria-label": say("Spent today, out of the daily limit") });
     this._totals = h("dl.s2p-totals", { hidden: true },
-      h("div", {}, h("dt", {}, "Today"), h("dd", {}, this._today)),
-      h("div", {}, h("dt", {}, "All time"), h("dd", {}, this._allTime)),
-      h("div", {}, h("dt", {}, "Jobs"), h("dd", {}, this._count)),
+      h("div", {}, h("dt", {}, say("Today")), h("dd", {}, this._today)),
+      h("div", {}, h("dt", {}, say("All time")), h("dd", {}, this._allTime)),
+      h("div", {}, h("dt", {}, say("Jobs")), h("dd", {}, this._count)),
     );
+    this._export = h("a.s2p-copy", {
+      href: this._server.url("/spending.csv"), download: "", hidden: true, title: say("Export the spending of all jobs as CSV"),
+      "aria-label": say("Export spending as CSV"),
+    }, h("i.pi.pi-file-export"));
     this._notice = h("p.s2p-notice", { role: "status", "aria-live": "polite", hidden: true });
-    this._list = h("ul.s2p-list", { "aria-label": "Jobs" });
+    this._list = h("ul.s2p-list", { "aria-label": say("Jobs") });
     this._empty = h("div.s2p-empty", { hidden: true });
-    this._more = h("button.s2p-button.s2p-more", { type: "button", hidden: true, onclick: () => this._loadMore() }, "Show older jobs");
+    this._more = h("button.s2p-button.s2p-more", { type: "button", hidden: true, onclick: () => this._loadMore() }, say("Show older jobs"));
     this.element = h("div.s2p-panel", {},
-      h("header.s2p-header", {}, h("h2", {}, "RunComfy clips"), this._totals, this._cap, this._search, this._filters),
+      h("header.s2p-header", {},
+        h("div.s2p-title", {}, h("h2", {}, say("RunComfy clips")), this._balance.element, this._export),
+        this._totals, this._cap, this._search, this._filters),
       this._notice,
       this._list, this._empty, this._more,
     );
@@ -69,6 +84,8 @@ export class JobsPanel {
   open() {
     this._isClosed = false;
     this._api.addEventListener("sora2pro.progress", this._soon);
+    this._balance.open();
+    this._library.takeDrops();
     this._load();
   }
 
@@ -76,6 +93,8 @@ export class JobsPanel {
     this._isClosed = true;
     clearTimeout(this._timer);
     this._api.removeEventListener("sora2pro.progress", this._soon);
+    this._balance.close();
+    this._library.leaveDrops();
   }
 
   /** @param {number} inMs @param {boolean} [isNew] Whether the question has changed. */
@@ -140,14 +159,18 @@ export class JobsPanel {
 
   async _loadMore() {
     const last = this._jobs[this._jobs.length - 1];
+    const question = JSON.stringify(this._shownFor);
     this._more.disabled = true;
     try {
       const query = new URLSearchParams({ ...this._shownFor, limit: String(PAGE), before: String(last.id) });
       const page = await this._server.get(`/jobs?${query}`);
-      const known = new Set(this._jobs.map((job) => job.id));
-      this._jobs = [...this._jobs, ...page.jobs.filter((/** @type {Job} */ job) => !known.has(job.id))];
-      this._hasMore = page.has_more;
-      this._draw();
+      // What was asked for may have changed meanwhile: then these are not the older ones of what is shown.
+      if (question === JSON.stringify(this._shownFor)) {
+        const known = new Set(this._jobs.map((job) => job.id));
+        this._jobs = [...this._jobs, ...page.jobs.filter((/** @type {Job} */ job) => !known.has(job.id))];
+        this._hasMore = page.has_more;
+        this._draw();
+      }
     } catch (error) {
       this._say(/** @type {Error} */ (error).message);
     }
@@ -157,6 +180,11 @@ export class JobsPanel {
   /** @param {import("./rows.js").Totals} totals */
   _drawTotals(totals) {
     const words = spending(totals);
+    const isEmpty = totals.job_count === 0;
+    this._export.hidden = isEmpty;
+    // With nothing to search there is nothing to search with; the focus is not taken away from under the keys.
+    this._search.hidden = isEmpty && document.activeElement !== this._search;
+    this._filters.hidden = this._search.hidden;
     this._totals.hidden = totals.job_count === 0 && totals.max_usd_per_day === null;
     setText(this._today, words.today);
     setText(this._allTime, words.allTime);
@@ -182,24 +210,30 @@ export class JobsPanel {
 
   /** @param {Job} job */
   _row(job) {
-    const json = JSON.stringify(job) + this._open.has(job.id);
+    const json = JSON.stringify([job, this._open.has(job.id), this._detailed.has(job.id)]);
     const known = this._rows.get(job.id);
     // What is being typed into a row is not taken away; the change shows when the focus has moved on.
     if (known && (known.json === json || known.element.querySelector("input:focus"))) return known.element;
     const element = rowElement(job, {
       act: (which, action, requestId) => this._act(which, action, requestId),
-      addNode: (which) => this._addNode(which),
+      deleteFile: (which) => this._change(which, "DELETE", `/jobs/${which.id}/clip?v=${encodeURIComponent(which.clip_version)}`),
+      library: this._library,
       url: (path) => this._server.url(path),
       isOpen: () => this._open.has(job.id),
-      setOpen: (isOpen) => {
-        if (isOpen) this._open.add(job.id);
-        else this._open.delete(job.id);
-        this._draw();
-      },
+      setOpen: (isOpen) => this._mark(this._open, job, isOpen),
+      hasDetails: () => this._detailed.has(job.id),
+      setDetails: (hasDetails) => this._mark(this._detailed, job, hasDetails),
     });
     if (known?.element.isConnected) replaceRow(known.element, element);
     this._rows.set(job.id, { json, element });
     return element;
+  }
+
+  /** @param {Set<number>} rows @param {Job} job @param {boolean} isIn */
+  _mark(rows, job, isIn) {
+    if (isIn) rows.add(job.id);
+    else rows.delete(job.id);
+    this._draw();
   }
 
   _drawEmpty() {
@@ -208,28 +242,35 @@ export class JobsPanel {
     const { search, states, model } = this._shownFor;
     this._empty.replaceChildren(
       ...(search || states || model
-        ? [h("p", {}, search ? `No job matches “${search}”.` : "No job matches.")]
+        ? [h("p", {}, search ? say("No job matches “{search}”.", { search }) : say("No job matches."))]
         : [
           h("i.pi.pi-video", { "aria-hidden": "true" }),
-          h("p", {}, "No clips yet."),
-          h("p", {}, "Add the node “Sora 2 Pro Image to Video (RunComfy)” and run it. Every clip you buy is listed here with its cost, "
-            + "and can be collected here even after a crash. To try a graph for free, turn on “rehearse” in the node."),
+          h("p", {}, say("No clips yet.")),
+          h("p", {}, say("Add a node and run it. Every clip you buy is listed here with its cost, and can be collected here even after "
+            + "a crash. To try a graph for free, turn on “rehearse” in the node.")),
+          h("div.s2p-offers", {},
+            h("button.s2p-button", { type: "button", onclick: () => this._library.addNew() }, say("Add a node")),
+            h("button.s2p-button", { type: "button", onclick: () => this._library.openTemplates() }, say("Browse templates"))),
         ]),
     );
   }
 
   /** @param {Job} job @param {string} action @param {string} [requestId] */
-  async _act(job, action, requestId) {
+  _act(job, action, requestId) {
+    return this._change(job, "POST", `/jobs/${job.id}/${action}`, requestId === undefined ? {} : { request_id: requestId });
+  }
+
+  /** @param {Job} job @param {string} method @param {string} path @param {object} [body] */
+  async _change(job, method, path, body) {
     try {
-      const body = requestId === undefined ? {} : { request_id: requestId };
-      const answer = await this._server.change("POST", `/jobs/${job.id}/${action}`, body);
+      const answer = await this._server.change(method, path, body);
       this._jobs = this._jobs.map((one) => (one.id === job.id ? answer.job : one));
-      // What was typed has been used: its row may be drawn anew.
+      // What was typed has been used: its row may be drawn again.
       const field = this._rows.get(job.id)?.element.querySelector("input:focus");
       field?.blur();
       this._draw();
       if (field) controlsOf(this._rows.get(job.id)?.element)[0]?.focus();
-      if (answer.report) this._toast("info", answer.report);
+      if (answer.report) this._toast("info", told(answer.report));
     } catch (error) {
       this._toast("error", /** @type {Error} */ (error).message);
     }
@@ -237,16 +278,9 @@ export class JobsPanel {
     this._again(POLL_MS / 8, true);
   }
 
-  /** @param {Job} job */
-  _addNode(job) {
-    if (!addStatusNode(this._app, job.request_id ?? job.name)) {
-      this._toast("error", "The RunComfy Request Status node is not loaded. Restart ComfyUI and reload the page.");
-    }
-  }
-
-  /** @param {"info" | "error"} severity @param {string} detail */
+  /** @param {"info" | "warn" | "error"} severity @param {string} detail */
   _toast(severity, detail) {
-    this._app.extensionManager.toast.add({ severity, summary: "RunComfy clips", detail, life: severity === "error" ? 15_000 : 6000 });
+    this._app.extensionManager.toast.add({ severity, summary: say("RunComfy clips"), detail, life: severity === "info" ? 6000 : 15_000 });
   }
 
   /** @param {string} text */
@@ -272,5 +306,5 @@ function replaceRow(old, row) {
 
 /** @param {HTMLElement | undefined} row @returns {HTMLElement[]} */
 function controlsOf(row) {
-  return [...(row?.querySelectorAll(".s2p-buttons :is(button, a)") ?? [])];
+  return [...(row?.querySelectorAll(".s2p-actions :is(button, a)") ?? [])];
 }

@@ -3,39 +3,74 @@
 
 import { addHiddenWidget } from "./hidden.js";
 import { priceLabel } from "./money.js";
+import { changesSeed, controlOf } from "./seed.js";
 import { after, isLinked, valueOf } from "./widgets.js";
+import { say } from "./words.js";
 
 const FRESH_MS = 60_000;
 const UNKNOWN_FRESH_MS = 15_000;
 const PULSE = "sora2pro.price";
+const AUTO = "auto"; // the size that the picture decides
 const COUNTS = new Set(["max_clips", "rehearse"]);
 
 export class Prices {
-  /** @param {any} app @param {import("./server.js").Server} server */
-  constructor(app, server) {
+  /**
+   * @param {any} app @param {import("./server.js").Server} server @param {import("./outlook.js").Outlooks} outlooks
+   * @param {import("./runs.js").Runs} runs
+   */
+  constructor(app, server, outlooks, runs) {
     this._app = app;
     this._server = server;
+    this._outlooks = outlooks;
+    this._runs = runs;
+    outlooks.onChange((node) => this._changed(node));
+    runs.onChange(() => this._redraw());
     /** @type {Map<string, {price: import("./money.js").Price | null, until: number}>} */
     this._known = new Map();
     /** @type {Set<WeakRef<any>>} */
     this._nodes = new Set();
+    /** @type {WeakMap<object, import("./card.js").Card>} */
+    this._cards = new WeakMap();
   }
 
-  /** @param {any} node A node that buys clips. */
-  attach(node) {
+  /** @param {any} node A node that buys clips. @param {import("./card.js").Card} card */
+  attach(node, card) {
+    this._cards.set(node, card);
     const Badge = /** @type {any} */ (globalThis).LGraphBadge;
     if (!Badge || !Array.isArray(node.badges)) return;
     const pulse = addHiddenWidget(node, PULSE);
     this._nodes.add(new WeakRef(node));
     const decisive = new Set([...COUNTS, ...pricedInputs(node)]);
-    for (const widget of node.widgets) if (decisive.has(widget.name)) after(widget, () => redraw(node));
+    for (const widget of node.widgets) {
+      if (decisive.has(widget.name) || widget === controlOf(node)) after(widget, () => this._changed(node));
+    }
     node.badges.push(() => new Badge({ text: this.label(node, pulse.value), fgColor: "#fff", bgColor: "#35613f" }));
   }
 
   /** @param {any} node @param {string} [_pulse] */
   label(node, _pulse) {
     const values = orderOf(node);
-    return priceLabel(this._priceOf(values.inputs), values);
+    const size = this._outlooks.sizeOf(node);
+    const inputs = values.inputs?.size === AUTO && size ? { ...values.inputs, size } : values.inputs;
+    return priceLabel(this._priceOf(inputs), {
+      ...values, changesSeed: changesSeed(node), runs: this._runs.count, clips: this._outlooks.clipsOf(node),
+    });
+  }
+
+  /** @param {any} node */
+  _changed(node) {
+    this._warn(node);
+    redraw(node);
+    this._app.graph?.setDirtyCanvas?.(true, true);
+  }
+
+  /** Say on the card, before Run is pressed, that every run buys. @param {any} node */
+  _warn(node) {
+    const isAsked = changesSeed(node) && !orderOf(node).isRehearsal;
+    this._cards.get(node)?.ask("seed", isAsked ? {
+      text: say("The seed changes with each Run, so every Run buys a new clip: {price}.", { price: this.label(node) }),
+      buttons: [],
+    } : null);
   }
 
   /** @param {Record<string, string> | null} inputs */
@@ -62,6 +97,7 @@ export class Prices {
   _redraw() {
     for (const reference of this._nodes) {
       const node = reference.deref();
+      if (node) this._warn(node);
       if (node) redraw(node);
       else this._nodes.delete(reference);
     }

@@ -2,6 +2,7 @@
 /** A job in words. Pure. */
 
 import { usd } from "./money.js";
+import { language, say, told } from "./words.js";
 
 /**
  * @typedef {object} Job
@@ -21,6 +22,8 @@ import { usd } from "./money.js";
  * @property {string} reason
  * @property {boolean} has_clip
  * @property {string} clip_version Tells its file from every other one.
+ * @property {string} file_name Empty where there is no file.
+ * @property {string | null} folder Of the file, below ComfyUI's output folder; null for one elsewhere.
  * @property {boolean} is_clip_gone
  * @property {string[]} actions
  * @property {string} activity
@@ -30,37 +33,41 @@ import { usd } from "./money.js";
 
 /** @typedef {{today_usd: number, all_time_usd: number, job_count: number, max_usd_per_day: number | null}} Totals */
 
-/** What the journal calls a state, in an artist's word. @type {Record<string, {label: string, tone: string, meaning: string}>} */
-const STATES = {
-  prepared: { label: "not sent", tone: "quiet", meaning: "It was never sent to RunComfy." },
-  submitting: { label: "sending", tone: "busy", meaning: "It is being sent to RunComfy." },
-  submitted: { label: "running", tone: "busy", meaning: "RunComfy has accepted it: it is queued or rendering." },
-  completed: { label: "ready", tone: "warn", meaning: "The clip is ready at RunComfy but not downloaded yet." },
-  downloaded: { label: "saved", tone: "good", meaning: "The clip is saved on this disk." },
-  rejected: { label: "refused", tone: "quiet", meaning: "RunComfy rejected it." },
-  failed: { label: "failed", tone: "bad", meaning: "RunComfy reports that it failed." },
-  cancelled: { label: "cancelled", tone: "quiet", meaning: "It was cancelled at RunComfy." },
-  uncertain: { label: "needs you", tone: "warn", meaning: "It is not known whether RunComfy accepted it." },
-};
+/** What the journal calls a state, in an artist's word. @returns {Record<string, {label: string, tone: string, meaning: string}>} */
+function states() {
+  return {
+    prepared: { label: say("not sent"), tone: "quiet", meaning: say("It was never sent to RunComfy.") },
+    submitting: { label: say("sending"), tone: "busy", meaning: say("It is being sent to RunComfy.") },
+    submitted: { label: say("running"), tone: "busy", meaning: say("RunComfy has accepted it: it is queued or rendering.") },
+    completed: { label: say("ready"), tone: "warn", meaning: say("The clip is ready at RunComfy but not downloaded yet.") },
+    downloaded: { label: say("saved"), tone: "good", meaning: say("The clip is saved on this disk.") },
+    rejected: { label: say("refused"), tone: "quiet", meaning: say("RunComfy rejected it.") },
+    failed: { label: say("failed"), tone: "bad", meaning: say("RunComfy reports that it failed.") },
+    cancelled: { label: say("cancelled"), tone: "quiet", meaning: say("It was cancelled at RunComfy.") },
+    uncertain: { label: say("needs you"), tone: "warn", meaning: say("It is not known whether RunComfy accepted it.") },
+  };
+}
 
-/** What the list can be narrowed to: words, and the states they mean, separated by commas. @type {[string, string][]} */
-export const STATE_CHOICES = [
-  ["All states", ""],
-  ["Running", "submitting,submitted"],
-  ["Ready to collect", "completed"],
-  ["Saved", "downloaded"],
-  ["Needs you", "uncertain"],
-  ["Failed or refused", "failed,rejected"],
-  ["Cancelled", "cancelled"],
-  ["Not sent", "prepared"],
-];
+/** What the list can be narrowed to: words, and the states they mean, separated by commas. @returns {[string, string][]} */
+export function stateChoices() {
+  return [
+    [say("All states"), ""],
+    [say("Running"), "submitting,submitted"],
+    [say("Ready to collect"), "completed"],
+    [say("Saved"), "downloaded"],
+    [say("Needs you"), "uncertain"],
+    [say("Failed or refused"), "failed,rejected"],
+    [say("Cancelled"), "cancelled"],
+    [say("Not sent"), "prepared"],
+  ];
+}
 
 /** @param {Job} job */
 export function chip(job) {
-  const gone = { label: "file missing", tone: "warn", meaning: "The clip was saved on this disk, but its file is missing." };
-  const state = STATES[job.state] ?? { label: job.state, tone: "quiet", meaning: "" };
+  const gone = { label: say("file missing"), tone: "warn", meaning: say("The clip was saved on this disk, but its file is missing.") };
+  const state = states()[job.state] ?? { label: job.state, tone: "quiet", meaning: "" };
   const { label, tone, meaning } = job.is_clip_gone ? gone : state;
-  return { label: job.is_released ? `${label}, released` : label, tone, meaning: `${meaning} (${job.state})`.trim() };
+  return { label: job.is_released ? say("{state}, released", { state: label }) : label, tone, meaning: `${meaning} (${job.state})`.trim() };
 }
 
 /**
@@ -76,18 +83,24 @@ export function fileOf(job, what) {
 /** @param {Job} job @param {number} now Milliseconds. */
 export function facts(job, now) {
   const parts = [job.name];
-  parts.push(...job.inputs.map((one) => one.replace(/^(\d+)x(\d+)$/, "$1×$2")));
-  if (job.seed) parts.push(`seed ${job.seed}`);
+  parts.push(...job.inputs.map(inputWords));
+  if (job.seed) parts.push(say("seed {seed}", { seed: job.seed }));
   const cost = price(job);
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));
   return parts.join(" · ");
 }
 
+/** @param {string} one What an input was set to: `1280x720`, `4 s`, `audio on`. */
+function inputWords(one) {
+  const length = /^(\d+) s$/.exec(one)?.[1];
+  return length ? say("{length} s", { length }) : told(one).replace(/^(\d+)x(\d+)$/, "$1×$2");
+}
+
 /** @param {Job} job */
 function price(job) {
   if (job.cost_usd !== null) return usd(job.cost_usd);
-  return job.expected_usd === null ? "" : `about ${usd(job.expected_usd)}`;
+  return job.expected_usd === null ? "" : say("about {price}", { price: usd(job.expected_usd) });
 }
 
 /**
@@ -96,30 +109,41 @@ function price(job) {
  * @param {Job} job
  */
 export function remark(job) {
-  if (job.activity) return { text: job.activity, tone: "busy" };
-  if (job.trouble) return { text: job.trouble, tone: "bad" };
-  if (job.is_clip_gone) return { text: "The file was moved or deleted. Collecting the clip again is free.", tone: "warn" };
-  if (job.is_released) return { text: `Released: running the same inputs again buys a new clip. ${job.charge}`, tone: "quiet" };
+  if (job.activity) return { text: told(job.activity), tone: "busy" };
+  if (job.trouble) return { text: told(job.trouble), tone: "bad" };
+  if (job.is_clip_gone) {
+    const text = say("The file was deleted or moved. The purchase is kept: while RunComfy has the clip, collecting it again is free.");
+    return { text, tone: "warn" };
+  }
+  if (job.is_released) {
+    return { text: say("Released: running the same inputs again buys a new clip. {charge}", { charge: told(job.charge) }), tone: "quiet" };
+  }
   if (job.state === "uncertain") {
     return {
-      text: `${job.reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if it is not, release the job.`,
+      text: say("{reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if it is not, release "
+        + "the job.", { reason: told(job.reason) }),
       tone: "warn",
     };
   }
   if (["failed", "rejected", "cancelled"].includes(job.state)) {
-    return { text: [job.answer, job.reason, job.charge].filter(Boolean).join(" "), tone: "quiet" };
+    return { text: told([job.answer, ended(job.reason), job.charge].filter(Boolean).join(" ")), tone: "quiet" };
   }
   return null;
+}
+
+/** A sentence with its full stop, which RunComfy's own often lack. @param {string} sentence */
+function ended(sentence) {
+  return /[^.!?…。！？]$/.test(sentence) ? `${sentence}.` : sentence;
 }
 
 /** @param {number} then @param {number} now Milliseconds. */
 export function ago(then, now) {
   const minutes = Math.floor((now - then) / 60_000);
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 1) return say("just now");
+  if (minutes < 60) return say("{count} min ago", { count: minutes });
   const hours = Math.floor(minutes / 60);
-  if (hours < 24) return `${hours} h ago`;
-  return new Date(then).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+  if (hours < 24) return say("{count} h ago", { count: hours });
+  return new Date(then).toLocaleDateString(language(), { year: "numeric", month: "short", day: "numeric" });
 }
 
 // The part of the daily limit from which on it is near.
@@ -130,9 +154,9 @@ export function spending(totals) {
   const cap = totals.max_usd_per_day;
   const share = cap === null ? null : cap > 0 ? Math.min(1, totals.today_usd / cap) : 1;
   return {
-    today: cap === null ? usd(totals.today_usd) : `${usd(totals.today_usd)} of ${usd(cap)}`,
+    today: cap === null ? usd(totals.today_usd) : say("{spent} of {limit}", { spent: usd(totals.today_usd), limit: usd(cap) }),
     allTime: usd(totals.all_time_usd),
-    jobs: totals.job_count.toLocaleString(),
+    jobs: totals.job_count.toLocaleString(language()),
     share,
     tone: share === null || share < NEAR ? "" : share < 1 ? "warn" : "bad",
   };

@@ -1,6 +1,8 @@
 // @ts-check
 /** Questions to the pack's own routes, and their answers or errors in words. */
 
+import { say, told } from "./words.js";
+
 const HEADER = "X-Sora2Pro";
 
 export class ServerError extends Error {}
@@ -12,15 +14,16 @@ export class ServerError extends Error {}
  * @param {any} document What the server said, or null if it was not JSON.
  */
 export function sentence(status, document) {
-  if (typeof document?.error === "string" && document.error) return document.error;
+  if (typeof document?.error === "string" && document.error) return told(document.error);
   if (status === 404 || status === 405) {
-    return "The node pack on the server is older than this page. "
-      + "Restart ComfyUI and reload the page.";
+    return say("The node pack on the server is older than this page. Restart ComfyUI and reload the page.");
   }
-  return `ComfyUI's server answered with HTTP ${status}; see its log.`;
+  return say("ComfyUI's server answered with HTTP {status}; see its log.", { status });
 }
 
-export const UNREACHABLE = "ComfyUI's server cannot be reached. Requests that RunComfy has accepted go on there. Trying again…";
+export function unreachable() {
+  return say("ComfyUI's server cannot be reached. Requests that RunComfy has accepted go on there. Trying again…");
+}
 
 export class Server {
   /** @param {any} api ComfyUI's connection to its server. */
@@ -69,7 +72,7 @@ export class Server {
     try {
       response = await this._api.fetchApi(`/sora2pro${path}`, options);
     } catch {
-      throw new ServerError(UNREACHABLE);
+      throw new ServerError(unreachable());
     }
     if (response.status === 304) return { document: null, tag: response.headers.get("ETag") };
     const document = await response.json().catch(() => null);

@@ -7,6 +7,7 @@
 import { h, setText, confirmButton } from "./dom.js";
 import { usd } from "./money.js";
 import { sourceSentence, tokenSentence } from "./sources.js";
+import { say } from "./words.js";
 
 /** @typedef {import("./sources.js").Setting} Setting */
 /** @typedef {import("./sources.js").Token} Token */
@@ -20,52 +21,57 @@ import { sourceSentence, tokenSentence } from "./sources.js";
  * @property {boolean} isNumber
  */
 
-/** @type {Field[]} */
-const FIELDS = [
+/** @returns {Field[]} */
+const fields = () => [
   {
-    label: "Daily spending limit (USD)", name: "max_usd_per_day", isNumber: true,
-    tooltip: "A clip that would go over this limit is blocked before anything is sent. Empty: no limit.",
-    attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
+    label: say("Daily spending limit (USD)"), name: "max_usd_per_day", isNumber: true,
+    tooltip: say("A clip that would go over this limit is blocked before anything is sent. Empty: $30. For no limit, type none."),
+    attributes: { type: "text", inputmode: "decimal", spellcheck: "false", placeholder: "30" },
   },
   {
-    label: "Spending limit per clip (USD)", name: "max_usd_per_clip", isNumber: true,
-    tooltip: "A clip that costs more, or whose price is not known, is refused before anything is sent. Empty: no limit.",
-    attributes: { type: "number", min: 0, step: "any", placeholder: "no limit" },
+    label: say("Spending limit per clip (USD)"), name: "max_usd_per_clip", isNumber: true,
+    tooltip: say("A clip that costs more, or whose price is not known, is refused before anything is sent. Empty: no limit."),
+    attributes: { type: "number", min: 0, step: "any", placeholder: say("no limit") },
   },
   {
-    label: "Parallel paid requests", name: "max_parallel", isNumber: true,
-    tooltip: "How many paid requests may run at RunComfy at once.",
+    label: say("Ask before a clip above (USD)"), name: "ask_above_usd", isNumber: true,
+    tooltip: say("You are asked in this page before a clip that costs more, or whose price is not known. A run without the page is refused. Empty: never ask."),
+    attributes: { type: "number", min: 0, step: "any", placeholder: say("never ask") },
+  },
+  {
+    label: say("Parallel paid requests"), name: "max_parallel", isNumber: true,
+    tooltip: say("How many paid requests may run at RunComfy at once."),
     attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },
   },
   {
-    label: "Model id", name: "model_id", isNumber: false,
-    tooltip: "Change it only if RunComfy offers a successor of the model with the same inputs.",
+    label: say("Model id"), name: "model_id", isNumber: false,
+    tooltip: say("Change it only if RunComfy offers a successor of the model with the same inputs."),
     attributes: { type: "text", spellcheck: "false", placeholder: "openai/sora-2/pro/image-to-video" },
   },
 ];
 
-const TOKEN_TOOLTIP = "Create one on runcomfy.com (Profile, API Token). It is stored on the server, in a file that only the account running ComfyUI "
-  + "can read, and never shown again.";
+const tokenTooltip = () => say("Create one on runcomfy.com (Profile, API Token). It is stored on the server, in a file that only the account "
+  + "running ComfyUI can read, and never shown again.");
 
 export const NOTIFY = "RunComfy.Sora2Pro.Notify";
 
-/** @type {Record<string, any>} */
-const NOTIFY_ROW = {
-  id: "Notify", name: "Notify me when a clip is ready or has failed", type: "boolean", defaultValue: false,
-  tooltip: "A system notification with a sound, only while ComfyUI's page is hidden, and never for a clip that was already bought.",
+/** @returns {Record<string, any>} */
+const notifyRow = () => ({
+  id: "Notify", name: say("Notify me when a clip is ready or has failed"), type: "boolean", defaultValue: false,
+  tooltip: say("A system notification with a sound, only while ComfyUI's page is hidden, and never for a clip that was already bought."),
   onChange: (/** @type {boolean} */ isOn) => {
     if (isOn && globalThis.Notification?.permission === "default") Notification.requestPermission();
   },
-};
+});
 
 /** @param {import("./server.js").Server} server */
 export function settings(server) {
   const rows = [
-    { id: "Token", name: "RunComfy API token", tooltip: TOKEN_TOOLTIP, type: () => tokenRow(server) },
-    ...FIELDS.map((field) => ({
+    { id: "Token", name: say("RunComfy API token"), tooltip: tokenTooltip(), type: () => tokenRow(server) },
+    ...fields().map((field) => ({
       id: camel(field.name), name: field.label, tooltip: field.tooltip, type: () => valueRow(server, field),
     })),
-    NOTIFY_ROW,
+    notifyRow(),
   ];
   return rows.map((row, index) => ({
     defaultValue: "",
@@ -85,14 +91,14 @@ function camel(name) {
 /** @param {import("./server.js").Server} server */
 function tokenRow(server) {
   const input = h("input.s2p-input", {
-    type: "password", autocomplete: "off", spellcheck: "false", placeholder: "Paste a token", "aria-label": "RunComfy API token",
+    type: "password", autocomplete: "off", spellcheck: "false", placeholder: say("Paste a token"), "aria-label": say("RunComfy API token"),
   });
-  const save = h("button.s2p-button", { type: "submit" }, "Save");
+  const save = h("button.s2p-button", { type: "submit" }, say("Save"));
   const form = h("form.s2p-setting-line", {}, input, save);
   const state = h("p.s2p-setting-note");
   const said = h("p.s2p-setting-note", { role: "status", "aria-live": "polite" });
-  const check = h("button.s2p-button", { type: "button" }, "Check");
-  const forget = confirmButton("Delete", "Confirm delete", () => run(async () => show(await server.change("DELETE", "/token"), "Token deleted.")));
+  const check = h("button.s2p-button", { type: "button" }, say("Check"));
+  const forget = confirmButton(say("Delete"), say("Confirm delete"), () => run(async () => show(await server.change("DELETE", "/token"), say("Token deleted."))));
   const element = h("div.s2p-setting", {}, form, state, h("div.s2p-setting-line", {}, check, forget), said);
 
   /** @param {() => Promise<void>} work */
@@ -118,11 +124,11 @@ function tokenRow(server) {
     event.preventDefault();
     const token = input.value;
     input.value = "";
-    if (token.trim()) run(async () => show(await server.change("PUT", "/token", { token }), "Saved on the server."));
+    if (token.trim()) run(async () => show(await server.change("PUT", "/token", { token }), say("Saved on the server.")));
   });
   check.addEventListener("click", () => run(async () => {
     const { balance_usd: balance } = await server.change("POST", "/token/check");
-    setText(said, `The token works. Balance: ${usd(balance)}`);
+    setText(said, say("The token works. Balance: {balance}", { balance: usd(balance) }));
   }));
   run(async () => show((await server.get("/settings")).token, ""));
   return element;
@@ -136,7 +142,7 @@ function valueRow(server, field) {
   /** @param {Setting} setting @param {string} words */
   const show = (setting, words) => {
     const isDefault = setting.source === "default";
-    input.value = isDefault || setting.value === null ? "" : String(setting.value);
+    input.value = isDefault ? "" : String(setting.value ?? "none");
     input.disabled = setting.source === "environment";
     said.classList.remove("s2p-bad");
     setText(said, words || sourceSentence(setting));
@@ -151,8 +157,9 @@ function valueRow(server, field) {
       return;
     }
     const text = input.value.trim();
-    const value = text === "" ? null : field.isNumber ? Number(text) : text;
-    server.change("PUT", "/settings", { [field.name]: value }).then(({ settings: all }) => show(all[field.name], "Saved."), fail);
+    const isNumber = field.isNumber && Number.isFinite(Number(text));
+    const value = text === "" ? null : isNumber ? Number(text) : text;
+    server.change("PUT", "/settings", { [field.name]: value }).then(({ settings: all }) => show(all[field.name], say("Saved.")), fail);
   });
   server.get("/settings").then(({ settings: all }) => show(all[field.name], ""), fail);
   return element;

@@ -1,6 +1,8 @@
 // @ts-check
 /** Where a setting comes from, in words. Pure. */
 
+import { say, told } from "./words.js";
+
 /**
  * @typedef {object} Setting
  * @property {string | number | null} value
@@ -19,22 +21,32 @@
 
 /** @param {Setting} setting */
 export function sourceSentence(setting) {
-  if (setting.source === "environment") return `Set by the environment variable ${setting.variable}; change it there.`;
+  if (setting.source === "environment") return say("Set by the environment variable {variable}; change it there.", { variable: setting.variable });
   return "";
 }
 
 /** @param {Token} token */
 export function tokenSentence(token) {
-  const ends = token.hint ? `ends in …${token.hint}` : "is set";
-  const also = token.has_saved && token.origin !== "saved" ? " The token saved here is not used." : "";
+  const unused = token.has_saved && !["saved", "none"].includes(token.origin) ? say("The token saved here is not used.") : "";
+  return [which(token), origin(token), unused].filter(Boolean).join(" ");
+}
+
+/** @param {Token} token */
+function which(token) {
+  if (token.origin === "none") return "";
+  return token.hint ? say("The token ends in …{hint}.", { hint: token.hint }) : say("The token is set.");
+}
+
+/** @param {Token} token */
+function origin(token) {
   switch (token.origin) {
     case "environment":
-      return `The token ${ends}. It is set by the environment variable ${token.variable}; change it there.${also}`;
+      return say("It is set by the environment variable {variable}; change it there.", { variable: token.variable ?? "" });
     case "saved":
-      return `The token ${ends}. It is saved on this server.`;
+      return say("It is saved on this server.");
     case "client":
-      return `The token ${ends}. It comes from RunComfy's command-line client; a token saved here takes precedence.${also}`;
+      return say("It comes from RunComfy's command-line client; a token saved here takes precedence.");
     default:
-      return token.problem;
+      return told(token.problem);
   }
 }

@@ -1,12 +1,16 @@
 // @ts-check
 /** The last state of every node, by workflow. Pure: no page, no server. */
 
+import { say } from "./words.js";
+
 /**
  * @typedef {object} Clip
  * @property {string} kind
  * @property {string} text
  * @property {number} fraction
  * @property {string | null} request_id
+ * @property {string} [question] What an answer names, while the clip waits for one.
+ * @property {number | null} [usd] What the clip is expected to cost, where it waits for an answer.
  */
 
 /**
@@ -116,9 +120,10 @@ function keyOf(state) {
 /** @param {State} state */
 function lostSentence(state) {
   if (state.clips.some((clip) => clip.request_id && !isRehearsal(clip))) {
-    return "ComfyUI was restarted. The request goes on at RunComfy: run the node again with the same inputs to collect the clip at no new charge.";
+    return say("ComfyUI was restarted. The request goes on at RunComfy: run the node again with the same inputs to collect the clip at no "
+      + "new charge.");
   }
-  return "ComfyUI was restarted. Run the node again: what RunComfy has already accepted is not bought a second time.";
+  return say("ComfyUI was restarted. Run the node again: what RunComfy has already accepted is not bought a second time.");
 }
 
 /** @param {Clip} clip */

@@ -48,7 +48,7 @@ def walk_file(file: BinaryIO, size: int) -> Iterator[Box]:
     place = 0
     for _ in range(_MOST_BOXES):
         box = _read(file, place, size)
-        if box is None or not box.kind.isprintable():
+        if box is None or (box.end == size and not box.kind.isprintable()):
             if place < size and (place == 0 or _has_content(file, place)):
                 raise BoxError(f"there is no part of a clip at byte {place}")
             return

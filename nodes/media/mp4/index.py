@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..orientation import Orientation, combined, orientation
 from .boxes import Box, BoxError, content, walk
-from .samples import Fragments, Samples, samples_end
+from .samples import Fragments, Samples, sample_count, sample_times, samples_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,7 @@ _LEAST_SHOWN = Fraction(1, 2)  # of a track: edit lists trim its ends, but nobod
 _SOUND_SLACK_S = Fraction(1, 10)  # sound frames are long, and their padding is counted by some and not by others
 _MOST_SECONDS = 3 * 60 * 60  # no clip that is read is nearly so long
 _UNKNOWN = {0, 2**32 - 1, 2**64 - 1}  # what is written for a length that is not known (8.2.2, 8.3.2, 8.4.2)
+_LIST_BYTES = 8  # of an edit list, in front of its entries (8.6.6)
 _ENTRY_BYTES = {PICTURES: 78, SOUND: 28}  # of a sample description, in front of the boxes in it (12.1.3, 12.2.3)
 _DAMAGED = (struct.error, ZeroDivisionError, KeyError, IndexError, OverflowError)
 
@@ -186,7 +187,7 @@ def track_fault(track: Track, *, is_fragmented: bool) -> str | None:
     if track.edited_s is not None:
         lengths.append((track.shown_s, track.edited_s, frame_s / 2))
         if track.kind == PICTURES and track.edited_s < track.timed_s * _LEAST_SHOWN:
-            seconds = f"{float(track.timed_s):.2f} s long, and only {float(track.edited_s):.2f} s would be shown"
+            seconds = f"{float(track.timed_s):.2f} s long, but only {float(track.edited_s):.2f} s would be shown"
             return f"its picture track is {seconds}"
     for said, found, slack in lengths:
         if said is not None and said - found > max(slack, 0 if track.kind == PICTURES else _SOUND_SLACK_S):
@@ -222,14 +223,15 @@ def _track(file: BinaryIO, trak: Box, kind: str, movie: _Movie) -> Track:
     tables = {
         box.kind: content(file, box) for box in reversed(samples) if box.kind in _TABLES
     }  # the first of a kind counts
-    timescale, duration = _clock(content(file, _first(media, "mdhd")))
+    said_timescale, duration = _clock(content(file, _first(media, "mdhd")))
+    timescale = said_timescale or 1  # as FFmpeg takes it
     display = _display(content(file, _first(inside, "tkhd")))
-    count = _sample_count(tables)
+    count = sample_count(tables)
     # FFmpeg writes times for samples that only the fragments have.
-    timed_count, timed, is_steady = _times(tables["stts"]) if count or not movie.fragments else (0, 0, True)
+    timed_count, timed, is_steady = sample_times(tables["stts"]) if count or not movie.fragments else (0, 0, True)
     fragments = movie.fragments or Fragments()
     more = fragments.tracks.get(display.number, Samples())
-    said, said_timescale = fragments.said_ticks.get(display.number, (0, timescale))
+    said, ticks_per_s = fragments.said_ticks.get(display.number, (0, timescale))
     edited = None if movie.fragments else _edited(file, inside)
     entries = list(_entries(file, _first(samples, "stsd"), kind))
     return Track(
@@ -237,11 +239,11 @@ def _track(file: BinaryIO, trak: Box, kind: str, movie: _Movie) -> Track:
         kind=kind,
         sample_count=count + more.count,
         timed_count=timed_count + more.count,
-        media_s=_seconds(duration, timescale),
+        media_s=_seconds(duration, said_timescale),
         timed_s=Fraction(timed + more.ticks, timescale),
         shown_s=None if movie.fragments else _seconds(display.duration, movie.timescale),
         edited_s=_seconds(edited, movie.timescale),
-        said_s=Fraction(said, said_timescale) if said else None,
+        said_s=Fraction(said, ticks_per_s) if said else None,
         data_end=max(samples_end(tables), more.end),
         is_steady=is_steady and not more.count,
         size=display.size,
@@ -267,7 +269,7 @@ def _first(boxes: Iterable[Box], kind: str) -> Box:
 
 def _seconds(length: int | None, timescale: int) -> Fraction | None:
     """Return a length in seconds; None where it is not known, or absurd and so not one that was measured."""
-    seconds = None if length is None else Fraction(length, timescale)
+    seconds = None if length is None or not timescale else Fraction(length, timescale)
     return None if seconds is None or seconds > _MOST_SECONDS else seconds
 
 
@@ -276,9 +278,9 @@ def _known(length: int) -> int | None:
 
 
 def _clock(header: bytes) -> tuple[int, int | None]:
-    """Return (timescale, duration) of an mvhd or mdhd. FFmpeg takes a timescale of 0 for 1."""
+    """Return (timescale, duration) of an mvhd or mdhd; a timescale of 0 leaves every length unknown that is counted in it."""
     timescale, duration = struct.unpack_from(">IQ" if header[0] == 1 else ">II", header, 20 if header[0] == 1 else 12)
-    return timescale or 1, _known(duration)
+    return timescale, _known(duration)
 
 
 def _extended(mehd: bytes) -> int | None:
@@ -302,26 +304,14 @@ def _display(tkhd: bytes) -> _Display:
     return _Display(number, _known(duration), tuple(matrix), (width >> 16, height >> 16))
 
 
-def _times(stts: bytes) -> tuple[int, int, bool]:
-    """Return (samples, their duration in the media's timescale, whether all but the last are equally long)."""
-    (entries,) = struct.unpack_from(">I", stts, 4)
-    pairs = list(struct.iter_unpack(">II", stts[8 : 8 + 8 * entries]))
-    count = sum(samples for samples, _ in pairs)
-    duration = sum(samples * each for samples, each in pairs)
-    return count, duration, len(pairs) == 1 or (len(pairs) == 2 and pairs[1][0] == 1)  # noqa: PLR2004 - see the docstring
-
-
-def _sample_count(tables: dict[str, bytes]) -> int:
-    table = tables["stsz"] if "stsz" in tables else tables["stz2"]
-    return int(struct.unpack_from(">I", table, 8)[0])
-
-
 def _edited(file: BinaryIO, track: list[Box]) -> int | None:
     """Return the sum of the edit list in the movie's timescale; None without one, or where it says no length."""
     lists = [box for edits in track if edits.kind == "edts" for box in walk(file, edits) if box.kind == "elst"]
     if not lists:
         return None
     elst = content(file, lists[0])
+    if len(elst) < _LIST_BYTES:
+        return None
     layout = ">QqI" if elst[:1] == b"\1" else ">IiI"
     (entries,) = struct.unpack_from(">I", elst, 4)
     segments = struct.iter_unpack(layout, elst[8 : 8 + struct.calcsize(layout) * entries])

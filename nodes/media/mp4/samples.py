@@ -1,4 +1,4 @@
-"""Where the samples of an MP4 or QuickTime file lie, and whether all of them are there (ISO/IEC 14496-12, 8.6 to 8.8)."""
+"""How many samples an MP4 or QuickTime file has, where they lie, and whether all are there (ISO/IEC 14496-12, 8.6 to 8.8)."""
 
 from __future__ import annotations
 
@@ -60,6 +60,21 @@ def samples_end(tables: dict[str, bytes]) -> int:
         end = max(end, place + sizes.sum(sample, following))
         sample = following
     return end
+
+
+def sample_count(tables: dict[str, bytes]) -> int:
+    """Return how many samples the table of sizes describes."""
+    table = tables["stsz"] if "stsz" in tables else tables["stz2"]
+    return int(struct.unpack_from(">I", table, 8)[0])
+
+
+def sample_times(stts: bytes) -> tuple[int, int, bool]:
+    """Return (samples, their duration in the media's timescale, whether all but the last are equally long)."""
+    (entries,) = struct.unpack_from(">I", stts, 4)
+    pairs = list(struct.iter_unpack(">II", stts[8 : 8 + 8 * entries]))
+    count = sum(samples for samples, _ in pairs)
+    duration = sum(samples * each for samples, each in pairs)
+    return count, duration, len(pairs) == 1 or (len(pairs) == 2 and pairs[1][0] == 1)  # noqa: PLR2004 - see the docstring
 
 
 class _Sizes:

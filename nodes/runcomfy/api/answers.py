@@ -17,7 +17,7 @@ from ...errors import ResponseFormatError
 from ..clip_urls import clip_addresses
 from ..foreign_text import first_words, shown
 from ..jobs import REQUEST_ID
-from .refusals import HTTP_OK_RANGE, Subject, api_error, names_error
+from .refusals import HTTP_OK_RANGE, Subject, api_error, is_own_code, names_error
 
 NOT_READY_CODE = 400_005
 MAX_QUEUE_POSITION = 10**9
@@ -34,6 +34,8 @@ class Phase(Enum):
     UNKNOWN = "unknown"
 
 
+# https://docs.runcomfy.com/model-apis/async-queue-endpoints has in_queue, in_progress, completed and cancelled; the others are
+# words of services like it, should RunComfy ever use one. A word that is not here is UNKNOWN, and the wait goes on.
 PHASES: dict[str, Phase] = {
     **dict.fromkeys(("in_queue", "queued", "pending", "waiting"), Phase.QUEUED),
     **dict.fromkeys(("in_progress", "starting", "processing", "running"), Phase.RUNNING),
@@ -104,7 +106,7 @@ def phase_of(word: str) -> Phase:
 def json_object(body: bytes) -> dict[str, Any] | None:
     """The JSON object in a body, or None where there is none. Numbers that JSON does not know count as absent."""
     try:
-        document = json.loads(body, parse_constant=_absent, parse_float=_finite)
+        document = json.loads(body, parse_constant=_absent, parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -112,6 +114,8 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 def checked_json(answer: Answer, subject: Subject) -> dict[str, Any]:
     """The JSON object of a successful answer.
+
+    A status that is known counts more than an error code that is not: a paid clip must not become uncollectable.
 
     Raises:
         APIError: The answer is an error, says so in spite of a 2xx status, or is not a JSON object.
@@ -123,7 +127,8 @@ def checked_json(answer: Answer, subject: Subject) -> dict[str, Any]:
         raise ResponseFormatError(
             f"RunComfy's answer (HTTP {answer.status_code}) could not be read.", status_code=answer.status_code
         )
-    if names_error(document.get("error_code")):
+    code = document.get("error_code")
+    if names_error(code) and (is_own_code(code) or phase_of(_text(document.get("status"))) is Phase.UNKNOWN):
         raise api_error(answer.status_code, answer.headers, document, subject)
     return document
 
@@ -211,6 +216,14 @@ def signed_amount(value: object) -> float | None:
 
 def _absent(_constant: str) -> None:
     """What `Infinity`, `-Infinity` and `NaN` become."""
+
+
+def _whole(text: str) -> int | None:
+    """None for what has more digits than Python reads (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits)."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def _finite(text: str) -> float | None:

@@ -54,7 +54,7 @@ from .refusals import Subject, names_error
 
 if TYPE_CHECKING:
     from ..credentials import Token
-    from ..jobs import ClipRequest
+    from ..generation import ClipRequest
 
 USER_AGENT = "sora2pro-runcomfy-comfyui"
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -127,6 +127,10 @@ class Client:
         self._stop = stop
         self._redact = redacting(token.value)
         self._session = self._new_session()
+
+    def __repr__(self) -> str:
+        """The address; no token."""
+        return f"Client(base_url={self._base_url!r})"
 
     def __enter__(self) -> Client:
         """Return this client."""
@@ -202,7 +206,9 @@ class Client:
         answer = self._exchange(self._session, "GET", url, read_s=self._timeouts.quick_s)
         balance = signed_amount(checked_json(answer, Subject.ACCOUNT).get("balance_usd"))
         if balance is None:
-            raise ResponseFormatError("RunComfy's answer holds no balance.", status_code=answer.status_code)
+            raise ResponseFormatError(
+                "RunComfy's answer does not say what the balance is.", status_code=answer.status_code
+            )
         return balance
 
     def _limit_s(self, read_s: float) -> float:

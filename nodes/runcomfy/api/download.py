@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import random
 import time
 from collections.abc import Callable
@@ -18,8 +17,9 @@ import requests
 import urllib3
 
 from ...errors import APIConnectionError, APIError, DownloadError, RunComfyError, VideoDecodeError
+from ..clip_files import clip_kind
 from ..clip_urls import is_loopback, redirected, why_refused, written_for_http
-from ..files import give_name
+from ..files import put_in_place
 from ..foreign_text import shown
 from ..progress import Downloading, Run, StopSignal
 from .http import ExactTargetAdapter, NoCredentials, PlainSession, exchange, no_longer_than
@@ -37,6 +37,7 @@ from .storage import (
     length_of,
     place_of,
     undo_coding,
+    unnamed_coding_of,
 )
 
 MAX_CLIP_BYTES = 2 * 1024**3
@@ -121,13 +122,17 @@ class Downloader:
         self._clock = clock
         self._jitter = jitter
 
-    def download(self, url: str, path: Path, run: Run, *, request_id: str) -> int:
+    def __repr__(self) -> str:
+        """The longest clip; no token."""
+        return f"Downloader(max_bytes={self._max_bytes})"
+
+    def download(self, url: str, path: Path, run: Run, *, request_id: str) -> tuple[Path, int]:
         """Bring a clip to `path`; the name appears only when the file has arrived and is on the disk.
 
         A file that has arrived is kept also where `verify` refuses it; the log says so.
 
         Returns:
-            Its length in bytes.
+            The file, which is `path` with the ending of what has arrived, and its length in bytes.
 
         Raises:
             UnusableLinkError: The address has expired or leads nowhere we go.
@@ -140,7 +145,8 @@ class Downloader:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
             self._receive(transfer, run)
-            return _put_in_place(part, path)
+            path = path.with_suffix(clip_kind(part).ending)
+            return path, put_in_place(part, path)
         except OSError as error:
             raise DownloadError(
                 f"The clip could not be written to {path.parent} ({error.strerror or error}).",
@@ -186,7 +192,9 @@ class Downloader:
 
     def _check(self, transfer: _Transfer) -> None:
         """Look at a complete file; raises `VideoDecodeError` if it cannot be read."""
-        transfer.is_plain = not transfer.coding or undo_coding(transfer.part, transfer.coding, self._max_bytes)
+        coding = transfer.coding or unnamed_coding_of(transfer.part)
+        is_undone = not coding or undo_coding(transfer.part, coding, self._max_bytes)
+        transfer.is_plain = is_undone or not transfer.coding
         self._verify(transfer.part)
 
     def _ended_there_before(self, transfer: _Transfer, error: RunComfyError) -> bool:
@@ -269,6 +277,8 @@ class Downloader:
                     )
             except requests.exceptions.InvalidProxyURL as error:
                 raise APIConnectionError("The address of the proxy cannot be used.", sent=False) from error
+            except requests.exceptions.InvalidHeader as error:
+                raise APIConnectionError("The answer of the storage contradicts itself.", sent=True) from error
             except (ValueError, urllib3.exceptions.LocationParseError):
                 # Nothing of it is chained: their words repeat the address, which may hold a signature.
                 raise UnusableLinkError(
@@ -280,7 +290,7 @@ class Downloader:
                 return response
             response.close()
             url = redirected(url, response.headers.get("Location", ""))
-        raise UnusableLinkError("The address of the clip only leads from one redirect to the next.")
+        raise UnusableLinkError("The address of the clip redirects too many times.")
 
     def _learn(self, transfer: _Transfer, response: requests.Response, start: int, total_bytes: int | None) -> None:
         """Remember what lets a cut-off transfer go on, and how long the file is to be."""
@@ -299,7 +309,7 @@ class Downloader:
         transfer.is_from_start = start == 0
         if (transfer.total_bytes or 0) > self._max_bytes:
             raise DownloadError(
-                f"The reported length of the clip, {transfer.total_bytes:,} bytes, is too long for a clip."
+                f"The reported length of the clip, {transfer.total_bytes:,} bytes, is more than any clip should have."
             )
 
     def _copy(
@@ -325,7 +335,9 @@ class Downloader:
             stream.write(chunk)
             received += len(chunk)
             if received > self._max_bytes:
-                raise DownloadError(f"The clip does not end; {received:,} bytes are more than any clip has.")
+                raise DownloadError(
+                    f"The download is larger than any clip should be: {received:,} bytes, and it goes on."
+                )
             run.report(Downloading(transfer.request_id, received, transfer.total_bytes))
 
 
@@ -346,20 +358,5 @@ def _why_damaged(transfer: _Transfer, error: VideoDecodeError) -> str:
     if not transfer.is_plain:
         return f"The clip came in the encoding '{shown(transfer.coding)}', which could not be undone."
     if is_page(transfer.part, transfer.content_type):
-        return "There is a page, or nothing at all, where the clip should be."
+        return "There is a web page, or nothing at all, where the clip should be."
     return f"The clip arrived damaged each time: {error.what}"
-
-
-def _put_in_place(part: Path, path: Path) -> int:
-    """Make the file durable, then give it its name."""
-    with part.open("rb+") as stream:
-        os.fsync(stream.fileno())
-        file_bytes = os.fstat(stream.fileno()).st_size
-    give_name(part, path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return file_bytes

@@ -74,6 +74,12 @@ def names_error(code: object) -> bool:
     return code != 0 and effective_status(0, int(code)) not in HTTP_OK_RANGE
 
 
+def is_own_code(code: object) -> bool:
+    """Whether an error code is one of RunComfy's, which begin with an HTTP status."""
+    number = _number_in(code)
+    return number is not None and effective_status(0, number) in HTTP_STATUSES
+
+
 def effective_status(status_code: int, error_code: int | None) -> int:
     """The HTTP status that an answer amounts to: a code that begins with one counts where the status itself is a good one."""
     for status in (error_code or 0, (error_code or 0) // 1000):
@@ -106,20 +112,22 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
         Subject.ACCOUNT: (NotFoundError, "RunComfy did not find the account"),
     }[subject]
     foreign = (AuthenticationError, "RunComfy does not allow this token to do that")
+    # https://docs.runcomfy.com/model-apis/error-codes. 401001, 403003 and 422001 stand in RunComfy's own clients only.
     by_code: dict[int | None, tuple[type[APIError], str]] = {
         400_001: unknown,
         404_001: unknown,
-        400_002: (InsufficientCreditsError, "The RunComfy account has no balance left"),
+        400_002: (InsufficientCreditsError, "The RunComfy account is out of credit"),
         400_004: (AuthenticationError, "RunComfy refused the token"),
         401_001: (AuthenticationError, "RunComfy refused the token"),
         403_001: unknown if subject is Subject.REQUEST else foreign,
         403_003: foreign,
         422_001: (InvalidRequestError, "RunComfy rejected the input"),
     }
+    # https://www.rfc-editor.org/rfc/rfc9110#section-15.5, and https://www.rfc-editor.org/rfc/rfc6585#section-4 for 429.
     by_status: dict[int, tuple[type[APIError], str]] = {
         400: (InvalidRequestError, "RunComfy rejected the request"),
         401: (AuthenticationError, "RunComfy refused the token"),
-        402: (InsufficientCreditsError, "The RunComfy account has no balance left"),
+        402: (InsufficientCreditsError, "The RunComfy account is out of credit"),
         403: foreign,
         404: unknown,
         422: (InvalidRequestError, "RunComfy rejected the input"),
@@ -138,13 +146,15 @@ def _classify(status_code: int, code: int | None, subject: Subject) -> tuple[typ
 def _error_code(document: Mapping[str, Any]) -> int | None:
     for key in ("error_code", "code"):
         value = document.get(key)
-        if not names_error(value):
-            continue
-        if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
-            return int(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
+        if names_error(value) and (number := _number_in(value)) is not None:
+            return number
     return None
+
+
+def _number_in(code: object) -> int | None:
+    if isinstance(code, str) and re.fullmatch(r"\d{1,9}", code):
+        return int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 def _date(text: str) -> float | None:

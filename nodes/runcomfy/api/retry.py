@@ -8,6 +8,8 @@ from enum import Enum
 from ...errors import APIConnectionError, APIError, RateLimitError, ResponseFormatError, RunComfyError, ServerError
 from .refusals import HTTP_OK_RANGE, effective_status
 
+# https://www.rfc-editor.org/rfc/rfc9110#section-15.5; 425: https://www.rfc-editor.org/rfc/rfc8470#section-5.2; 429:
+# https://www.rfc-editor.org/rfc/rfc6585#section-4.
 REFUSED_STATUSES = frozenset({400, 401, 402, 403, 404, 422})
 PASSING_STATUSES = frozenset({408, 425, 429})
 PERHAPS_PASSING_STATUSES = frozenset({404, 409})

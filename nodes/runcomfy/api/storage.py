@@ -16,7 +16,9 @@ from ...errors import APIConnectionError, DownloadError, RunComfyError, ServerEr
 from .refusals import retry_after_s
 
 PASSING = frozenset({408, 425, 429})
-OK, PARTIAL, RANGE_NOT_SATISFIABLE, FIRST_SERVER_ERROR = 200, 206, 416, 500
+# A proxy that transforms says 203 for 200 (https://www.rfc-editor.org/rfc/rfc9110#section-15.3.4).
+WHOLE = frozenset({200, 203})
+PARTIAL, RANGE_NOT_SATISFIABLE, FIRST_SERVER_ERROR = 206, 416, 500
 
 
 class UnusableLinkError(DownloadError):
@@ -55,10 +57,10 @@ def place_of(status: int, headers: Mapping[str, str], asked_from: int) -> tuple[
         RunComfyError: The answer holds no file, or another part of it.
     """
     place = headers.get("Content-Range", "").strip().lower()
-    if status == OK:
+    if status in WHOLE:
         return 0, None
     if status == PARTIAL:
-        match = re.fullmatch(r"bytes\s+(\d{1,15})-\d{1,15}/(\d{1,15}|\*)", place)
+        match = re.fullmatch(r"(?:bytes[\s=]*)?(\d{1,15})-\d{1,15}/(\d{1,15}|\*)", place)
         if match and int(match[1]) <= asked_from:
             return int(match[1]), None if match[2] == "*" else int(match[2])
         is_whole = not place and not asked_from and "multipart" not in headers.get("Content-Type", "")
@@ -91,8 +93,11 @@ def length_of(headers: Mapping[str, str]) -> int | None:
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 1024
 FIRST_PRINTABLE = 0x20
+GZIP = b"\x1f\x8b\x08"
 # Codings that change nothing.
 NO_CODINGS = frozenset({"", "identity", "none", "aws-chunked"})
+# How Matroska begins (RFC 8794, 11.2.1), and MP4 and QuickTime by one of the boxes that come first.
+VIDEO = re.compile(rb"\x1a\x45\xdf\xa3|.{4}(ftyp|styp|moov|mdat|free|skip|wide|uuid)", re.DOTALL)
 PAGE_TYPE = re.compile(r"(?i)\s*(text/|application/([\w.-]+\+)?(json|xml)\b)")
 
 
@@ -126,15 +131,15 @@ def has_arrived(attempts: Sequence[Arrival | None], *, is_last: bool) -> bool:
 
 
 def is_page(path: Path, content_type: str) -> bool:
-    """Whether a file that is not a clip is a page in its place: empty, HTML, JSON, XML, or any other text.
+    """Whether a file that cannot be read is a page in the place of a clip: empty, HTML, JSON, XML, or any other text.
 
     Args:
         path: The file.
-        content_type: What the answer calls it.
+        content_type: What the answer calls it; that is not believed of a file that begins as a video does.
     """
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    return PAGE_TYPE.match(content_type) is not None or _is_text(head)
+    return _is_text(head) or (PAGE_TYPE.match(content_type) is not None and VIDEO.match(head) is None)
 
 
 def digest_of(path: Path) -> bytes:
@@ -156,6 +161,15 @@ def coding_of(headers: Mapping[str, str]) -> str:
     return ", ".join(name for name in names if name not in NO_CODINGS)
 
 
+def unnamed_coding_of(path: Path) -> str:
+    """The coding of a file whose answer named none; empty for none.
+
+    No kind of video begins as gzip does (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1).
+    """
+    with path.open("rb") as stream:
+        return "gzip" if stream.read(len(GZIP)) == GZIP else ""
+
+
 def undo_coding(path: Path, coding: str, max_bytes: int) -> bool:
     """Replace a coded file by the plain one, or leave it as it is where that cannot be done.
 
@@ -169,7 +183,7 @@ def undo_coding(path: Path, coding: str, max_bytes: int) -> bool:
     """
     if not set(coding.split(", ")) <= set(urllib3.HTTPResponse.CONTENT_DECODERS):
         return False
-    plain = path.with_name(f"{path.name}-plain")
+    plain = path.with_suffix(".raw")  # no longer than the name that was proven before money
     try:
         with path.open("rb") as body, plain.open("wb") as stream:
             coded = urllib3.HTTPResponse(body, headers={"content-encoding": coding}, preload_content=False)

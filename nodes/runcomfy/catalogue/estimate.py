@@ -9,11 +9,13 @@ from fractions import Fraction
 from typing import Any
 
 from ..models import Size
+from ..progress import PriceBound
 from .quirks import is_number
 from .roles import Roles
 from .schema import ModelEntry, Role
 from .spelling import ratio_of, seconds_of, shorter_side, size_of
 
+SHORTEST_S = 1.0  # where the schema names no shortest clip
 LONGEST_S = 60.0  # where the schema names no longest clip: the longest that the node lets anybody ask for
 ASSUMED_FPS = 24
 ASSUMED_SHORTER_SIDE = 1080
@@ -26,19 +28,44 @@ class PriceEstimate:
     """What one clip is expected to cost.
 
     Attributes:
-        usd: US dollars; None where the catalogue states no price.
-        is_total: Whether that is known to be the whole price; else it is the price "from".
+        usd: US dollars, where the length is open those of the longest clip; None where the catalogue states no price.
+        is_total: Whether no more than that is charged; else it is the price "from".
+        shortest_usd: What the shortest clip costs, at least; None where the length is not open.
     """
 
     usd: float | None
     is_total: bool
+    shortest_usd: float | None = None
+
+    @property
+    def least_usd(self) -> float | None:
+        """The least that a clip costs."""
+        return self.usd if self.shortest_usd is None else self.shortest_usd
+
+    @property
+    def bound(self) -> PriceBound:
+        """What `usd` says of the real price."""
+        if self.shortest_usd is None:
+            return PriceBound.ABOUT if self.is_total else PriceBound.AT_LEAST
+        return PriceBound.AT_MOST if self.is_total else PriceBound.AT_LEAST_FOR_THE_LONGEST
 
     def __str__(self) -> str:
-        """Such as `$4.40` or `from $0.56`."""
-        if self.usd is None:
+        """Such as `$4.40`, `from $0.56`, or where the length is open and the rate is known, `up to $17.60`."""
+        if self.usd is None or self.least_usd is None:
             return "unknown"
-        digits = 2 if round(self.usd, 2) == round(self.usd, 4) else 4
-        return f"{'' if self.is_total else 'from '}${self.usd:.{digits}f}"
+        if not self.is_total:
+            return f"from {_dollars(self.least_usd)}"
+        return f"{'' if self.shortest_usd is None else 'up to '}{_dollars(self.usd)}"
+
+    @property
+    def usd_words(self) -> str:
+        """Such as `from $2.00`: of the longest clip, where the length is open."""
+        at_most = PriceBound.AT_MOST if self.is_total else PriceBound.AT_LEAST
+        return "" if self.usd is None else at_most.words(self.usd)
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:.{2 if round(usd, 2) == round(usd, 4) else 4}f}"
 
 
 def resolution_in_id(model_id: str) -> str | None:
@@ -57,12 +84,17 @@ def clip_length_s(roles: Roles, body: Mapping[str, Any]) -> float | None:
 
 
 def longest_s(roles: Roles) -> float:
-    """The longest clip that a model makes, in seconds."""
+    """The longest clip that a model makes, in seconds; a guess on the safe side where that is not known."""
+    return _lengths_s(roles)[1] or LONGEST_S
+
+
+def _lengths_s(roles: Roles) -> tuple[float | None, float | None]:
+    """The shortest and the longest clip that a model makes, as far as the schema says."""
     one = roles.field_for(Role.LENGTH)
     if one is None:
-        return LONGEST_S
+        return None, None
     lengths = [length for length in map(seconds_of, one.choices) if length is not None]
-    return max(lengths, default=LONGEST_S if one.maximum is None else one.maximum)
+    return min(lengths, default=one.minimum), max(lengths, default=one.maximum)
 
 
 def clip_fps(entry: ModelEntry, roles: Roles, body: Mapping[str, Any]) -> float:
@@ -98,12 +130,19 @@ def frame_size(entry: ModelEntry, roles: Roles, body: Mapping[str, Any], picture
 
 
 def price(entry: ModelEntry, roles: Roles, body: Mapping[str, Any], *, has_sound: bool | None) -> PriceEstimate:
-    """The price of one clip. Where the length is open, it is that of the longest clip."""
+    """The price of one clip."""
     if entry.base_price_usd is None:
         return PriceEstimate(None, is_total=False)
     if entry.price_unit != "second":
         return PriceEstimate(entry.base_price_usd, is_total=False)
     length_s = clip_length_s(roles, body)
     factor = 1.0 if has_sound is False else entry.exceptions.sound_factor
-    usd = entry.base_price_usd * factor * (longest_s(roles) if length_s is None else length_s)
-    return PriceEstimate(round(usd, 6), is_total=entry.exceptions.is_total and length_s is not None)
+    rate, is_total = entry.base_price_usd * factor, entry.exceptions.is_total
+    if length_s is not None:
+        return PriceEstimate(round(rate * length_s, 6), is_total)
+    shortest_s, known_longest_s = _lengths_s(roles)
+    return PriceEstimate(
+        usd=round(rate * longest_s(roles), 6),
+        is_total=is_total and known_longest_s is not None,
+        shortest_usd=round(rate * (shortest_s or SHORTEST_S), 6),
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
-from ..jobs import SchemaSource
+from ..generation import SchemaSource
 from ..settings import MAX_MODEL_ID_CHARS
 from .schema import ModelEntry
 
@@ -51,7 +51,7 @@ def check_model_id(model_id: str) -> None:
 
 
 def differences(used: ModelEntry, shipped: ModelEntry | None, names: set[str]) -> tuple[str, ...]:
-    """The fields of a request that RunComfy describes in another way than this pack does."""
+    """The fields of a request that RunComfy describes differently from this pack."""
     if shipped is None or shipped.is_retired:
         return ()
     return tuple(sorted(name for name in names if used.field_named(name) != shipped.field_named(name)))

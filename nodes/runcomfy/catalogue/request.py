@@ -1,14 +1,16 @@
-"""A clip of any model as the order of spending sees it. Pure."""
+"""A clip of any model as the order of spending sees it, and which request is the same request. Pure."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..jobs import LEAST_USD, Description, Picture, SchemaSource, check_take
+from ..generation import Description, Picture, SchemaSource, check_take
+from ..jobs import LEAST_USD
+from ..progress import PriceBound
 from ..prompts import canonical_spelling, spellings
-from .identity import fingerprint
 from .roles import Roles, find_roles
 from .schema import ModelEntry, Role, canonical
 from .translate import Translation
@@ -66,6 +68,11 @@ class CatalogueRequest:
         return None if usd is None or usd < LEAST_USD else usd
 
     @property
+    def price_bound(self) -> PriceBound:
+        """Whether that is the least, the most, or the whole of it."""
+        return self.translation.price.bound
+
+    @property
     def description(self) -> Description:
         """By which description of its model it was made."""
         return Description(self.entry.schema_hash, self.source)
@@ -107,3 +114,18 @@ class CatalogueRequest:
         pairs = zip(self.translation.media, self.pictures, strict=True)
         media = {use.field.name: (picture.identity,) for use, picture in pairs}
         return fingerprint(model_id=self.model_id, body=spelled, media=media, take=self.take)
+
+
+def fingerprint(*, model_id: str, body: Mapping[str, Any], media: Mapping[str, tuple[str, ...]], take: int) -> str:
+    """SHA-256 of a request, in hexadecimal digits.
+
+    Args:
+        model_id: RunComfy's id.
+        body: The request without the pictures that `media` names.
+        media: For each field of a picture what identifies it: the SHA-256 of its 8-bit pixels, or its address.
+        take: Which take: another one is another request.
+    """
+    pictures = {name: list(identities) for name, identities in media.items()}
+    return hashlib.sha256(
+        canonical({"model_id": model_id, "body": dict(body), "media": pictures, "take": take}).encode()
+    ).hexdigest()

@@ -16,18 +16,19 @@ from ..foreign_text import shown
 from ..models import Size
 from ..picture_urls import check_image_url
 from .estimate import PriceEstimate, clip_fps, clip_length_s, frame_size, longest_s, price
-from .extra import parse_extra_json
 from .roles import WIDGETS, find_roles
 from .schema import Field, ModelEntry, Role
 from .shipped import Catalogue
 from .spelling import allowed, is_on
 from .validation import violations
-from .wishes import Question, Wishes, value_for
+from .wishes import Question, Wishes, parse_extra_json, value_for
 
 WORDS = (Role.PROMPT, Role.NEGATIVE_PROMPT)
 SENT_EXPLICITLY = (Role.LENGTH, Role.RESOLUTION, Role.ASPECT_RATIO, Role.SOUND)
 PLACEHOLDER = "https://pictures.invalid/picture.png"
-NOT_A_VIDEO_FROM_TEXT = "Without one, a model may make and charge a video from the text alone, so nothing was sent."
+NOT_A_VIDEO_FROM_TEXT = (
+    "Without one, a model may make a video from the text alone and charge for it, so nothing was sent."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,6 @@ class Translation:
     price: PriceEstimate
     notes: tuple[str, ...]
 
-    def body_with(self, pictures: Mapping[Role, str]) -> dict[str, Any]:
-        """The whole JSON object; `pictures` are the connected ones, as addresses or data URIs."""
-        return {**self.body, **{one.field.name: one.wrap(one.address or pictures[one.role]) for one in self.media}}
-
 
 def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_strict: bool = True) -> Translation:
     """The request of a model that fulfils every wish.
@@ -115,6 +112,7 @@ def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_str
         )
     roles = question.roles
     has_sound = _has_sound(question, body)
+    expected = price(entry, roles, body, has_sound=has_sound)
     return Translation(
         body=MappingProxyType(body),
         media=media,
@@ -123,8 +121,8 @@ def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_str
         size=frame_size(entry, roles, body, wishes.picture),
         fps=clip_fps(entry, roles, body),
         has_sound=has_sound,
-        price=price(entry, roles, body, has_sound=has_sound),
-        notes=(*_notes(question, body), *(f"Sent against the model's schema: {one}" for one in wrong)),
+        price=expected,
+        notes=(*_notes(question, body, expected), *(f"Sent against the model's schema: {one}" for one in wrong)),
     )
 
 
@@ -141,7 +139,7 @@ def _wished(question: Question, extra: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_both(one: Field, role: Role, extra: Mapping[str, Any]) -> None:
     if one.name in extra:
         raise InvalidInputError(
-            f"Both the input '{WIDGETS[role]}' and the field '{one.name}' in 'extra_json' set the same.",
+            f"Both the input '{WIDGETS[role]}' and the field '{one.name}' in 'extra_json' set the same thing.",
             remedy=f"Remove '{one.name}' from 'extra_json', or leave '{WIDGETS[role]}' at "
             f"{'0' if role in (Role.LENGTH, Role.SEED) else 'its default'}.",
         )
@@ -158,7 +156,8 @@ def _pictures(question: Question, extra: Mapping[str, Any]) -> tuple[MediaUse, .
         widget, one = WIDGETS[role], roles.field_for(role)
         if is_connected and address:
             raise InvalidInputError(
-                f"Both '{widget}' and '{widget}_url' are given.", remedy="Disconnect one or clear the other."
+                f"Both '{widget}' and '{widget}_url' are given.",
+                remedy=f"Use one of the two: disconnect '{widget}' or clear '{widget}_url'.",
             )
         if not is_connected and not address:
             names = candidates if one is None else (one.name,)
@@ -193,12 +192,12 @@ def _no_place(question: Question, role: Role, candidates: tuple[str, ...]) -> In
     which, widget = ("first", "image") if role is Role.FIRST_IMAGE else ("last", "end_image")
     if candidates:
         return InvalidInputError(
-            f"It cannot be told which field of {question.name} takes the {which} picture: {_quoted(candidates)}.",
+            f"It is not clear which field of {question.name} takes the {which} picture: {_quoted(candidates)}.",
             remedy=f"Disconnect '{widget}', and give the picture's address in 'extra_json', such as "
             f'{{"{candidates[0]}": "https://..."}}.',
         )
     return InvalidInputError(
-        f"{question.name} takes no {which} picture.",
+        f"{question.name} does not take a {which} picture.",
         remedy=f"Disconnect '{widget}' and clear '{widget}_url', or choose another model.",
     )
 
@@ -260,12 +259,15 @@ def _has_sound(question: Question, body: Mapping[str, Any]) -> bool | None:
     return question.entry.exceptions.has_sound if one is None else is_on(body.get(one.name, one.default))
 
 
-def _notes(question: Question, body: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(question: Question, body: Mapping[str, Any], expected: PriceEstimate) -> tuple[str, ...]:
     notes = []
     if question.wishes.seed and question.roles.field_for(Role.SEED) is None:
         notes.append("The model has no seed: 'seed' only tells one take from another.")
     if clip_length_s(question.roles, body) is None:
-        notes.append("The model decides the length of the clip, so the price is reckoned for its longest.")
+        counted = (
+            "" if not expected.usd else f" Your limits count {longest_s(question.roles):g} s, {expected.usd_words}."
+        )
+        notes.append(f"The model decides the length of the clip.{counted}")
     return tuple(notes)
 
 

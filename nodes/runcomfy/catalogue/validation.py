@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 MAX_VIOLATIONS = 5
 TEMPLATES = {
-    "minimum": "must be at least {limit}",
-    "maximum": "must be at most {limit}",
-    "exclusiveMinimum": "must be more than {limit}",
-    "exclusiveMaximum": "must be less than {limit}",
-    "multipleOf": "must be a multiple of {limit}",
-    "minLength": "needs a length of at least {limit}",
-    "maxLength": "must have at most {limit} characters",
-    "minItems": "must have at least {limit} entries",
-    "maxItems": "must have at most {limit} entries",
-    "pattern": "must match the pattern {limit}",
+    "minimum": "{subject} must be at least {limit}.",
+    "maximum": "{subject} must be at most {limit}.",
+    "exclusiveMinimum": "{subject} must be more than {limit}.",
+    "exclusiveMaximum": "{subject} must be less than {limit}.",
+    "multipleOf": "{subject} must be a multiple of {limit}.",
+    "minLength": "{subject} needs a length of at least {limit}.",
+    "maxLength": "{subject} must have at most {limit} characters.",
+    "minItems": "{subject} must have at least {limit} entries.",
+    "maxItems": "{subject} must have at most {limit} entries.",
+    "pattern": "{subject} must match the pattern {limit}.",
 }
 
 
@@ -67,7 +67,7 @@ def _sentence(error: ValidationError) -> str:
         types = " or ".join(limit) if isinstance(limit, list) else limit
         return f"{subject} must be of type {types}, and is {words}."
     if keyword in TEMPLATES:
-        return f"{subject} {TEMPLATES[keyword].format(limit=shown(str(limit)))}."
+        return TEMPLATES[keyword].format(subject=subject, limit=shown(str(limit)))
     return f"{subject} does not fit the model's schema ({keyword})."
 
 

@@ -5,8 +5,11 @@ A wish is never rounded and never dropped: what the model cannot fulfil is refus
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
@@ -29,6 +32,7 @@ from .spelling import (
 )
 
 MODEL_DEFAULT = "model default"
+EXTRA_REMEDY = "Write 'extra_json' as one JSON object of further fields of the model, or leave it empty."
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +106,12 @@ def _words(question: Question, one: Field | None, text: str, widget: str) -> Sca
     if not text.strip():
         return None
     if one is None:
-        raise InvalidInputError(f"{question.name} takes no {widget}.", remedy=f"Clear '{widget}'.")
+        raise InvalidInputError(f"{question.name} does not take a {widget}.", remedy=f"Clear '{widget}'.")
     try:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            f"'{widget}' holds a broken character that cannot be sent.", remedy="Type it again."
+            f"'{widget}' contains a broken character that cannot be sent.", remedy="Type it again."
         ) from None
     if not has_visible(text):
         raise InvalidInputError(f"All characters of '{widget}' are invisible.", remedy="Clear it, or type words.")
@@ -126,7 +130,7 @@ def _length(question: Question, one: Field | None) -> Scalar | None:
     value = length_for(one, seconds)
     if value is None:
         raise InvalidInputError(
-            f"{question.name} makes no clips of {seconds} seconds.",
+            f"{question.name} cannot make clips of {seconds} seconds.",
             remedy=f"Set 'duration' to one of these: {allowed(one)}; or to 0 for the model's default.",
         )
     return value
@@ -156,7 +160,7 @@ def _resolution(question: Question, one: Field | None) -> Scalar | None:
         f"{question.name} always gives {in_id}: its resolution is part of its id.",
         remedy=f"For {shown(wish)}, choose the model '{sibling}'."
         if sibling
-        else f"This pack knows no {shown(wish)} of this model: set 'resolution' to {in_id} or '{MODEL_DEFAULT}'.",
+        else f"This pack does not know this model at {shown(wish)}: set 'resolution' to {in_id} or '{MODEL_DEFAULT}'.",
     )
 
 
@@ -223,6 +227,53 @@ def _seed(question: Question, one: Field | None) -> Scalar | None:
             f"{question.name} does not take the seed {seed}.", remedy=f"Use a seed of {allowed(one)}."
         )
     return value
+
+
+def parse_extra_json(text: str) -> dict[str, Any]:
+    """The further fields of `extra_json`; none for an empty text.
+
+    Raises:
+        InvalidInputError: It is not a JSON object, names a field twice, or holds a number that JSON does not have.
+    """
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except json.JSONDecodeError as error:
+        raise InvalidInputError(
+            f"'extra_json' is not valid JSON (line {error.lineno}, column {error.colno}).", remedy=EXTRA_REMEDY
+        ) from None
+    except InvalidInputError:
+        raise
+    except (RecursionError, ValueError):
+        raise InvalidInputError(
+            "'extra_json' cannot be read: it is nested too deeply, or holds too long a number.", remedy=EXTRA_REMEDY
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidInputError("'extra_json' is not a JSON object.", remedy=EXTRA_REMEDY)
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for key, one in pairs:
+        if key in value:
+            raise InvalidInputError(f"'extra_json' sets '{shown(key)}' twice.", remedy="Keep one of the two.")
+        value[key] = one
+    return value
+
+
+def _refuse_constant(word: str) -> float:
+    raise InvalidInputError(f"'extra_json' holds {word}, which is not a number in JSON.", remedy="Use a finite number.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidInputError(f"'extra_json' holds {shown(text)}, which is too large.", remedy="Use a finite number.")
+    return number
 
 
 _RULES: dict[Role, Callable[[Question, Field | None], Scalar | None]] = {

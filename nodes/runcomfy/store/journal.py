@@ -15,7 +15,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
-from ..jobs import ELSEWHERE, POSSIBLE, Action, ClipRequest, Description, Job, JobState, is_legal
+from ..generation import ClipRequest, Description
+from ..jobs import ELSEWHERE, POSSIBLE, Action, Job, JobState, is_legal
+from ..progress import PriceBound
 from .records import Records
 from .rows import JobLostError, insert, insert_again, known_state, select_one, update
 from .spending import DEAREST_USD, over_limit, spent
@@ -75,6 +77,7 @@ class Journal(Records):
         *,
         expected_usd: float | None,
         max_usd_per_day: float | None,
+        bound: PriceBound = PriceBound.ABOUT,
         max_parallel: int | None = None,
         description: Description | None = None,
     ) -> Job:
@@ -87,6 +90,7 @@ class Journal(Records):
             job: Prepared.
             expected_usd: What it is expected to cost.
             max_usd_per_day: The spend cap.
+            bound: What the expected price says of the real one.
             max_parallel: How many paid requests may be under way.
             description: By which the request was made, as a fact to keep.
 
@@ -106,7 +110,7 @@ class Journal(Records):
                 today = spent(connection, moment.day)
                 price = job.list_usd if expected_usd is None else expected_usd
                 if today.usd + price > max_usd_per_day + 1e-9:
-                    raise over_limit(price, today, max_usd_per_day)
+                    raise over_limit(bound.words(price), today, max_usd_per_day)
             return self._update(
                 connection,
                 job,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from ...errors import SpendLimitError
 from ..jobs import LEAST_USD
+from ..progress import PriceBound
 
 # The dearest clip known, 30 seconds of Seedance 2.5 at 1080p: it counts for a clip whose price nobody knows.
 DEAREST_USD = 26.4
@@ -87,28 +88,31 @@ def spent(connection: Connection, period: Period) -> Spent:
     return Spent(usd=sum(parts.values()), misdated_usd=parts.get(True, 0.0))
 
 
-def over_limit(price_usd: float, today: Spent, max_usd_per_day: float) -> SpendLimitError:
-    """Why a clip is not bought."""
+def over_limit(price: str, today: Spent, max_usd_per_day: float) -> SpendLimitError:
+    """Why a clip is not bought; its price in words, such as `about $1.20`."""
     misdated = (
         f" ${today.misdated_usd:.2f} of it is dated in the future: this machine's clock was wrong then, or is wrong now."
         if today.misdated_usd > 0
         else ""
     )
     return SpendLimitError(
-        f"This clip (about ${price_usd:.2f}) would go over the daily limit of ${max_usd_per_day:.2f}: ${today.usd:.2f} is "
+        f"This clip ({price}) would go over the daily limit of ${max_usd_per_day:.2f}: ${today.usd:.2f} is "
         f"already spent or under way today.{misdated}",
-        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY), or wait until tomorrow; 'rehearse' "
-        "is free.",
+        remedy="Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_DAY; 'none' for no limit), or wait until "
+        "tomorrow; 'rehearse' is free.",
     )
 
 
-def check_clip_limit(expected_usd: float | None, list_usd: float | None, max_usd_per_clip: float | None) -> None:
+def check_clip_limit(
+    expected_usd: float | None, list_usd: float | None, max_usd_per_clip: float | None, bound: PriceBound
+) -> None:
     """Refuse a clip that costs more than the user allows for one, or whose price is not known.
 
     Args:
         expected_usd: What it is expected to cost.
         list_usd: The highest price known for it; it counts where nothing is expected.
         max_usd_per_clip: What the user allows, or None.
+        bound: What the price that counts says of the real one.
 
     Raises:
         SpendLimitError: It is not to be bought.
@@ -124,6 +128,6 @@ def check_clip_limit(expected_usd: float | None, list_usd: float | None, max_usd
         )
     if price_usd > max_usd_per_clip + 1e-9:
         raise SpendLimitError(
-            f"This clip (about ${price_usd:.2f}) would go over the limit of ${max_usd_per_clip:.2f} per clip.",
+            f"This clip ({bound.words(price_usd)}) would go over the limit of ${max_usd_per_clip:.2f} per clip.",
             remedy=remedy,
         )

@@ -51,6 +51,16 @@ def test_an_uncertain_job_takes_the_id_that_was_found_and_is_collected_without_a
     assert emulator.charges == 1
 
 
+def test_an_id_that_is_none_is_refused_without_the_advice_of_another_place(page, emulator):
+    emulator.inject(Fault(Call.SUBMIT, "reset", after_accept=True))
+    with pytest.raises(RunComfyError):
+        buy()
+    said = page.act(1, "adopt", request_id="hello there").json()["error"]
+    assert said.startswith("That is neither a request id nor a job such as job-7.")
+    assert "Generations" in said
+    assert "blank" not in said
+
+
 def test_a_released_job_leaves_the_way_free_and_offers_nothing_any_more(page, emulator):
     emulator.configure(failure="moderation blocked the picture")
     with pytest.raises(RunComfyError):
@@ -67,7 +77,7 @@ def test_what_went_wrong_with_a_collection_is_said_at_the_job_until_the_next_try
     monkeypatch.delenv("RUNCOMFY_API_TOKEN")
     page.act(job.id, "collect")
     document = page.wait_for(job.id, lambda document: document["trouble"])
-    assert document["trouble"].startswith("There is no RunComfy token. ")
+    assert document["trouble"].startswith("No RunComfy token is set. ")
     monkeypatch.setenv("RUNCOMFY_API_TOKEN", emulator.token)
     emulator.release(request.request_id)
     page.act(job.id, "collect")

@@ -15,7 +15,7 @@ def test_an_empty_journal_is_an_empty_list(page):
         "jobs": [],
         "has_more": False,
         "models": [],
-        "totals": {"today_usd": 0.0, "all_time_usd": 0.0, "job_count": 0, "max_usd_per_day": None},
+        "totals": {"today_usd": 0.0, "all_time_usd": 0.0, "job_count": 0, "max_usd_per_day": 30.0},
     }
 
 

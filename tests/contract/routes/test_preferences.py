@@ -76,9 +76,16 @@ def test_a_price_nobody_can_say_is_null_and_nonsense_is_refused(page, emulator):
     assert page.get("/price?size=1280x720&seconds=four").status_code == 400
 
 
-def test_without_a_token_the_price_is_unknown_and_no_error(page, emulator, point_to):
+@pytest.mark.parametrize(
+    ("asked", "min_usd", "max_usd"),
+    [("1280x720&seconds=4", 1.2, 1.2), ("1792x1024&seconds=12", 6.0, 6.0), ("auto&seconds=4", 1.2, 2.0)],
+)
+def test_without_a_token_the_price_is_about_the_public_list_price(page, emulator, point_to, asked, min_usd, max_usd):
     point_to(emulator, RUNCOMFY_API_TOKEN=None)
-    assert page.get("/price?size=1280x720&seconds=4").json() == {"min_usd": None, "max_usd": None}
+    price = {"min_usd": min_usd, "max_usd": max_usd, "is_about": True}
+    assert page.get(f"/price?size={asked}").json() == price
+    point_to(emulator, RUNCOMFY_API_TOKEN=None, RUNCOMFY_SORA2_PRO_MODEL_ID="another/model")
+    assert page.get(f"/price?size={asked}").json() == {"min_usd": None, "max_usd": None}
 
 
 def test_a_token_is_kept_for_its_owner_alone_shown_by_four_characters_checked_and_forgotten(
@@ -90,7 +97,7 @@ def test_a_token_is_kept_for_its_owner_alone_shown_by_four_characters_checked_an
         "variable": None,
         "hint": "",
         "has_saved": False,
-        "problem": "There is no RunComfy token.",
+        "problem": "No RunComfy token is set.",
     }
     saved = page.ask("PUT", "/token", json={"token": f' "Bearer {emulator.token}" '}).json()
     assert (saved["origin"], saved["hint"], saved["has_saved"]) == ("saved", emulator.token[-4:], True)
@@ -100,7 +107,7 @@ def test_a_token_is_kept_for_its_owner_alone_shown_by_four_characters_checked_an
     page.jobs()
     assert page.ask("DELETE", "/token").json()["origin"] == "none"
     assert not (state_dir / "token").exists()
-    assert page.ask("POST", "/token/check").json()["error"].startswith("There is no RunComfy token. ")
+    assert page.ask("POST", "/token/check").json()["error"].startswith("No RunComfy token is set. ")
     assert not any(emulator.token in words for words in page.told)
 
 

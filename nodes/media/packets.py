@@ -1,7 +1,7 @@
-"""What the NAL units of a packet tell without decoding it: holes, and pictures that decoders skip.
+"""What a packet of pictures tells without decoding it: holes, pictures that decoders skip, and packets that show nothing.
 
-ITU-T H.264 (https://www.itu.int/rec/T-REC-H.264), 7.3.1 and table 7-1; H.265 (https://www.itu.int/rec/T-REC-H.265), 7.3.1
-and table 7-1. How units lie in a packet: ISO/IEC 14496-15, 5.3.3 and 8.3.3.
+NAL units: ITU-T H.264 (https://www.itu.int/rec/T-REC-H.264), 7.3.1 and table 7-1; H.265
+(https://www.itu.int/rec/T-REC-H.265), 7.3.1 and table 7-1. How they lie in a packet: ISO/IEC 14496-15, 5.3.3 and 8.3.3.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _BLANK = bytes(4)  # encoders write 0, 0, 3 for 0, 0: a run of zeros inside a unit is a hole
 _H264_SLICES = range(6)  # 0 is not a type that is written: a hole begins there
@@ -20,6 +20,9 @@ _H265_SKIPPED = (8, 9)  # RASL: leading pictures that refer to what comes before
 _H265_ACCESS = range(16, 24)  # IRAP: random access points, of which BLA and CRA may have such pictures
 _H265_BROKEN_LINKS = (16, 17, 18)
 _H265_CLEAN = 21
+_SUPERFRAME = (
+    0b110  # the first bits of the last byte of several frames of VP9 in one packet, the last of which is shown
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +108,27 @@ class LeadingPictures:
         elif kind == _H264_IDR:
             self._is_open = False
         return self._is_open and start < self._first_start
+
+
+def _vp8_shows(packet: bytes) -> bool:
+    """RFC 6386, 9.1 (https://www.rfc-editor.org/rfc/rfc6386): the fifth bit of a frame is `show_frame`."""
+    return not packet or bool(packet[0] & 0x10)
+
+
+def _vp9_shows(packet: bytes) -> bool:
+    """VP9 Bitstream & Decoding Process Specification, 6.2 and Annex B (https://www.webmproject.org/vp9/)."""
+    if not packet or packet[-1] >> 5 == _SUPERFRAME:
+        return True
+    # frame_marker (2 bits), profile (2), of profile 3 one more, show_existing_frame, frame_type, show_frame
+    is_profile_3 = packet[0] & 0x30 == 0x30  # noqa: PLR2004 - both bits of the profile
+    rest = packet[0] << 1 if is_profile_3 else packet[0]
+    return bool(rest & 0x08) or bool(rest & 0x02)
+
+
+# Encoders of VP8 and VP9 store pictures that others refer to in packets of their own. By FFmpeg's name of the decoder.
+SHOWS_A_PICTURE: dict[str, Callable[[bytes], bool]] = {
+    "vp8": _vp8_shows,
+    "libvpx": _vp8_shows,
+    "vp9": _vp9_shows,
+    "libvpx-vp9": _vp9_shows,
+}

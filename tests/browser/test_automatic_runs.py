@@ -1,0 +1,77 @@
+"""ComfyUI's Run (On Change) and Run (Instant): what they may buy, and how a person lets them."""
+
+from browser.places import EVERYWHERE, ONE_OF_EACH, on
+
+MODE = "(mode) => { window.app.extensionManager.queueSettings.mode = mode; }"
+TYPE = """(text) => {
+  const clip = window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo');
+  const prompt = clip.widgets.find((widget) => widget.name === 'prompt');
+  prompt.value = text;
+  prompt.callback?.(text);
+  window.app.extensionManager.workflow.activeWorkflow.changeTracker.checkState();
+}"""
+
+
+def type_prompt(desk, text):
+    desk.page.evaluate(TYPE, text)
+
+
+@on(*EVERYWHERE)
+def test_run_on_change_buys_nothing_until_the_user_allows_it_on_the_node(desk):
+    emulator = desk.site.emulator
+    known, charges = len(emulator.requests), emulator.charges
+    desk.build(f"Automatic on {desk.name}.")
+    desk.page.evaluate(MODE, "change")
+    desk.wait_for_card("Runs are automatic. They deliver what is bought or free, and do not buy.")
+    for text in ("A gull", "A gull cries", "A gull cries."):
+        type_prompt(desk, f"{text} {desk.name}")
+        desk.wait_for_phase("failed")
+        desk.wait_for_card("automatic runs of this node do not buy clips")
+        desk.site.wait_until_idle()
+    desk.close_dialogs()
+    desk.snap("automatic-refused")
+    assert (len(emulator.requests), emulator.charges) == (known, charges)
+
+    desk.card.get_by_role("button", name="Let automatic runs buy").click()
+    desk.wait_for_card("Runs are automatic and may buy clips on this node.")
+    desk.snap("automatic-allowed")
+    type_prompt(desk, f"A gull cries twice. {desk.name}")
+    emulator.wait_until(lambda: len(emulator.requests) > known)
+    desk.page.evaluate(MODE, "disabled")
+    emulator.release(emulator.requests[known].request_id)
+    desk.wait_for_phase("done")
+    assert len(emulator.requests) == known + 1
+
+    desk.page.evaluate(MODE, "change")
+    desk.wait_for_card("Runs are automatic. They deliver what is bought or free, and do not buy.")
+    desk.page.evaluate(MODE, "disabled")
+    assert desk.card.get_by_role("button", name="Let automatic runs buy").count() == 0
+
+
+@on(*ONE_OF_EACH)
+def test_run_instant_with_a_changing_seed_buys_at_most_the_run_that_was_pressed(desk):
+    emulator = desk.site.emulator
+    known = len(emulator.requests)
+    desk.build(f"Instant on {desk.name}.")
+    desk.page.evaluate(
+        """() => {
+          const clip = window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo');
+          clip.widgets.find((widget) => widget.options?.values?.includes?.('randomize')).value = 'increment';
+          clip.widgets.find((widget) => widget.name === 'seed').value = 7;
+        }"""
+    )
+    if desk.site.name == "latest":
+        desk.page.evaluate(MODE, "instant-running")
+        desk.page.evaluate("() => window.app.queuePrompt(0, 1, {intent: {trigger_source: 'button'}})")
+    else:
+        desk.page.evaluate(MODE, "instant")
+        desk.run()
+    desk.page.wait_for_timeout(3000)
+    for request in emulator.requests[known:]:
+        emulator.release(request.request_id)
+    desk.wait_for_phase("failed")
+    desk.page.wait_for_timeout(2000)
+    desk.page.evaluate(MODE, "disabled")
+    desk.site.wait_until_idle()
+    desk.close_dialogs()
+    assert len(emulator.requests) <= known + 1

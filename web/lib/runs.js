@@ -1,0 +1,133 @@
+// @ts-check
+/**
+ * Which prompts ComfyUI's page queues by itself (Run On Change, Run Instant), and on which nodes those may buy. The server is
+ * told in `extra_data` of the prompt, which no saved file holds, and it is the server that refuses.
+ */
+
+import { nodeAt } from "./states.js";
+import { say } from "./words.js";
+
+const NOTE = "sora2pro";
+const AUTOMATIC_SOURCE = "auto_queue";
+const BY_HAND = "disabled";
+
+export class Runs {
+  /** @param {any} app @param {any} api */
+  constructor(app, api) {
+    this._app = app;
+    this._api = api;
+    this._open = 0;
+    this._isAutomatic = false;
+    /** @type {WeakSet<object>} Nodes on which automatic runs may buy, until the page is closed. */
+    this._mayBuy = new WeakSet();
+    /** @type {Map<WeakRef<any>, any>} */
+    this._cards = new Map();
+    /** @type {(() => void)[]} */
+    this._listeners = [];
+  }
+
+  /** From now on tell the server of every prompt how it came about. */
+  watch() {
+    const { _app: app, _api: api } = this;
+    const runs = this;
+    const queuePrompt = app.queuePrompt;
+    app.queuePrompt = async function (/** @type {any[]} */ ...values) {
+      runs._begin(values[2]?.intent?.trigger_source);
+      try {
+        return await queuePrompt.apply(this, values);
+      } finally {
+        runs._end();
+      }
+    };
+    const fetchApi = api.fetchApi;
+    api.fetchApi = function (/** @type {string} */ route, /** @type {any} */ options) {
+      const isPrompt = route === "/prompt" && options?.method === "POST";
+      return fetchApi.call(this, route, isPrompt ? { ...options, body: runs.noted(options.body) } : options);
+    };
+    this._queueSettings?.$subscribe?.(() => this._changed(), { detached: true });
+    this._changed();
+  }
+
+  /** Whether ComfyUI queues by itself as long as its Run button stands as it does. */
+  get isAutomatic() {
+    const ui = this._app.ui;
+    const isOldMenu = ui?.autoQueueEnabled === true && ["instant", "change"].includes(ui.autoQueueMode);
+    return isOldMenu || ![undefined, BY_HAND].includes(this._queueSettings?.mode);
+  }
+
+  /** How many runs one press of Run queues. */
+  get count() {
+    const count = Number(this._queueSettings?.batchCount);
+    return Number.isInteger(count) && count > 0 ? count : 1;
+  }
+
+  /** @param {() => void} act When the Run button was set to something else. */
+  onChange(act) {
+    this._listeners.push(act);
+  }
+
+  /** @param {any} node A node that buys clips. @param {import("./card.js").Card} card */
+  attach(node, card) {
+    this._cards.set(new WeakRef(node), card);
+    this._show(node, card);
+  }
+
+  /**
+   * A prompt with the page's note.
+   *
+   * @param {string} body As ComfyUI sends it.
+   */
+  noted(body) {
+    const prompt = JSON.parse(body);
+    const root = this._app.rootGraph ?? this._app.graph;
+    const mayBuy = Object.keys(prompt.prompt ?? {}).filter((id) => this._mayBuy.has(nodeAt(root, id) ?? {}));
+    prompt.extra_data = { ...prompt.extra_data, [NOTE]: { automatic: this._isAutomatic, may_buy: mayBuy } };
+    return JSON.stringify(prompt);
+  }
+
+  get _queueSettings() {
+    return this._app.extensionManager?.queueSettings;
+  }
+
+  /** @param {string | undefined} source Who asked for the run, as newer front ends say. */
+  _begin(source) {
+    this._open += 1;
+    // Older ones do not say it: there a run counts as automatic as long as the Run button is set so.
+    if (source === undefined ? this.isAutomatic : source === AUTOMATIC_SOURCE) this._isAutomatic = true;
+  }
+
+  _end() {
+    // What was asked for while another prompt was being queued is queued by that call, so all of it ends together.
+    this._open -= 1;
+    if (this._open === 0) this._isAutomatic = false;
+  }
+
+  _changed() {
+    for (const [reference, card] of this._cards) {
+      const node = reference.deref();
+      if (node) this._show(node, card);
+      else this._cards.delete(reference);
+    }
+    for (const act of this._listeners) act();
+  }
+
+  /** @param {any} node @param {import("./card.js").Card} card */
+  _show(node, card) {
+    // Who goes back to single runs is asked again the next time.
+    if (!this.isAutomatic) this._mayBuy.delete(node);
+    const mayBuy = this._mayBuy.has(node);
+    card.ask("automatic", this.isAutomatic ? {
+      text: mayBuy
+        ? say("Runs are automatic and may buy clips on this node.")
+        : say("Runs are automatic. They deliver what is bought or free, and do not buy."),
+      buttons: [{
+        label: mayBuy ? say("Stop automatic buying") : say("Let automatic runs buy"),
+        act: () => {
+          if (mayBuy) this._mayBuy.delete(node);
+          else this._mayBuy.add(node);
+          this._show(node, card);
+        },
+      }],
+    } : null);
+  }
+}
