@@ -329,6 +329,14 @@ def test_connections_that_were_cut_between_two_runs_are_not_noticed(postgres, wo
     assert len(emulator.ledger) == 2
 
 
+def test_a_server_that_is_back_in_a_moment_is_waited_for(postgres, url, worker, clip):
+    with Proxy(postgres.port) as proxy:
+        rig = worker("first", url=url.replace(str(postgres.port), str(proxy.port)))
+        proxy.is_open = False
+        threading.Timer(0.5, lambda: setattr(proxy, "is_open", True)).start()
+        assert rig.run().path.read_bytes() == clip
+
+
 @BY_HAND
 def test_a_stop_while_another_machine_has_all_slots_sends_nothing(worker, emulator, other_process):
     began = threading.Event()

@@ -87,6 +87,9 @@ def test_eight_machines_under_faults_pay_once_for_each_clip_lose_none_and_keep_t
             process.join(60)
         assertions.settle(emulator)
         assert all(studio.counts.values())
+        assert [process.exitcode for process in studio.processes.values()] == [0] * WORKERS
+        # A clip whose sender was killed at the very moment of sending counts against the limit, too.
+        assert len(emulator.ledger) > INPUTS // 2
 
         assert sum(charge.usd for charge in emulator.ledger) <= LIMIT_USD + 1e-6
         assert set(emulator.charges_by_body().values()) <= {1}

@@ -4,9 +4,13 @@ import multiprocessing
 import random
 import time
 
-from sora2pro.nodes.errors import ConfigurationError, RunComfyError, SpendLimitError, SubmissionUncertainError
+from pack import load_pack
 
-from support.engine_fixture import Rig, request_of
+load_pack()
+
+from sora2pro.nodes.errors import RunComfyError, SpendLimitError, SubmissionUncertainError  # noqa: E402 - by path, above
+
+from support.engine_fixture import Rig, request_of  # noqa: E402 - as above
 
 SETTLED = (SpendLimitError, SubmissionUncertainError)
 
@@ -34,5 +38,5 @@ def work(url, token, root, journal_url, *, seed, inputs, clock_is_off_s, until, 
                 break
             except SETTLED:
                 break
-            except (ConfigurationError, RunComfyError):
+            except RunComfyError:
                 time.sleep(0.1)

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import secrets
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ...errors import JournalUnavailableError, MissingDependencyError
 from .advisory import AdvisoryLock, AdvisoryLocks
-from .postgres_errors import BUSY, POOL, away, described, unusable
+from .postgres_errors import BUSY, POOL, away, described, may_pass, unusable
 from .schema import MIGRATIONS, VERSION, statements_of
 from .spending import Period
 from .tables import METADATA, account_key
@@ -24,6 +25,9 @@ from .transactions import Moment
 
 OLDEST = 140_000  # as `server_version_num` counts: 14.0
 POOL_TIMEOUT_S = 10.0
+# A server that is started again is back within these.
+PATIENCE_S = 3.0
+CONNECT_INTERVAL_S = 0.2
 KEY_BYTES = 32
 # A machine that vanished without a word holds its locks no longer than a minute; one that hangs in a transaction, ten seconds.
 SESSION = (
@@ -61,12 +65,14 @@ class PostgresDatabase:
     Args:
         url: `postgresql+psycopg://user@host/database`; the password may be in it, or where libpq looks for it
             (https://www.postgresql.org/docs/current/libpq-envars.html).
+        sleep: Waits between two attempts to connect.
 
     Raises:
         MissingDependencyError: The driver cannot be loaded.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
         address = make_url(url)
         self.where = f"{address.host or 'this machine'}{f':{address.port}' if address.port else ''}/{address.database}"
         try:
@@ -86,7 +92,7 @@ class PostgresDatabase:
             ) from error
         event.listen(self._engine, "connect", _begin_session)
         self._is_ready = False
-        self._locks = AdvisoryLocks(self._engine.connect, self._errors)
+        self._locks = AdvisoryLocks(self._connect, self._errors)
         _databases.add(self)
 
     def __repr__(self) -> str:
@@ -96,7 +102,7 @@ class PostgresDatabase:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for queries."""
-        with self._errors(), self._engine.connect() as connection:
+        with self._errors(), self._connect() as connection:
             if not self._is_ready:
                 self._bring_up_to_date(connection)
                 self._is_ready = True
@@ -136,6 +142,16 @@ class PostgresDatabase:
         """In a forked child: they belong to the parent, which goes on using them."""
         self._engine.dispose(close=False)
         self._locks.forget_parents_session()
+
+    def _connect(self) -> Connection:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self._engine.connect()
+            except DBAPIError as error:
+                if time.monotonic() > until or not may_pass(error):
+                    raise
+                self._sleep(CONNECT_INTERVAL_S)
 
     def _bring_up_to_date(self, connection: Connection) -> None:
         number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())

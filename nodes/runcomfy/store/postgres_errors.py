@@ -121,5 +121,14 @@ def trouble_of(sqlstate: str | None, message: str) -> Trouble:
 
 def away(error: DBAPIError, where: str) -> JournalUnavailableError:
     """The sentence for an error of the driver."""
-    is_lost = error.connection_invalidated and not getattr(error.orig, "sqlstate", None)
-    return described("08006" if is_lost else getattr(error.orig, "sqlstate", None), str(error.orig), where)
+    return described(_sqlstate_of(error), str(error.orig), where)
+
+
+def may_pass(error: DBAPIError) -> bool:
+    """Whether a connection that could not be made may be had in a moment."""
+    return trouble_of(_sqlstate_of(error), str(error.orig)) in (AWAY, ENDED, STARTING)
+
+
+def _sqlstate_of(error: DBAPIError) -> str | None:
+    sqlstate: str | None = getattr(error.orig, "sqlstate", None)
+    return "08006" if error.connection_invalidated and not sqlstate else sqlstate
