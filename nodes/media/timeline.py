@@ -252,7 +252,7 @@ def _frames_fault(
 
     Encoders do not agree whether the length of a track counts the delay of reordered frames: a little may be missing.
     """
-    if PICTURES in index.unreadable and track is None:
+    if track is None:
         return "The clip is damaged: the index of its pictures cannot be read."
     clause = (track and track_fault(track, is_fragmented=index.is_fragmented)) or clip_fault(index)
     if clause:

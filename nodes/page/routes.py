@@ -253,7 +253,7 @@ async def _what_would_run(request: Request) -> StreamResponse:
 async def _picture(request: Request) -> StreamResponse:
     from aiohttp import web  # noqa: PLC0415 - as above
 
-    preview = await _in_thread(lambda: _outlook().preview(request.match_info["identity"]))
+    preview = await _in_thread(lambda: _outlook().preview(request.match_info["name"]))
     if preview is None:
         return _json({"error": "This picture is not remembered any more.", "kind": "UnknownPicture"}, status=404)
     return web.Response(body=preview, content_type="image/jpeg", headers=PRIVATE)
@@ -263,7 +263,7 @@ async def _answer(request: Request) -> StreamResponse:
     buys = (await _body(request)).get("buys")
     if not isinstance(buys, bool):
         raise InvalidInputError("'buys' must be true or false.", money=UNCHANGED)
-    QUESTIONS.answer(request.match_info["question"], buys=buys)
+    QUESTIONS.answer(request.match_info["name"], buys=buys)
     return _json({})
 
 
@@ -298,10 +298,10 @@ async def _check_token(_request: Request) -> StreamResponse:
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/nodes", _nodes),
     ("GET", "/price", _price),
-    ("POST", "/questions/{question}", _answer),
+    ("POST", "/questions/{name}", _answer),
     ("GET", "/models", _models),
     ("POST", "/outlook", _what_would_run),
-    ("GET", "/pictures/{identity}", _picture),
+    ("GET", "/pictures/{name}", _picture),
     ("GET", "/jobs", _jobs),
     ("GET", "/jobs/{name}", _job),
     ("GET", "/jobs/{name}/clip", _clip),

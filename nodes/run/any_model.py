@@ -133,6 +133,9 @@ def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
     Raises:
         RunComfyError: It cannot be carried out; nothing was sent.
     """
+    for name in ("model", "custom_model_id"):
+        if not isinstance(getattr(order, name), str):
+            raise InvalidInputError(f"'{name}' is not text.", remedy="Connect the id of a model, or choose one.")
     clip_count = _clip_count(order)
     model_id = order.model_id
     offer = engine.offer_offline(model_id) if order.rehearse else engine.offer(model_id, run.stop)
@@ -194,7 +197,7 @@ def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Ta
         return lambda run: _rehearsed(engine, plan, number, run)
     return lambda run: bought(
         engine,
-        _request(plan, number),
+        _request(engine, plan, number),
         plan.order.frames,
         run,
         permission,
@@ -203,9 +206,16 @@ def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Ta
     )
 
 
-def _request(plan: Plan, number: int) -> CatalogueRequest:
+def _request(engine: Engine, plan: Plan, number: int) -> CatalogueRequest:
     pictures = tuple(_sent(plan, use, number) for use in plan.translation.media)
-    return CatalogueRequest(plan.offer.entry, plan.translation, pictures, plan.order.wishes.seed, plan.offer.source)
+    return CatalogueRequest(
+        plan.offer.entry,
+        plan.translation,
+        pictures,
+        plan.order.wishes.seed,
+        plan.offer.source,
+        is_strict=engine.settings.schema_strict,
+    )
 
 
 def _sent(plan: Plan, use: MediaUse, number: int) -> Picture:

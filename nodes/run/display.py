@@ -76,10 +76,11 @@ def own_words(progress: p.Progress, since_s: float) -> str:
 
 
 def _waiting(limit: int) -> str:
-    where = "(the limit is in Settings under RunComfy)"
     if limit == 1:
-        return f"Waiting for a free slot: 1 paid request is already running {where}"
-    return f"Waiting for a free slot: {limit} paid requests are already running {where}"
+        return "Waiting for a free slot: 1 paid request is already running (the limit is in Settings under RunComfy)"
+    return (
+        f"Waiting for a free slot: {limit} paid requests are already running (the limit is in Settings under RunComfy)"
+    )
 
 
 def _trying_again(wait_s: float) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # No clip costs so little: what is below it is a field that was never filled in, and would switch the spend cap off.
 LEAST_USD = 0.001
+# Nor is any figure above this a price or a charge: sums with it could become infinite.
+MOST_USD = 1_000_000.0
 LENGTH_FIELDS = frozenset({"seconds", "duration"})  # what RunComfy's models call the length of a clip
 REHEARSAL = "rehearsal-"  # stands before what a rehearsal has instead of a request id
 ELSEWHERE = "Look for another id under Generations on runcomfy.com."  # a remedy

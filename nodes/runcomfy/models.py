@@ -232,9 +232,19 @@ class ModelSpec:
 
     def public_usd(self, inputs: Mapping[str, Scalar]) -> float | None:
         """The public list price of such a clip, in US dollars; None where there is none."""
-        shorter = min(self.frame_size(inputs))
-        rate = next((usd for side, usd in self.public_usd_per_second if shorter <= side), None)
+        rate = self._public_rate(inputs)
         return None if rate is None else round(rate * self.length_s(inputs), 6)
+
+    def costs_more(self, inputs: Mapping[str, Scalar]) -> bool:
+        """Whether a second of such a clip is known to cost more than one of the smallest size."""
+        rate = self._public_rate(inputs)
+        return rate is not None and rate > self.public_usd_per_second[0][1]
+
+    def _public_rate(self, inputs: Mapping[str, Scalar]) -> float | None:
+        if not self.public_usd_per_second:
+            return None
+        shorter = min(self.frame_size(inputs))
+        return next((usd for side, usd in self.public_usd_per_second if shorter <= side), None)
 
     def with_choices(self, role: Role, choices: tuple[Scalar, ...]) -> ModelSpec:
         """The model with other values for one input; its default stays if it is among them."""

@@ -32,7 +32,7 @@ logger = logging.getLogger("runcomfy.sora2pro.pricing")
 
 @dataclass(frozen=True, slots=True)
 class PriceRange:
-    """What one clip is expected to cost, in US dollars; both None where nobody can say.
+    """What one clip is expected to cost, in US dollars; both None where nobody can say, `max_usd` alone for a price "from".
 
     Attributes:
         is_about: Whether it is the public list price, because RunComfy cannot be asked without a token.
@@ -76,11 +76,13 @@ class Pricing:
         prices = [usd for usd in known if usd is not None]
         if not prices or len(prices) < len(known):
             return PriceRange(None, None)
-        return PriceRange(min(prices), max(prices), is_about)
+        # RunComfy's base price knows nothing of sizes, so for the larger ones it is the least.
+        is_from = not is_about and any(model.costs_more(kind) and self._paid_usd(model, kind) is None for kind in kinds)
+        return PriceRange(min(prices), None if is_from else max(prices), is_about)
 
     def expected_usd(self, client: Client, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """US dollars for one clip, or None where nobody can say."""
-        last_usd = self._history.last_cost_usd(model.model_id, model.kind(inputs))
+        last_usd = self._paid_usd(model, inputs)
         if last_usd is not None:
             return last_usd
         return expected_usd(self._entry(client, model.model_id, StopSignal()), model.length_s(inputs))
@@ -105,10 +107,14 @@ class Pricing:
                 return self.expected_usd(client, model, inputs)
         except RunComfyError as error:
             # Where RunComfy cannot be asked, the user's own past can.
-            last_usd = self._history.last_cost_usd(model.model_id, model.kind(inputs))
+            last_usd = self._paid_usd(model, inputs)
             if last_usd is None and isinstance(error, MissingTokenError):
                 raise
             return last_usd
+
+    def _paid_usd(self, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
+        """What the user last paid for such a clip."""
+        return self._history.last_cost_usd(model.model_id, model.kind(inputs))
 
     def _entry(self, client: Client, model_id: str, stop: StopSignal) -> CatalogueEntry | None:
         """The catalogue's word on a model. While one run asks, the others wait for a moment and then go on without it."""

@@ -274,6 +274,36 @@ def test_inside_of_a_subgraph_the_state_follows_the_node(desk):
     desk.page.evaluate("() => window.app.canvas.setGraph(window.app.graph)")
 
 
+OUTER_BADGES = "() => window.outer.badges.map((badge) => (typeof badge === 'function' ? badge() : badge).text)"
+
+
+@on(*EVERYWHERE)
+def test_the_node_of_a_subgraph_says_price_and_state_and_takes_no_clip_for_a_picture(desk):
+    desk.build(f"Seen from outside on {desk.name}.")
+    desk.page.evaluate(
+        f"""() => {{
+          window.outer = window.app.graph.convertToSubgraph(new Set([{CLIP_NODE}])).node;
+          const inner = window.outer.subgraph.nodes.find((node) => node.comfyClass === "Sora2ProImageToVideo");
+          const input = inner.inputs.find((one) => one.name === "seconds");
+          window.outer.subgraph.addInput("seconds", input.type).connect(input, inner);
+          window.outer.widgets.find((widget) => widget.name === "seconds").value = 8;
+        }}"""
+    )
+    desk.page.wait_for_function(f"({OUTER_BADGES})().includes('$2.40')")
+    request = desk.buy()
+    desk.page.wait_for_function(f"({OUTER_BADGES})().some((text) => text.includes('queue') || text.includes('Queued'))")
+    desk.snap("outer-node-working")
+    desk.site.emulator.release(request.request_id)
+    desk.site.wait_until_idle()
+    desk.page.wait_for_function(f"({OUTER_BADGES})()[1] === ''")
+    desk.page.wait_for_timeout(1000)
+    desk.snap("outer-node-done")
+    assert request.body["seconds"] == 8
+    assert desk.page.get_by_text("Image failed to load").count() == 0
+    if desk.name == "latest-vue":
+        assert desk.page.locator(".lg-node video").evaluate_all("(all) => all.some((one) => one.videoWidth > 0)")
+
+
 @on(*ONE_OF_EACH)
 def test_stop_says_that_nothing_is_charged_and_the_ledger_agrees(desk):
     charges = desk.site.emulator.charges

@@ -74,11 +74,11 @@ def again():
 
 @pytest.fixture
 def started(start_emulator, point_to):
-    """Starts an emulator and points the node to it."""
+    """Starts an emulator and points the node to it. All models together cost more than is spent in a day by default."""
 
     def start(variables=None, **options):
         emulator = start_emulator(**options)
-        point_to(emulator, **(variables or {}))
+        point_to(emulator, **{"RUNCOMFY_MAX_USD_PER_DAY": "none", **(variables or {})})
         again()
         return emulator
 

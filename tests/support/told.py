@@ -17,6 +17,8 @@ from sentences import NOT_PROSE
 NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py"}
 TOOLTIPS = {"_MEANINGS"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
+# Two words, or one that stands as a sentence.
+IS_SAID = re.compile(r" |^[A-Z][a-z]+\.$")
 PLACEHOLDER = re.compile(r"\{\w*\}")
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 MOST_WAYS = 600
@@ -30,8 +32,13 @@ NOT_TOLD = frozenset(
     """
 (:before IS NULL OR id < :before)
 (?:seed )?(\\d+)
+'buys' must be true or false.
+'files' must hold names.
+'node', 'values' and 'files' are needed.
+'{name}' is of another kind.
 (data URI)
 (expected: ${expected_usd})
+(the limit is in Settings under RunComfy)
 (usually {usual_s})
 , without giving a reason.
 : the others are free.
@@ -57,6 +64,7 @@ aspect ratio
 at least
 at most
 at position {queue_position}
+attachment; filename="runcomfy-spending.csv"
 attachment; filename="{path}"
 blur pad
 but the journal does not say at which API address it was bought
@@ -86,6 +94,7 @@ request_id: {request_id}
 request_id: {request_id}, job: {job}
 see how far it is, free.
 size in MB
+text/csv; charset=utf-8; header=present
 the exchange is over
 the file holds no list of models
 the input schema is not an object
@@ -179,7 +188,7 @@ def sentences_of(text):
         words = PLACEHOLDER.sub(" ", sentence)
         if (
             re.search(r"[A-Za-z]{2,}", words)
-            and " " in sentence
+            and IS_SAID.search(sentence)
             and not (NOT_PROSE.search(words) or SQL.search(sentence))
         ):
             yield _numbered(sentence)
@@ -189,9 +198,9 @@ def _numbered(sentence):
     known = {}
 
     def number(match):
-        name = match[0][1:-1]
+        name = match[0][1:-1] or "value"
         known[name] = known.get(name, 0) + 1
-        return match[0] if known[name] == 1 else f"{{{name}{known[name]}}}"
+        return f"{{{name}}}" if known[name] == 1 else f"{{{name}{known[name]}}}"
 
     return PLACEHOLDER.sub(number, sentence)
 

@@ -123,6 +123,8 @@ def test_an_address_outside_of_the_output_is_never_taken_for_the_clip(document):
         (float("nan"), None),
         (float("inf"), None),
         pytest.param(10**400, None, id="a number of 400 digits"),
+        pytest.param(1e308, None, id="more than there is: sums with it are infinite"),
+        pytest.param(1e9, None, id="a billion"),
     ],
 )
 def test_a_cost_is_a_sum_of_money_or_nothing(cost, usd):

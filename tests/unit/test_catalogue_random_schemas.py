@@ -89,6 +89,19 @@ NAMES = {
 }
 
 
+DEFINITIONS = {"short": {"properties": {"duration": {"enum": [5, "5", "5s", "auto"]}}}}
+RULES = [
+    {"$ref": "#/$defs/short"},
+    {"dependentRequired": {"end_image": ["prompt"], "seed": ["duration"]}},
+    {"anyOf": [{"required": ["image"]}, {"required": ["images"]}]},
+    {"not": {"required": ["negative_prompt", "seed"]}},
+    {"if": {"properties": {"resolution": {"const": "1080p"}}}, "then": {"$ref": "#/$defs/short"}},
+    {"properties": {"seed": {"oneOf": [{"type": "integer", "maximum": 5}, {"type": "integer", "minimum": 1000}]}}},
+    {"maxProperties": 5},
+    {"properties": {"thing": {"type": "Float"}}},
+]
+
+
 @st.composite
 def schemas(draw):
     properties = {}
@@ -97,7 +110,9 @@ def schemas(draw):
         for name in draw(st.permutations(names))[: draw(st.sampled_from([1] * 8 + [0, 2]))]:
             properties[name] = draw(field)
     required = draw(st.lists(st.sampled_from(sorted(properties)), max_size=3, unique=True)) if properties else []
-    return {"type": "object", "properties": properties, "required": required}
+    rules = draw(st.lists(st.sampled_from(RULES), max_size=2))
+    combined = {"allOf": rules} if rules else {}
+    return {"type": "object", "properties": properties, "required": required, **combined, "$defs": DEFINITIONS}
 
 
 def mostly(usual, *others):

@@ -125,11 +125,11 @@ CANCELLATION = "{job} (request_id: {request_id}): {cancellation}"
 SAME = {
     "es": {
         *("{action} {subject}", "{length} s", "seed", "seed {seed}", "Clip {number}: {text}", "Clip {number}: {line}"),
-        *("Clip {numbers}:", "Clips {numbers}:", "{whole}:{whole2} min", CANCELLATION, "Use {str}.", *VALUES_ALONE),
+        *("Clip {numbers}:", "Clips {numbers}:", "{minutes} min {rest} s", CANCELLATION, "Use {str}.", *VALUES_ALONE),
         *("{sentence} (HTTP {status_code}, error {code}).", "{sentence} (HTTP {status_code}, error {code}): {said}."),
     },
     "fr": {
-        *("{action} {subject}", "{length} s", "seed", "seed {seed}", "{whole}:{whole2} min"),
+        *("{action} {subject}", "{length} s", "seed", "seed {seed}", "{minutes} min {rest} s"),
         "{sentence} (HTTP {status_code}).",
     },
     "ru": {"{action} {subject}", "seed", "seed {seed}", CANCELLATION, *VALUES_ALONE},

@@ -118,6 +118,18 @@ def test_two_thousand_damaged_clips_give_an_error_or_all_frames_and_never_a_hang
     assert_damage_is_seen(clip, MUTATIONS, [30, 64, 96, 3])
 
 
+@pytest.mark.parametrize("handler", [b"vi`e", b"text", bytes(4)])
+def test_frames_of_a_track_that_the_index_does_not_call_pictures_are_not_vouched_for(clip, tmp_path, handler):
+    path = tmp_path / "clip.mp4"
+    content = bytearray(clip.read_bytes())
+    place = content.index(b"vide", content.index(b"hdlr"))
+    content[place : place + 4] = handler
+    path.write_bytes(content)
+    for reader in (probe, decode):
+        with pytest.raises(VideoDecodeError, match=r"index of its pictures cannot be read|no picture track"):
+            reader(path)
+
+
 def test_sound_that_should_lie_past_the_end_of_the_file_withholds_no_frame(tmp_path):
     path = tmp_path / "clip.mp4"
     tone = clips.beeps([0.1], 1)

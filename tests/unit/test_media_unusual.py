@@ -306,5 +306,5 @@ def test_the_last_fragment_that_is_lost_is_an_error_where_anything_tells_of_it(p
 def test_a_clip_that_lost_half_of_its_pictures_and_none_of_its_sound_is_an_error(path):
     sound = ("aac", 48000, clips.beeps([0.5], 4), 0)
     clips.write(path, clips.numbered(60), sound=sound, movflags=PLAIN)
-    with pytest.raises(VideoDecodeError, match=r"4\.0. s of sound, and only 2\.00 s of pictures"):
+    with pytest.raises(VideoDecodeError, match=r"4\.0. s of sound, but only 2\.00 s of pictures"):
         probe(path)

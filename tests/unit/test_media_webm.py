@@ -167,7 +167,7 @@ def test_pictures_that_end_long_before_the_sound_are_not_a_whole_clip(clip, tmp_
         "copy",
         tmp_path / "c.webm",
     )
-    with pytest.raises(VideoDecodeError, match=r"s of sound, and only 2\.00 s of pictures"):
+    with pytest.raises(VideoDecodeError, match=r"s of sound, but only 2\.00 s of pictures"):
         probe(tmp_path / "c.webm")
 
 

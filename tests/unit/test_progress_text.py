@@ -19,6 +19,8 @@ TABLE = [
         0.0,
     ),
     (p.Following(), 0, "Another node is already making this clip; waiting for it (no second charge)", 0.0),
+    (p.Asking("q", None), 0, "Waiting for your answer: buy this clip (its price is not known)?", 0.0),
+    (p.Asking("q", 1.2), 0, "Waiting for your answer: buy this clip (about $1.20)?", 0.0),
     (p.Submitting(None), 0, "Sending to RunComfy", 0.0),
     (p.Submitting(1.2), 0, "Sending to RunComfy (about $1.20)", 0.0),
     (p.Submitting(0.0), 0, "Sending to RunComfy (about $0.00)", 0.0),

@@ -10,9 +10,13 @@ import { expectation, inputsOf } from "../../web/lib/outlook.js";
 import { Prices, orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { refusalsOf } from "../../web/lib/refusals.js";
+import { Runs } from "../../web/lib/runs.js";
+import { openClips, questionText } from "../../web/lib/questions.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
+import { pricesLabel, stateLabel } from "../../web/lib/subgraphs.js";
+import { givenValue } from "../../web/lib/widgets.js";
 import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
 
 const state = (changes = {}) => ({
@@ -218,6 +222,99 @@ test("the size that the picture decides is asked for by its name as soon as it i
   assert.deepEqual(asked, ["/price?size=1792x1024&seconds=4"]);
 });
 
+/** ComfyUI's page as `Runs` knows it: what is queued goes out as it does there, one after the other and the newest first. */
+function pageOfComfyUI(queueSettings, ui = {}) {
+  const sent = [];
+  const node = { id: 12 };
+  const api = {
+    fetchApi: async (route, options) => { await null; sent.push([route, options?.body && JSON.parse(options.body)]); },
+    async queuePrompt() {
+      await this.fetchApi("/prompt", { method: "POST", body: JSON.stringify({ prompt: { 12: {}, 7: {} }, extra_data: { extra_pnginfo: {} } }) });
+    },
+  };
+  const app = {
+    ui, rootGraph: { getNodeById: (id) => (Number(id) === 12 ? node : null) }, extensionManager: { queueSettings }, items: [], isBusy: false,
+    async queuePrompt(_number, count = 1, _options = {}) {
+      this.items.push(count);
+      if (this.isBusy) return false;
+      this.isBusy = true;
+      while (this.items.length) for (let left = this.items.pop(); left > 0; left -= 1) await api.queuePrompt();
+      this.isBusy = false;
+      return true;
+    },
+  };
+  const runs = new Runs(app, api);
+  runs.watch();
+  const questions = [];
+  runs.attach(node, { ask: (_subject, question) => questions.push(question) });
+  return { app, api, runs, sent, question: () => questions.at(-1), notes: () => sent.splice(0).map(([, body]) => body.extra_data.sora2pro) };
+}
+
+const AUTO = { intent: { trigger_source: "auto_queue" } };
+const BY_HAND = { automatic: false, may_buy: [] };
+const BY_ITSELF = { automatic: true, may_buy: [] };
+
+test("the server is told of every prompt whether somebody pressed Run", async () => {
+  const { app, api, notes, sent } = pageOfComfyUI({ mode: "disabled", batchCount: 1 });
+  await app.queuePrompt(0, 2);
+  assert.deepEqual(notes(), [BY_HAND, BY_HAND]);
+  await app.queuePrompt(0, 1, AUTO);
+  assert.deepEqual(notes(), [BY_ITSELF]);
+  await app.queuePrompt(0, 1, ["12"]);
+  assert.deepEqual(notes(), [BY_HAND]);
+  // What is queued while another prompt goes out may be either; nothing is bought by mistake.
+  const pressed = app.queuePrompt(0, 2);
+  await app.queuePrompt(0, 1, AUTO);
+  await pressed;
+  assert.deepEqual(notes(), [BY_HAND, BY_ITSELF, BY_ITSELF]);
+  await app.queuePrompt(0, 1);
+  assert.deepEqual(notes(), [BY_HAND]);
+  await api.fetchApi("/queue", { method: "POST", body: "{}" });
+  assert.deepEqual(sent, [["/queue", {}]]);
+});
+
+test("where the front end does not say who asked, a run counts as automatic as long as the Run button is set so", async () => {
+  for (const [settings, ui, note] of [
+    [{ mode: "change" }, {}, BY_ITSELF], [{ mode: "instant" }, {}, BY_ITSELF], [{ mode: "disabled" }, {}, BY_HAND], [undefined, {}, BY_HAND],
+    [undefined, { autoQueueEnabled: true, autoQueueMode: "change" }, BY_ITSELF], [undefined, { autoQueueEnabled: false, autoQueueMode: "change" }, BY_HAND],
+  ]) {
+    const { app, notes } = pageOfComfyUI(settings, ui);
+    await app.queuePrompt(0, 1);
+    assert.deepEqual(notes(), [note]);
+  }
+  const { app, notes } = pageOfComfyUI({ mode: "instant-running" });
+  await app.queuePrompt(0, 1, { intent: { trigger_source: "button" } });
+  assert.deepEqual(notes(), [BY_HAND]);
+});
+
+test("automatic runs may buy on the node where the user allows it, until the Run button is set back", async () => {
+  const settings = { mode: "change", $subscribe: (act) => { settings.changed = act; } };
+  const { app, notes, question } = pageOfComfyUI(settings);
+  question().buttons[0].act();
+  await app.queuePrompt(0, 1);
+  assert.deepEqual(notes(), [{ automatic: true, may_buy: ["12"] }]);
+  question().buttons[0].act();
+  await app.queuePrompt(0, 1);
+  assert.deepEqual(notes(), [BY_ITSELF]);
+  question().buttons[0].act();
+  settings.mode = "disabled";
+  settings.changed();
+  assert.equal(question(), null);
+  settings.mode = "change";
+  settings.changed();
+  await app.queuePrompt(0, 1);
+  assert.deepEqual(notes(), [BY_ITSELF]);
+});
+
+test("the clips that wait for an answer are one question, with their sum", () => {
+  const asking = (usd) => ({ kind: "asking", text: "", fraction: 0, request_id: null, question: "q", usd });
+  const clips = [asking(1.2), { ...asking(1), kind: "queued" }, asking(2.4)];
+  assert.equal(questionText(openClips(state({ clips }))), "Buy these 2 clips for about $3.60?");
+  assert.equal(questionText([asking(1.2)]), "Buy this clip for about $1.20?");
+  assert.equal(questionText([asking(null)]), "Buy this clip? Its price is not known.");
+  assert.deepEqual(openClips(state({ clips, phase: "stopped" })), []);
+});
+
 test("inputs that set the price count wherever the node's definition has them", () => {
   const input = { required: { model: [[], { sets_price: true }] }, optional: { custom_model_id: ["STRING", { sets_price: true }] } };
   const widgets = [["model", "a/b"], ["custom_model_id", ""], ["max_clips", 1]].map(([name, value]) => ({ name, value }));
@@ -411,4 +508,35 @@ test("what a node says of an input is taken from ComfyUI's refusal of the graph,
   };
   assert.deepEqual([...refusalsOf(errors)], [["12:5", "The prompt is empty. Nothing was sent."]]);
   for (const none of [undefined, null, {}, []]) assert.equal(refusalsOf(none).size, 0);
+});
+
+test("a promoted widget is read from the node that stands for the subgraph, and two values of it are none", () => {
+  const outer = (value, isLinked = false) => ({
+    subgraph: null, widgets: [{ name: "seconds", value }], inputs: [{ name: "seconds" }], isInputConnected: () => isLinked,
+    getInputLink: () => ({ origin_id: 4, origin_slot: 0 }),
+  });
+  const given = (...outers) => {
+    const subgraph = { inputs: [{ name: "image" }, { name: "seconds" }], rootGraph: { nodes: outers }, nodes: [] };
+    for (const one of outers) one.subgraph = subgraph;
+    const inner = {
+      graph: subgraph, widgets: [{ name: "seconds", value: 4 }], inputs: [{ name: "seconds" }], isInputConnected: () => true,
+      getInputLink: () => ({ origin_id: -10, origin_slot: 1 }),
+    };
+    return givenValue(inner, "seconds");
+  };
+  assert.equal(given(outer(8)), 8);
+  assert.equal(given(outer(8), outer(8)), 8);
+  assert.equal(given(outer(8), outer(12)), null);
+  assert.equal(given(outer(8, true)), null);
+});
+
+test("a subgraph says what the clip nodes in it cost, and how far they are", () => {
+  assert.equal(pricesLabel([]), "");
+  assert.equal(pricesLabel(["$1.20"]), "$1.20");
+  assert.equal(pricesLabel(["$1.20", "$1.20"]), "2 clip nodes, each $1.20");
+  assert.equal(pricesLabel(["$1.20", "free rehearsal"]), "$1.20 + free rehearsal");
+  const clip = { kind: "rendering", text: "Rendering… 3 s so far", fraction: 0.5, request_id: "r1" };
+  assert.equal(stateLabel([state({ phase: "done" }), state({ clips: [clip] })]), "Rendering… 3 s so far");
+  assert.equal(stateLabel([state({ phase: "failed" })]), "Failed");
+  assert.equal(stateLabel([state({ phase: "done" })]), "");
 });

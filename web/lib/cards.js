@@ -4,6 +4,7 @@
 import { Card } from "./card.js";
 import { addHiddenWidget } from "./hidden.js";
 import { States, nodeAt } from "./states.js";
+import { told } from "./words.js";
 
 const WIDGET = "sora2pro";
 const CARD_HEIGHT = 272;
@@ -28,6 +29,8 @@ export class Cards {
     this._refused = new Set();
     this._isDue = false;
     this._timer = 0;
+    /** @type {(() => void)[]} */
+    this._listeners = [];
     // The server sends progress only to the page that pressed Run, and its queue's length to all.
     api.addEventListener("status", () => this._ask());
   }
@@ -75,6 +78,21 @@ export class Cards {
       if (!root) return;
       // A node inside of a subgraph that is used twice has two states; the newer one is shown.
       for (const state of this._states.of(String(root.id))) this._cards.get(nodeAt(root, state.node) ?? {})?.show(state);
+      for (const act of this._listeners) act();
+    });
+  }
+
+  /** @param {() => void} act After the cards show what is known now. */
+  onRefresh(act) {
+    this._listeners.push(act);
+  }
+
+  /** @param {any} outer A node that stands for a subgraph. @returns {import("./states.js").State[]} What is known of the nodes in it. */
+  statesWithin(outer) {
+    const root = this._app.rootGraph ?? this._app.graph;
+    return this._states.of(String(root?.id)).filter((state) => {
+      const ids = state.node.split(":");
+      return ids.some((_, depth) => depth > 0 && nodeAt(root, ids.slice(0, depth).join(":")) === outer);
     });
   }
 
@@ -89,7 +107,7 @@ export class Cards {
     for (const [id, sentence] of refusals) {
       const card = this._cards.get(nodeAt(this._app.rootGraph ?? this._app.graph, id) ?? {});
       if (!card) continue;
-      card.refuse(sentence);
+      card.refuse(told(sentence));
       this._refused.add(card);
     }
   }
@@ -124,6 +142,8 @@ export class Cards {
 function takeOverPreviews(node, card) {
   // Nodes 2.0 looks at this, LiteGraph makes its preview while it draws the background.
   node.hideOutputImages = true;
+  // A subgraph's outer node in Nodes 2.0 plays the clip, and would take it for a picture without this.
+  node.previewMediaType = "video";
   node.onDrawBackground = () => {};
   hideProgressText(node);
   const onExecuted = node.onExecuted;

@@ -13,6 +13,7 @@ import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
 import { settings } from "./settings.js";
+import { Subgraphs } from "./subgraphs.js";
 import { say } from "./words.js";
 
 export const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
@@ -34,6 +35,7 @@ export function extension(app, api) {
   const runs = new Runs(app, api);
   const outlooks = new Outlooks(server);
   const prices = new Prices(app, server, outlooks, runs);
+  const subgraphs = new Subgraphs(cards, prices);
 
   return {
     name: "RunComfy.Sora2Pro",
@@ -71,6 +73,7 @@ export function extension(app, api) {
     /** @param {any} node */
     nodeCreated(node) {
       const kind = node.comfyClass ?? node.constructor?.comfyClass;
+      if (node.subgraph) subgraphs.attach(node);
       if (kind === ANY_MODEL) models.attach(node);
       const card = [IMAGE_TO_VIDEO, ANY_MODEL, STATUS].includes(kind) ? cards.attach(node) : null;
       if (kind === IMAGE_TO_VIDEO || kind === ANY_MODEL) {

@@ -2,7 +2,7 @@
 /** What the chosen model can do, in a line on the node, and the widgets it has no use for in grey. */
 
 import { h, setText } from "./dom.js";
-import { after, isLinked, valueOf } from "./widgets.js";
+import { after, givenValue } from "./widgets.js";
 import { say } from "./words.js";
 
 const WIDGET = "sora2pro.model";
@@ -89,8 +89,8 @@ export class Models {
  * @param {any} node @returns {string | null}
  */
 export function modelOf(node) {
-  if (DECISIVE.some((name) => isLinked(node, name))) return null;
-  return String(valueOf(node, "custom_model_id") ?? "").trim() || String(valueOf(node, "model") ?? "");
+  const [model, custom] = DECISIVE.map((name) => givenValue(node, name));
+  return custom === null || model === null ? null : String(custom).trim() || String(model);
 }
 
 /**

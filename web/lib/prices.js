@@ -4,7 +4,7 @@
 import { addHiddenWidget } from "./hidden.js";
 import { priceLabel } from "./money.js";
 import { changesSeed, controlOf } from "./seed.js";
-import { after, isLinked, valueOf } from "./widgets.js";
+import { after, givenValue, valueOf } from "./widgets.js";
 import { say } from "./words.js";
 
 const FRESH_MS = 60_000;
@@ -54,6 +54,14 @@ export class Prices {
     const inputs = values.inputs?.size === AUTO && size ? { ...values.inputs, size } : values.inputs;
     return priceLabel(this._priceOf(inputs), {
       ...values, changesSeed: changesSeed(node), runs: this._runs.count, clips: this._outlooks.clipsOf(node),
+    });
+  }
+
+  /** @param {any} outer A node that stands for a subgraph. @returns {string[]} The labels of the clip nodes in it. */
+  labelsWithin(outer) {
+    return outer.subgraph.nodes.flatMap((/** @type {any} */ node) => {
+      if (node.subgraph) return this.labelsWithin(node);
+      return this._cards.has(node) ? [this.label(node, valueOf(node, PULSE))] : [];
     });
   }
 
@@ -111,7 +119,7 @@ export class Prices {
  *
  * @param {any} node
  */
-function redraw(node) {
+export function redraw(node) {
   const pulse = node.widgets?.find((/** @type {any} */ widget) => widget.name === PULSE);
   if (pulse) pulse.value = String(Date.now());
   const change = { nodeId: node.id, property: "title", oldValue: node.title, newValue: node.title };
@@ -136,12 +144,11 @@ function pricedInputs(node) {
  * @param {any} node
  */
 export function orderOf(node) {
-  const value = (/** @type {string} */ name) => (isLinked(node, name) ? null : valueOf(node, name));
-  const maxClips = Number(value("max_clips"));
-  const inputs = pricedInputs(node).map((name) => [name, value(name)]);
+  const maxClips = Number(givenValue(node, "max_clips"));
+  const inputs = pricedInputs(node).map((name) => [name, givenValue(node, name)]);
   return {
     inputs: inputs.some(([, one]) => one === null) ? null : Object.fromEntries(inputs.map(([name, one]) => [name, String(one)])),
     maxClips: maxClips > 0 ? maxClips : null,
-    isRehearsal: value("rehearse") === true,
+    isRehearsal: givenValue(node, "rehearse") === true,
   };
 }

@@ -52,10 +52,11 @@ export class Questions {
   async _ask() {
     const clips = this._latest ? openClips(this._latest) : [];
     const confirm = this._app.extensionManager.dialog?.confirm;
-    // Where there is no such dialog, or it is put away without an answer, the buttons on the node remain.
+    // Where there is no such dialog, and after a reload of the page, there are the buttons on the node.
     if (clips.length && confirm) {
-      const buys = await confirm({ title: say("RunComfy: confirm the purchase"), message: questionText(clips) });
-      if (typeof buys === "boolean") await this.answer(clips, buys);
+      // A dialog that is put away without an answer buys nothing.
+      const isConfirmed = await confirm({ title: say("RunComfy: confirm the purchase"), message: questionText(clips) });
+      await this.answer(clips, isConfirmed === true);
     }
     this._isAsking = false;
   }
@@ -64,7 +65,7 @@ export class Questions {
   async answer(clips, buys) {
     for (const { question } of clips) {
       await this._server.change("POST", `/questions/${question}`, { buys }).catch((error) => {
-        this._app.extensionManager.toast.add({ severity: "warn", summary: say("The answer came too late"), detail: error.message, life: 8000 });
+        if (buys) this._app.extensionManager.toast.add({ severity: "warn", summary: say("The answer came too late"), detail: error.message, life: 8000 });
       });
     }
   }

@@ -53,6 +53,7 @@ const fields = () => [
 const tokenTooltip = () => say("Create one on runcomfy.com (Profile, API Token). It is stored on the server, in a file that only the account "
   + "running ComfyUI can read, and never shown again.");
 
+const TOKEN_PAGE = "https://www.runcomfy.com/profile";
 export const NOTIFY = "RunComfy.Sora2Pro.Notify";
 
 /** @returns {Record<string, any>} */
@@ -77,7 +78,7 @@ export function settings(server) {
     defaultValue: "",
     ...row,
     id: `RunComfy.Sora2Pro.${row.id}`,
-    category: ["RunComfy", "Sora 2 Pro", row.id],
+    category: ["RunComfy", say("Clips"), row.id],
     // The highest comes first.
     sortOrder: rows.length - index,
   }));
@@ -99,7 +100,8 @@ function tokenRow(server) {
   const said = h("p.s2p-setting-note", { role: "status", "aria-live": "polite" });
   const check = h("button.s2p-button", { type: "button" }, say("Check"));
   const forget = confirmButton(say("Delete"), say("Confirm delete"), () => run(async () => show(await server.change("DELETE", "/token"), say("Token deleted."))));
-  const element = h("div.s2p-setting", {}, form, state, h("div.s2p-setting-line", {}, check, forget), said);
+  const source = h("a", { href: TOKEN_PAGE, target: "_blank", rel: "noreferrer" }, say("Create a token on runcomfy.com"));
+  const element = h("div.s2p-setting", {}, form, state, h("div.s2p-setting-line", {}, check, forget, source), said);
 
   /** @param {() => Promise<void>} work */
   const run = async (work) => {

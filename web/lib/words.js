@@ -15,6 +15,8 @@ const FITTING = {
   job: "job-\\d+",
   state: "[a-z]+",
   number: "\\d+",
+  minutes: "\\d+",
+  rest: "\\d+",
   numbers: "\\d[\\d, and]*",
   head: "[\\d, ]+",
   last: "\\d+",

@@ -16,7 +16,7 @@ from typing import Any
 from ...errors import ResponseFormatError
 from ..clip_urls import clip_addresses
 from ..foreign_text import first_words, shown
-from ..jobs import REQUEST_ID
+from ..jobs import MOST_USD, REQUEST_ID
 from .refusals import HTTP_OK_RANGE, Subject, api_error, is_own_code, names_error
 
 NOT_READY_CODE = 400_005
@@ -200,7 +200,7 @@ def parse_catalogue(document: Mapping[str, Any]) -> CatalogueEntry:
 def amount(value: object) -> float | None:
     """A sum of money in US dollars, or None for anything else."""
     number = signed_amount(value)
-    return number if number is not None and number >= 0 else None
+    return number if number is not None and 0 <= number <= MOST_USD else None
 
 
 def signed_amount(value: object) -> float | None:

@@ -40,10 +40,10 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def normalised(raw: object, *, depth: int = 1) -> dict[str, Any]:
-    """One schema in the keywords that are checked; references and combinations are left to RunComfy."""
+    """One schema in plain keywords; combinations are rules, see `rules`."""
     if not isinstance(raw, dict) or depth > MAX_DEPTH:
         return {}
-    schema = _only_alternative(raw)
+    schema = only_alternative(raw)
     plain = {**_type(schema), **_choices(schema), **_bounds(schema)}
     if isinstance(schema.get("pattern"), str) and _is_pattern(schema["pattern"]):
         plain["pattern"] = schema["pattern"]
@@ -66,11 +66,25 @@ def _type(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choices(schema: Mapping[str, Any]) -> dict[str, Any]:
-    choices = [schema["const"]] if "const" in schema else schema.get("enum")
+    choices = [schema["const"]] if "const" in schema else schema.get("enum", _alternative_values(schema))
     if not isinstance(choices, list):
         return {}
     kept = [one for number, one in enumerate(choices) if one is not None and one not in choices[:number]]
     return {"enum": kept} if kept else {}
+
+
+def _alternative_values(schema: Mapping[str, Any]) -> list[Any] | None:
+    """The values of `oneOf` or `anyOf`, where each alternative is a list of values; how schemas give values a title."""
+    listed = schema.get("oneOf", schema.get("anyOf"))
+    if not isinstance(listed, list):
+        return None
+    values: list[Any] = []
+    for one in listed:
+        own = None if not isinstance(one, dict) else [one["const"]] if "const" in one else one.get("enum")
+        if not isinstance(own, list):
+            return None
+        values += own
+    return values
 
 
 def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,13 +101,14 @@ def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _only_alternative(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+def only_alternative(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """`anyOf` of one schema and null is that schema."""
     for key in ("anyOf", "oneOf"):
         listed = raw.get(key)
         if isinstance(listed, list):
             real = [one for one in listed if isinstance(one, dict) and one.get("type") != "null"]
-            return {**raw, **real[0]} if len(real) == 1 else raw
+            kept = {name: value for name, value in raw.items() if name != key}
+            return {**kept, **real[0]} if len(real) == 1 else raw
     return raw
 
 

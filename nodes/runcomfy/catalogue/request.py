@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...errors import InvalidInputError
+from ..foreign_text import shown
 from ..generation import Description, Picture, SchemaSource, check_take
 from ..jobs import LEAST_USD
 from ..progress import PriceBound
@@ -14,6 +16,7 @@ from ..prompts import canonical_spelling, spellings
 from .roles import Roles, find_roles
 from .schema import ModelEntry, Role, canonical
 from .translate import Translation
+from .validation import violations
 
 # The price of a clip is taken to depend on everything else.
 FREE_ROLES = frozenset({Role.PROMPT, Role.NEGATIVE_PROMPT, Role.SEED, Role.ASPECT_RATIO})
@@ -29,6 +32,7 @@ class CatalogueRequest:
         pictures: One for each of `translation.media`, in that order.
         take: The seed of the node: which clip of equal inputs.
         source: Where the description is from.
+        is_strict: Whether a body that the schema forbids is refused.
     """
 
     entry: ModelEntry
@@ -36,6 +40,7 @@ class CatalogueRequest:
     pictures: tuple[Picture, ...]
     take: int
     source: SchemaSource = SchemaSource.SHIPPED
+    is_strict: bool = True
 
     @property
     def model_id(self) -> str:
@@ -82,8 +87,18 @@ class CatalogueRequest:
         return self.list_usd
 
     def validated(self) -> CatalogueRequest:
-        """This request: the translation has checked all of it but the take."""
+        """This request: the translation has checked all of it but the take and the connected pictures.
+
+        Raises:
+            InvalidInputError: The take is not a seed, or the model does not accept a picture as it would be sent.
+        """
         check_take(self.take)
+        wrong = violations(self.entry, self.body()) if self.is_strict else ()
+        if wrong:
+            raise InvalidInputError(
+                f"'{shown(self.model_id)}' does not accept this request. {' '.join(wrong)}",
+                remedy="Give the address of the picture in 'image_url' or 'end_image_url' instead.",
+            )
         return self
 
     def body(self) -> dict[str, Any]:

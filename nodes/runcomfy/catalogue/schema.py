@@ -13,8 +13,10 @@ from typing import Any
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
+from ..jobs import MOST_USD
 from ..models import Scalar
 from .quirks import Media, is_number, media_of_format, normalised, validation_rule
+from .rules import resolved, rules_of
 
 IMAGE_NAME = re.compile(
     r"((start|end|first|last|tail|reference|input)?(frame)?(image|img|frame)s?(url|uri)s?\d*"
@@ -172,7 +174,7 @@ def parse_entry(document: object, shipped: ModelEntry | None = None) -> ModelEnt
         family=shipped.family if shipped else _text(document.get("family")),
         kind=_text(document.get("kind")).casefold(),
         categories=_categories(document.get("categories")),
-        base_price_usd=float(price) if is_number(price) and price >= 0 else None,
+        base_price_usd=float(price) if is_number(price) and 0 <= price <= MOST_USD else None,
         price_unit=_text(document.get("price_unit")).casefold(),
         price_note=shown(_text(document.get("pricing_note"))),
         schema_json=schema_json,
@@ -231,7 +233,7 @@ def _parse_exceptions(known: Mapping[str, Any]) -> Exceptions:
 def _parse_input(schema: Mapping[str, Any] | None) -> tuple[dict[str, Any], tuple[Field, ...]]:
     if not isinstance(schema, dict) or not isinstance(schema.get("properties", {}), dict):
         raise TypeError("the input schema is not an object")
-    raw: dict[str, Any] = dict(schema.get("properties", {}))
+    raw: dict[str, Any] = {name: resolved(one, schema) for name, one in schema.get("properties", {}).items()}
     listed = schema.get("required")
     required = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
     # The older way of JSON Schema marks the field itself.
@@ -249,7 +251,7 @@ def _parse_input(schema: Mapping[str, Any] | None) -> tuple[dict[str, Any], tupl
     whole: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         whole["required"] = sorted(set(required))
-    return whole, fields
+    return whole | rules_of(schema), fields
 
 
 def _field(name: str, schema: dict[str, Any], raw: Any, *, is_required: bool) -> Field:  # noqa: ANN401 - JSON of any shape

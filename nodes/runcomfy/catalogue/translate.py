@@ -21,7 +21,7 @@ from .schema import Field, ModelEntry, Role
 from .shipped import Catalogue
 from .spelling import allowed, is_on
 from .validation import violations
-from .wishes import Question, Wishes, parse_extra_json, value_for
+from .wishes import Question, Wishes, check_types, parse_extra_json, value_for
 
 WORDS = (Role.PROMPT, Role.NEGATIVE_PROMPT)
 SENT_EXPLICITLY = (Role.LENGTH, Role.RESOLUTION, Role.ASPECT_RATIO, Role.SOUND)
@@ -96,6 +96,7 @@ def translate(entry: ModelEntry, wishes: Wishes, *, catalogue: Catalogue, is_str
     Raises:
         InvalidInputError: A wish cannot be fulfilled, or something that the model needs is missing.
     """
+    check_types(wishes)
     question = Question(entry, find_roles(entry), wishes, catalogue)
     extra = parse_extra_json(wishes.extra_json)
     body = _wished(question, extra)

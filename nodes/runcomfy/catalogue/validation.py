@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,11 @@ TEMPLATES = {
 
 def violations(entry: ModelEntry, body: Mapping[str, Any]) -> tuple[str, ...]:
     """What the model's schema has against a request body, a sentence each; none for a good one."""
-    found = sorted(_validator(entry.schema_json).iter_errors(dict(body)), key=lambda error: list(map(str, error.path)))
+    try:
+        errors = list(_validator(entry.schema_json).iter_errors(dict(body)))
+    except (RecursionError, re.error):
+        return ("Its own schema refers to itself without end, or holds a broken pattern.",)
+    found = sorted(errors, key=lambda error: list(map(str, error.path)))
     return tuple(_sentence(error) for error in found[:MAX_VIOLATIONS])
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
+from ..generation import check_take
 from ..models import Scalar, Size
 from ..prompts import has_visible
 from .estimate import resolution_in_id
@@ -32,6 +33,10 @@ from .spelling import (
 )
 
 MODEL_DEFAULT = "model default"
+TEXTS = (
+    *("prompt", "resolution", "aspect_ratio", "audio"),
+    *("image_url", "end_image_url", "negative_prompt", "extra_json"),
+)
 EXTRA_REMEDY = "Write 'extra_json' as one JSON object of further fields of the model, or leave it empty."
 
 
@@ -68,6 +73,26 @@ class Wishes:
     seed: int = 0
     extra_json: str = ""
     picture: Size | None = None
+
+
+def check_types(wishes: Wishes) -> None:
+    """Refuse what only a link can bring: a widget holds nothing else.
+
+    Raises:
+        InvalidInputError: A number is not a whole one, or a text is not text.
+    """
+    check_take(wishes.seed)
+    if isinstance(wishes.duration, bool) or not isinstance(wishes.duration, int):
+        raise InvalidInputError(
+            f"'duration' is {shown(repr(wishes.duration))}, which is not a whole number.",
+            remedy="Connect a whole number to 'duration', or type one.",
+        )
+    for name in TEXTS:
+        text = getattr(wishes, name)
+        if not isinstance(text, str):
+            raise InvalidInputError(
+                f"'{name}' is {shown(repr(text))}, which is not text.", remedy=f"Connect text to '{name}', or type it."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +152,7 @@ def _length(question: Question, one: Field | None) -> Scalar | None:
             f"{question.name} has no input for the length that this node knows.",
             remedy="Set 'duration' to 0 for the model's own length.",
         )
-    value = length_for(one, seconds)
+    value = length_for(one, seconds) if seconds > 0 else None
     if value is None:
         raise InvalidInputError(
             f"{question.name} cannot make clips of {seconds} seconds.",

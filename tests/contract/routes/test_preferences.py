@@ -9,10 +9,13 @@ from support.file_permissions import is_its_owners_alone
 
 def test_the_price_is_that_of_the_catalogue_and_then_of_the_past(page, emulator):
     assert page.get("/price?size=1280x720&seconds=8").json() == {"min_usd": 2.4, "max_usd": 2.4}
-    assert page.get("/price?size=auto&seconds=4").json() == {"min_usd": 1.2, "max_usd": 1.2}
+    # The base price knows nothing of sizes: for a larger one, which is known to cost more, it is a price "from".
+    assert page.get("/price?size=1792x1024&seconds=8").json() == {"min_usd": 2.4, "max_usd": None}
+    assert page.get("/price?size=auto&seconds=4").json() == {"min_usd": 1.2, "max_usd": None}
     emulator.configure(base_price_usd=0.5)
     buy(seconds=4)
-    assert page.get("/price?size=auto&seconds=4").json() == {"min_usd": 1.2, "max_usd": 2.0}
+    assert page.get("/price?size=auto&seconds=4").json() == {"min_usd": 1.2, "max_usd": None}
+    assert page.get("/price?size=720x1280&seconds=4").json() == {"min_usd": 2.0, "max_usd": 2.0}
 
 
 SEEDANCE = "bytedance/seedance-2.5/image-to-video/1080p"
