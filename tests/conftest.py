@@ -10,6 +10,7 @@ from pack import load_pack
 BROWSER = Path(__file__).resolve().parent / "browser"
 
 load_pack()
+from support.postgres import ClockedPostgres, PostgresServer, find_programs  # noqa: E402 - the pack is loaded by path, above
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,35 @@ def installation():
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no ComfyUI to be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL of this session's own."""
+    try:
+        programs = find_programs()
+    except FileNotFoundError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    with PostgresServer(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def emptied_postgres_url(postgres):
+    """The address of the one database that every test of the store finds empty."""
+    return postgres.new_database()
+
+
+@pytest.fixture
+def empty_postgres(emptied_postgres_url):
+    """A journal's database without a job, on the clock of the test."""
+    database = ClockedPostgres(emptied_postgres_url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("TRUNCATE jobs RESTART IDENTITY")
+    yield database
+    database._engine.dispose()
 
 
 def pytest_collection_modifyitems(items):

@@ -217,7 +217,7 @@ def _journal(settings: Settings) -> list[Finding]:
 
 
 def _locks(settings: Settings) -> list[Finding]:
-    if not settings.state_dir.is_dir():
+    if not settings.journal_url and not settings.state_dir.is_dir():
         return [Finding("Locks", "The state folder is not there yet; the first run makes it.")]
     check_locks(settings)
     return [Finding("Locks", "They can be taken and released, and keep others out.")]

@@ -1,7 +1,7 @@
 """The engine: HTTP, money and disk. It knows neither torch nor ComfyUI.
 
-This is its face: nodes and page call what is named here, and nothing behind it. Importing it loads neither requests nor sqlite3;
-building an `Engine` does.
+This is its face: nodes and page call what is named here, and nothing behind it. Importing it loads neither requests nor
+SQLAlchemy; building an `Engine` does.
 """
 
 from . import progress
@@ -16,6 +16,7 @@ from .catalogue.translate import MediaUse, Translation, translate
 from .catalogue.wishes import MODEL_DEFAULT, Wishes
 from .clip_files import clip_kind
 from .confirming import Confirm, nobody_to_ask, this_clip
+from .copying import CopyDirection, copy_journal
 from .credentials import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
@@ -33,6 +34,7 @@ from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
 from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture
 from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
+from .journal_url import resolve_journal_url
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
 from .pricing import PriceRange
@@ -63,6 +65,7 @@ __all__ = [
     "CatalogueRequest",
     "ClipRequest",
     "Confirm",
+    "CopyDirection",
     "Engine",
     "GenerationRequest",
     "Input",
@@ -104,6 +107,7 @@ __all__ = [
     "check_prompt",
     "checked_settings",
     "clip_kind",
+    "copy_journal",
     "describe_inputs",
     "describe_outcome",
     "differences",
@@ -121,6 +125,7 @@ __all__ = [
     "read_settings_file",
     "remove_stale",
     "remove_unfinished_saves",
+    "resolve_journal_url",
     "resolve_state_dir",
     "retrace",
     "save_token",

@@ -32,13 +32,22 @@ from .pricing import Pricing
 from .progress import Following, FromJournal, Preparing, PriceBound, Retrying, Run, Slots, Submitting, WaitingForSlot
 from .receipts import keep_receipt
 from .sentences import uncertain, with_job
-from .store.journal import Journal, RequestTakenError
-from .store.locks import JobLock
+from .store.journal import Journal, RequestTakenError, SlotsTakenError
+from .store.outbox import Outbox
 from .store.spending import check_clip_limit
+from .store.transactions import Right
 
 FOLLOW_INTERVAL_S = 0.25
 RECORD_ATTEMPTS = 5
 RECORD_WAIT_S = 0.5
+NOTE_THE_ID = (
+    "Note the request id. When the journal can be written again, put the id into the RunComfy Request Status "
+    "node with 'adopt': the clip is collected without a new charge."
+)
+ID_IS_KEPT = (
+    "The id is kept on this machine and is recorded by itself as soon as the journal can be written again. Then run the node "
+    "again: the clip is collected without a new charge."
+)
 _KEY_OF_PROCESS = os.urandom(32)
 # Paid requests that are running, by address and account. They outlive every engine, so that a change of settings does not
 # start the count again.
@@ -59,6 +68,7 @@ class Buyer:
         max_usd_per_clip: The same for a single clip.
         ask_above_usd: What a clip may cost as of now without a question to the user, or None.
         policy: The figures of the backoff.
+        outbox: Keeps a request id on this disk that the journal, on another machine, does not take; None where it is here.
         sleep: Waits between attempts to write a record.
         jitter: A random number from 0 to 1.
     """
@@ -75,6 +85,7 @@ class Buyer:
         max_usd_per_clip: Callable[[], float | None],
         ask_above_usd: Callable[[], float | None],
         policy: RetryPolicy,
+        outbox: Outbox | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -87,6 +98,7 @@ class Buyer:
         self._max_usd_per_clip = max_usd_per_clip
         self._ask_above_usd = ask_above_usd
         self._policy = policy
+        self._outbox = outbox
         self._sleep = sleep
         self._jitter = jitter
 
@@ -225,13 +237,7 @@ class Buyer:
         while True:
             if run.stop.is_set:
                 raise Stopped(f"Stopped. {NOTHING_SENT}")
-            job = self._journal.record_submitting(
-                job,
-                expected_usd=expected_usd,
-                bound=bound,
-                max_usd_per_day=self._max_usd_per_day(),
-                description=request.description,
-            )
+            job = self._record_submitting(job, request, expected_usd, bound, run)
             run.report(Submitting(expected_usd, bound))
             try:
                 handle = self._submit(client, request, job)
@@ -245,6 +251,25 @@ class Buyer:
                     raise Stopped(f"Stopped. {NOT_CHARGED}") from None
             else:
                 return self._record_submitted(job, handle)
+
+    def _record_submitting(
+        self, job: Job, request: ClipRequest, expected_usd: float | None, bound: PriceBound, run: Run
+    ) -> Job:
+        """Once there is a slot for it on all machines together; each process has counted its own before."""
+        while True:
+            max_parallel = self._slots().limit()
+            try:
+                return self._journal.record_submitting(
+                    job,
+                    expected_usd=expected_usd,
+                    bound=bound,
+                    max_usd_per_day=self._max_usd_per_day(),
+                    max_parallel=max_parallel,
+                    description=request.description,
+                )
+            except SlotsTakenError:
+                run.report(WaitingForSlot(max_parallel))
+                run.stop.sleep(FOLLOW_INTERVAL_S)
 
     def _submit(self, client: Client, request: ClipRequest, job: Job) -> RequestHandle:
         try:
@@ -283,6 +308,7 @@ class Buyer:
 
     def _record_submitted(self, job: Job, handle: RequestHandle) -> Job:
         """The one record that cannot be made before its event: try hard, then hand the id to the user."""
+        is_kept = False
         for attempt in range(1, RECORD_ATTEMPTS + 1):
             try:
                 return self._journal.record_submitted(job, handle.request_id)
@@ -290,20 +316,31 @@ class Buyer:
                 raise uncertain(self._journal.record_uncertain(job, error.what)) from error
             except JournalUnavailableError as error:
                 logger.error("RunComfy accepted %s as %s; %s", job.name, handle.request_id, error.what)  # noqa: TRY400 - told once
+                is_kept = is_kept or self._is_kept(job, handle)
                 if attempt == RECORD_ATTEMPTS:
                     raise SubmissionUncertainError(
                         f"RunComfy accepted the request, but its id could not be recorded: {error.what}",
                         money="It will be charged.",
-                        remedy="Note the request id. When the journal can be written again, put the id into the RunComfy "
-                        "Request Status node with 'adopt': the clip is collected without a new charge.",
+                        remedy=ID_IS_KEPT if is_kept else NOTE_THE_ID,
                         request_id=handle.request_id,
                         job_id=job.id,
                     ) from error
                 self._sleep(RECORD_WAIT_S)
         raise AssertionError("unreachable")
 
+    def _is_kept(self, job: Job, handle: RequestHandle) -> bool:
+        """Whether an id that could not be recorded is safe in the outbox."""
+        if self._outbox is None:
+            return False
+        try:
+            self._outbox.keep(job, handle.request_id)
+        except OSError as error:
+            logger.error("The id %s could not be kept in %s: %s", handle.request_id, self._outbox.folder, error)  # noqa: TRY400 - told once
+            return False
+        return True
 
-def _wait_for(lock: JobLock, run: Run) -> None:
+
+def _wait_for(lock: Right, run: Run) -> None:
     """Until nobody else works on the job."""
     try:
         while not lock.try_acquire():

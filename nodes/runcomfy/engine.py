@@ -1,6 +1,6 @@
 """The engine in one piece: what nodes, page and tests call. It puts the parts together and delegates.
 
-Constructing it loads requests and sqlite3; importing this module loads neither.
+Constructing it loads requests and SQLAlchemy; importing this module loads neither.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .catalogue.wishes import Wishes
     from .confirming import Checks
     from .progress import StopSignal
+    from .store.transactions import Transactions
 
 RETRY_BASE_S = 1.0
 
@@ -79,9 +80,9 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, archiving, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
+        from . import actions, archiving, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and SQLAlchemy
         from .api import download, retry  # noqa: PLC0415 - as above
-        from .store import history, journal  # noqa: PLC0415 - as above
+        from .store import history, journal, outbox  # noqa: PLC0415 - as above
 
         around = surroundings or Surroundings()
         policy = around.policy or retry.RetryPolicy(base_s=min(RETRY_BASE_S, settings.poll_interval_s))
@@ -91,7 +92,7 @@ class Engine:
         self._journal = journal.Journal(
             settings.state_dir,
             clock=around.wall_clock,
-            database=around.database,
+            database=around.database or _database_of(settings),
             api_base=settings.api_base_url,
             account=account,
         )
@@ -126,6 +127,7 @@ class Engine:
             max_usd_per_clip=lambda: now().max_usd_per_clip,
             ask_above_usd=lambda: now().ask_above_usd,
             policy=policy,
+            outbox=outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None,
             sleep=around.sleep,
         )
         self._offers = offers.Offers(
@@ -207,3 +209,12 @@ class Engine:
             stop=stop,
             **self._around.client,
         )
+
+
+def _database_of(settings: Settings) -> Transactions | None:
+    """The journal's database on another machine; None for the file in the state folder."""
+    if not settings.journal_url:
+        return None
+    from .store.postgres import database_at  # noqa: PLC0415 - it loads SQLAlchemy
+
+    return database_at(settings.journal_url)

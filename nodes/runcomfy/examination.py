@@ -76,6 +76,8 @@ def look_at_journal(settings: Settings) -> JournalFacts | None:
     """What the journal is like; None where there is none yet; raises `JournalUnavailableError`."""
     from .store import examination  # noqa: PLC0415 - it loads sqlite3
 
+    if settings.journal_url:
+        return examination.look_at_shared_journal(settings.journal_url)
     return examination.look_at_journal(settings.state_dir)
 
 
@@ -83,4 +85,7 @@ def check_locks(settings: Settings) -> None:
     """See that locks work; raises `JournalUnavailableError`."""
     from .store import examination  # noqa: PLC0415 - it loads sqlite3
 
-    examination.check_locks(settings.state_dir)
+    if settings.journal_url:
+        examination.check_shared_locks(settings.journal_url)
+    else:
+        examination.check_locks(settings.state_dir)

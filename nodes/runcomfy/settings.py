@@ -17,6 +17,7 @@ from ..environment import parse_folder, read_variable
 from ..errors import ConfigurationError, InvalidInputError
 from .clip_urls import CLIP_HOST, PLAIN_URL, is_loopback
 from .files import read_text, write_private
+from .journal_url import resolve_journal_url
 from .models import SORA_2_PRO, ModelSpec, Role, Size
 
 PRODUCTION_API = "https://model-api.runcomfy.net"
@@ -53,6 +54,7 @@ class Settings:
         max_usd_per_day: The spend cap of a calendar day; None for none.
         max_usd_per_clip: The most that one clip may cost, or None.
         ask_above_usd: What a clip may cost without a question to the user; None asks never.
+        journal_url: Where the journal is, if not in the state folder. It may hold a password and is not shown.
         schema_strict: Whether a request that the model's schema forbids is refused.
         archive_url: Where clips are kept, too: the full path of a folder, or an address of fsspec's; empty for nowhere. It may
             hold a password.
@@ -70,6 +72,7 @@ class Settings:
     ask_above_usd: float | None = None
     schema_strict: bool = True
     archive_url: str = field(default="", repr=False)
+    journal_url: str = field(default="", repr=False)
 
     @property
     def account_base_url(self) -> str:
@@ -153,7 +156,8 @@ def load_settings(
         if text := read_variable(environ, setting.variable):
             values[setting.name] = text
             origins[setting.name] = setting.variable
-    return checked_settings(Settings(state_dir=state_dir, output_dir=output_dir), values, origins)
+    base = Settings(state_dir=state_dir, output_dir=output_dir, journal_url=resolve_journal_url(environ))
+    return checked_settings(base, values, origins)
 
 
 def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:

@@ -22,13 +22,17 @@ from emulator import Call, Emulator, Fault, Timeline, fault_matrix  # noqa: E402
 from emulator.visitor import Visitor  # noqa: E402 - as above
 from sora2pro.nodes.media.rehearsal import render  # noqa: E402 - as above
 from sora2pro.nodes.runcomfy.progress import Downloading, StopSignal  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.store.postgres import PostgresDatabase  # noqa: E402 - as above
+from sora2pro.nodes.runcomfy.store.tables import jobs  # noqa: E402 - as above
 from support import assertions, fault_runs  # noqa: E402 - as above
 from support.engine_fixture import Rig, request_of  # noqa: E402 - as above
 from support.killed_processes import Forker, RandomKiller  # noqa: E402 - as above
+from support.postgres import PostgresServer, find_programs  # noqa: E402 - as above
 
 KILLS = 100
 SEED = 3
 JOBS = 10_000
+POSTGRES_JOBS = 100_000
 SAMPLES = 50
 RUNS = 9
 CLIPS = 8
@@ -115,30 +119,30 @@ def kills(workshop):
 
 
 def journal(workshop):
-    """One step of a job in a journal of 10,000."""
+    """One step of a job in a large journal, on this disk and in PostgreSQL."""
+    yield from steps(workshop, None, JOBS, "")
+    with PostgresServer(find_programs(), fsync="on") as server:
+        yield from steps(workshop, PostgresDatabase(server.new_database()), POSTGRES_JOBS, " in PostgreSQL")
+
+
+def steps(workshop, database, count, where):
     with workshop.emulator() as emulator:
-        rig = workshop.rig(emulator)
-    rows = (
-        (request_of(seed=number).fingerprint(), "downloaded", "m", "p", "720x1280", 4, str(number), 0.0, 0.0)
-        for number in range(JOBS)
-    )
+        rig = workshop.rig(emulator, database=database)
+    row = {"state": "downloaded", "model_id": "m", "prompt": "p", "seconds": 4, "created_at": 0.0, "updated_at": 0.0}
+    rows = [{**row, "fingerprint": f"{number:064x}", "seed": str(number)} for number in range(count)]
     with rig.journal.database.writing() as connection:
-        connection.executemany(
-            "INSERT INTO jobs (fingerprint, state, model_id, prompt, size, seconds, seed, created_at, updated_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
+        connection.execute(jobs.insert(), rows)
     claims, moves = [], []
     for number in range(SAMPLES):
         request = request_of("another", seed=number)
         begun = time.perf_counter()
         job = rig.journal.claim(request)
         claimed = time.perf_counter()
-        rig.journal.record_submitting(job, expected_usd=1.2, max_usd_per_day=1e6)
+        rig.journal.record_submitting(job, expected_usd=1.2, max_usd_per_day=1e6, max_parallel=SAMPLES)
         claims.append(claimed - begun)
         moves.append(time.perf_counter() - claimed)
-    yield f"claim of a job, {JOBS:,} in the journal", milliseconds(claims)
-    yield f"transition of a job with the spend cap checked, {JOBS:,} in the journal", milliseconds(moves)
+    yield f"claim of a job, {count:,} in the journal{where}", milliseconds(claims)
+    yield f"transition of a job with the spend cap checked, {count:,} in the journal{where}", milliseconds(moves)
 
 
 def overhead(workshop):

@@ -125,7 +125,7 @@ def test_a_clip_bought_with_an_older_version_is_served_and_not_bought_again(emul
     rig = rig_on(emulator)
     bought = rig.run()
     with rig.journal.database.writing() as connection:
-        connection.execute("UPDATE jobs SET api_base = NULL, account = NULL")
+        connection.exec_driver_sql("UPDATE jobs SET api_base = NULL, account = NULL")
     assert rig_on(emulator).run().id == bought.id
     bought.path.unlink()
     assert rig_on(emulator).run().path.read_bytes() == clip

@@ -5,7 +5,7 @@ import pytest
 from pack import ROOT
 from support.arrows import ENGINE, INSIDE, is_in, read_modules, wrong_arrows
 
-HEAVY = ["torch", "cv2", "av", "PIL", "requests", "urllib3", "sqlite3", "numpy", "jsonschema"]
+HEAVY = ["torch", "cv2", "av", "PIL", "requests", "urllib3", "sqlite3", "sqlalchemy", "numpy", "jsonschema"]
 LOAD = """
 import sys
 sys.path.insert(0, sys.argv[1])

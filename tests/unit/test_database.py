@@ -5,8 +5,9 @@ from sora2pro.nodes.errors import JournalUnavailableError
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.store import schema
 from sora2pro.nodes.runcomfy.store.database import Database
-from sora2pro.nodes.runcomfy.store.journal import HOLDS_FINGERPRINT, Journal
+from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.store.schema import MIGRATIONS, VERSION
+from sora2pro.nodes.runcomfy.store.tables import HOLDS_FINGERPRINT, METADATA
 from support.values import made_request
 
 
@@ -22,7 +23,7 @@ def version_of(path):
 
 def pragma(database, name):
     with database.reading() as connection:
-        return connection.execute(f"PRAGMA {name}").fetchone()[0]
+        return connection.exec_driver_sql(f"PRAGMA {name}").fetchone()[0]
 
 
 def test_every_commit_survives_a_power_cut_as_far_as_sqlite_can(database):
@@ -33,7 +34,7 @@ def test_every_commit_survives_a_power_cut_as_far_as_sqlite_can(database):
 
 def test_a_new_journal_has_the_current_version(database):
     with database.writing() as connection:
-        assert connection.execute("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
     assert version_of(database.path) == VERSION
 
 
@@ -44,7 +45,7 @@ def test_an_older_journal_is_brought_up_to_date(database, version):
             connection.executescript(script)
         connection.execute(f"PRAGMA user_version = {version}")
     with database.reading() as connection:
-        connection.execute("SELECT COUNT(*) FROM jobs").fetchone()
+        connection.exec_driver_sql("SELECT COUNT(*) FROM jobs").fetchone()
     assert version_of(database.path) == VERSION
 
 
@@ -76,7 +77,7 @@ def test_an_error_inside_a_transaction_takes_all_of_it_back(tmp_path):
 
     def break_off():
         with journal.database.writing() as connection:
-            connection.execute("DELETE FROM jobs")
+            connection.exec_driver_sql("DELETE FROM jobs")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -105,7 +106,7 @@ def test_a_damaged_journal_is_set_aside_whole_and_nothing_is_bought_blindly(tmp_
     assert "does not know earlier purchases" in text
     assert "Generations on runcomfy.com" in text
     with database.writing() as connection:
-        assert connection.execute("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
 
 
 def test_a_journal_damaged_in_its_middle_is_found_out_at_the_first_look(tmp_path):
@@ -151,7 +152,7 @@ def test_a_second_damaged_journal_of_the_same_second_does_not_overwrite_the_firs
     kept = {path.read_bytes()[:6] for path in database.path.parent.glob("*.damaged-*")}
     assert kept == {b"first ", b"second"}
     with database.reading() as connection:
-        assert connection.execute("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM jobs").fetchone()[0] == 0
 
 
 def test_a_new_journal_is_not_set_aside_for_the_damage_of_the_old_one(database):
@@ -190,3 +191,12 @@ def test_the_index_and_the_queries_agree_on_which_jobs_hold_their_inputs():
     """Were they to differ, a purchase could be made twice or be refused for ever."""
     assert HOLDS_FINGERPRINT in MIGRATIONS[0]
     assert HOLDS_FINGERPRINT in MIGRATIONS[1]
+
+
+def test_the_tables_that_are_queried_are_the_ones_that_the_scripts_make(database):
+    """A column that only one of the two knows would be lost on the way between two databases."""
+    with database.reading() as connection:
+        for table in METADATA.sorted_tables:
+            rows = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").mappings()
+            made = {row["name"]: bool(row["notnull"] or row["pk"]) for row in rows}
+            assert made == {column.name: not column.nullable for column in table.columns}

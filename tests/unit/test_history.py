@@ -21,9 +21,9 @@ NOON = dt.datetime(2026, 11, 22, 12).timestamp()  # noqa: DTZ001 - the user's ow
 class Desk:
     """A journal and the questions to it, at a time that a test sets."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, database=None):
         self.now = NOON
-        self.journal = Journal(folder, clock=lambda: self.now)
+        self.journal = Journal(folder, clock=lambda: self.now, database=database)
         self.history = History(self.journal.database, clock=lambda: self.now)
 
     def sent(self, *, expected_usd=None, **changes):
@@ -40,9 +40,9 @@ class Desk:
         )
 
 
-@pytest.fixture
-def desk(tmp_path):
-    return Desk(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk(request, tmp_path):
+    return Desk(tmp_path, request.getfixturevalue("empty_postgres") if request.param == "postgresql" else None)
 
 
 def test_render_times_are_those_of_the_same_kind_of_clip_newest_first(desk):

@@ -1,17 +1,20 @@
 import contextlib
 import itertools
-import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 from sora2pro.nodes.errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState, is_legal
 from sora2pro.nodes.runcomfy.store.journal import Journal
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from support.clock import Clock
 from support.file_permissions import is_its_owners_alone
 from support.values import made_request
 
 S = JobState
+CLIP = Path("clips", "clip.mp4")
 ADDRESS = "https://storage.runcomfy.net/x"
 
 
@@ -20,9 +23,10 @@ def clock():
     return Clock()
 
 
-@pytest.fixture
-def journal(tmp_path, clock):
-    return Journal(tmp_path / "state", clock=clock)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def journal(request, tmp_path, clock):
+    database = request.getfixturevalue("empty_postgres") if request.param == "postgresql" else None
+    return Journal(tmp_path / "state", clock=clock, database=database)
 
 
 def submitting(journal, job, *, expected_usd=None, cap_usd=None):
@@ -34,7 +38,7 @@ MOVES = {
     S.SUBMITTING: submitting,
     S.SUBMITTED: lambda journal, job: journal.record_submitted(job, f"request-{job.id}"),
     S.COMPLETED: lambda journal, job: journal.record_completed(job, video_url=ADDRESS, cost_usd=None),
-    S.DOWNLOADED: lambda journal, job: journal.record_downloaded(job, journal.database.path.with_name("clip.mp4"), 4),
+    S.DOWNLOADED: lambda journal, job: journal.record_downloaded(job, CLIP, 4),
     S.REJECTED: lambda journal, job: journal.record_rejected(job, "no money"),
     S.FAILED: lambda journal, job: journal.record_failed(job, "refused", None),
     S.CANCELLED: lambda journal, job: journal.record_cancelled(job, "by RunComfy"),
@@ -129,13 +133,15 @@ def test_many_threads_that_claim_the_same_inputs_get_one_job(journal):
     assert [job.id for job in jobs] == [jobs[0].id] * 8
 
 
-def test_the_file_itself_refuses_a_second_live_job_for_the_same_inputs(journal):
+def test_the_database_itself_refuses_a_second_live_job_for_the_same_inputs(journal):
     job = job_in(journal, S.SUBMITTED)
-    with journal.database.writing() as connection, pytest.raises(sqlite3.IntegrityError):
+    with journal.database.writing() as connection, pytest.raises(IntegrityError):
         connection.execute(
-            "INSERT INTO jobs (fingerprint, state, model_id, prompt, seconds, seed, created_at, updated_at) "
-            "SELECT fingerprint, 'prepared', model_id, prompt, seconds, seed, 0, 0 FROM jobs WHERE id = ?",
-            (job.id,),
+            text(
+                "INSERT INTO jobs (fingerprint, state, model_id, prompt, seconds, seed, created_at, updated_at) "
+                "SELECT fingerprint, 'prepared', model_id, prompt, seconds, seed, 0, 0 FROM jobs WHERE id = :id"
+            ),
+            {"id": job.id},
         )
 
 
@@ -286,7 +292,8 @@ def test_the_cap_holds_between_two_that_ask_at_the_same_moment(journal):
     assert len(passed) == 2
 
 
-def test_the_journal_is_its_owners_alone(journal):
+def test_the_journal_is_its_owners_alone(tmp_path):
+    journal = Journal(tmp_path / "state")
     journal.check_writable()
     path = journal.database.path
     assert is_its_owners_alone(path)

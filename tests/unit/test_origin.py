@@ -13,6 +13,7 @@ from sora2pro.nodes.runcomfy.sentences import bought_elsewhere
 from sora2pro.nodes.runcomfy.settings import PRODUCTION_API
 from sora2pro.nodes.runcomfy.store import schema
 from sora2pro.nodes.runcomfy.store.journal import Journal
+from sqlalchemy.exc import IntegrityError
 from support.values import made_job, made_request
 
 EMULATOR = "http://127.0.0.1:8000"
@@ -167,9 +168,9 @@ def test_a_second_live_job_is_refused_by_the_file_itself_at_the_same_address_onl
     )
     with journal_at(tmp_path).database.writing() as connection:
         for base in (None, PRODUCTION_API):
-            with pytest.raises(sqlite3.IntegrityError):
-                connection.execute(copy, (base, job.id))
-        connection.execute(copy, (EMULATOR, job.id))
+            with pytest.raises(IntegrityError):
+                connection.exec_driver_sql(copy, (base, job.id))
+        connection.exec_driver_sql(copy, (EMULATOR, job.id))
 
 
 def test_a_journal_that_was_begun_again_does_not_mix_up_jobs_of_the_same_number(tmp_path):

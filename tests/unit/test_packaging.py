@@ -17,7 +17,7 @@ PROJECT, COMFY = METADATA["project"], METADATA["tool"]["comfy"]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 MAX_FILE_BYTES = 200_000
 # A third of it is words in seven languages, which an archive packs well.
-MAX_BYTES = 2_600_000
+MAX_BYTES = 3_000_000
 WORKSHOP = re.compile(r"(^|/)(\.|tests?/|test_|conftest|benchmarks?/|emulator|Makefile|CONTRIBUTING|requirements-test)")
 FORBIDDEN_IMPORTS = {"subprocess", "pip", "pickle", "marshal", "urllib.request"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen"}
@@ -145,7 +145,7 @@ def test_the_requirements_come_from_the_file_that_a_clone_installs_and_never_nam
     assert METADATA["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()]
     assert {re.split(r"[<>=~\[]", line)[0] for line in lines if line} == {
-        *("requests", "urllib3", "pillow", "numpy", "opencv-python", "av", "psutil", "jsonschema")
+        *("requests", "urllib3", "pillow", "numpy", "opencv-python", "av", "psutil", "jsonschema", "sqlalchemy")
     }
 
 

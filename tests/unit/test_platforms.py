@@ -144,4 +144,4 @@ def test_a_token_file_that_windows_holds_open_stays_as_it_was_and_no_copy_of_the
 
 def test_a_commit_reaches_the_disk_on_macos_too_where_a_plain_fsync_stops_at_the_drives_cache(tmp_path):
     with Database(tmp_path / "journal.sqlite3").reading() as connection:
-        assert connection.execute("PRAGMA fullfsync").fetchone()[0] == 1
+        assert connection.exec_driver_sql("PRAGMA fullfsync").fetchone()[0] == 1

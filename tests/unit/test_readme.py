@@ -10,8 +10,14 @@ from pack import ROOT
 from sora2pro.nodes import NODE_CLASS_MAPPINGS
 from sora2pro.nodes.page.admission import ALLOWED_HOSTS_VARIABLE
 from sora2pro.nodes.runcomfy.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLES
+from sora2pro.nodes.runcomfy.journal_url import JOURNAL_URL_VARIABLE
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO
-from sora2pro.nodes.runcomfy.settings import OUTPUT_DIR_VARIABLE, SETTINGS, STATE_DIR_VARIABLE, Settings
+from sora2pro.nodes.runcomfy.settings import (
+    OUTPUT_DIR_VARIABLE,
+    SETTINGS,
+    STATE_DIR_VARIABLE,
+    Settings,
+)
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -26,6 +32,7 @@ OUR_VARIABLES = {
     TOKEN_FILE_VARIABLE,
     STATE_DIR_VARIABLE,
     OUTPUT_DIR_VARIABLE,
+    JOURNAL_URL_VARIABLE,
     ALLOWED_HOSTS_VARIABLE,
 }
 INTERNAL_VARIABLES = {"RUNCOMFY_CONFIG_DIR"}  # belongs to RunComfy's own command-line client
@@ -71,7 +78,10 @@ def test_a_command_is_one_that_there_is(words):
     if "-m" in arguments:
         module = arguments[arguments.index("-m") + 1]
         # A module of the pack is found in the pack's folder, where the reader is told to run it.
-        is_ours = module.startswith("nodes.") and (ROOT / module.replace(".", "/") / "__main__.py").is_file()
+        place = ROOT / module.replace(".", "/")
+        is_ours = module.startswith("nodes.") and (
+            place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
+        )
         assert is_ours or importlib.util.find_spec(module), module
     for word in arguments:
         if word.endswith((".txt", ".py", ".sh")):

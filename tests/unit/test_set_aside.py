@@ -54,7 +54,7 @@ def damaged(tmp_path):
     first = journal.claim(made_request(prompt="a long prompt " * 20))
     with journal.database.writing() as connection:
         for seed in range(1, 60):
-            connection.execute(
+            connection.exec_driver_sql(
                 "INSERT INTO jobs (fingerprint, state, model_id, prompt, size, seconds, seed, created_at, updated_at) "
                 "SELECT ?, state, model_id, prompt, size, seconds, ?, 0, 0 FROM jobs WHERE id = ?",
                 (f"{seed:064}", str(seed), first.id),
@@ -65,7 +65,7 @@ def damaged(tmp_path):
 
 def prompts_in(folder):
     with Database(folder / "journal.sqlite3").reading() as connection:
-        return {row[0] for row in connection.execute("SELECT prompt FROM jobs")}
+        return {row[0] for row in connection.exec_driver_sql("SELECT prompt FROM jobs")}
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -152,7 +152,7 @@ def test_a_journal_is_not_replaced_while_another_engine_is_writing_to_it(damaged
     writer = Database(damaged / "journal.sqlite3")
     writer._is_checked = True  # it opened the journal before the damage
     with writer.writing() as connection:
-        connection.execute("UPDATE jobs SET prompt = 'under way' WHERE id = 1")
+        connection.exec_driver_sql("UPDATE jobs SET prompt = 'under way' WHERE id = 1")
         with pytest.raises(JournalUnavailableError, match="could not be set aside"):
             Journal(damaged, database=Database(writer.path, busy_timeout_s=0.05)).newest()
     with pytest.raises(JournalUnavailableError, match="was set aside"):
@@ -234,6 +234,6 @@ def test_a_kill_at_any_step_of_setting_aside_loses_no_job_and_leaves_no_folder(d
         with contextlib.suppress(JournalUnavailableError):
             Journal(damaged).newest()
     with Database(damaged / "journal.sqlite3").reading() as connection:
-        (count,) = connection.execute("SELECT COUNT(*) FROM jobs").fetchone()
+        (count,) = connection.exec_driver_sql("SELECT COUNT(*) FROM jobs").fetchone()
     assert count >= 45
     assert list(damaged.glob(".new*")) == []

@@ -379,7 +379,7 @@ def test_a_clip_that_an_older_version_bought_is_found_in_any_spelling(world, fir
     bought = world.run(prompt=first)
     with world.journal.database.writing() as connection:
         as_typed = made_request(prompt=first).fingerprint()
-        connection.execute("UPDATE jobs SET fingerprint = ?, api_base = NULL, account = NULL", (as_typed,))
+        connection.exec_driver_sql("UPDATE jobs SET fingerprint = ?, api_base = NULL, account = NULL", (as_typed,))
     assert world.run(prompt=second).id == bought.id
     assert len(world.sent) == 1
 
@@ -388,7 +388,7 @@ def test_a_run_waits_for_whoever_works_on_an_older_job_of_another_spelling(world
     older = made_request(prompt=SPELLINGS[1]).fingerprint()
     job = world.journal.claim(made_request(prompt=SPELLINGS[0]))
     with world.journal.database.writing() as connection:
-        connection.execute("UPDATE jobs SET fingerprint = ?", (older,))
+        connection.exec_driver_sql("UPDATE jobs SET fingerprint = ?", (older,))
     lock = world.journal.lock(older)
     assert lock.try_acquire()
     following = []
@@ -407,7 +407,7 @@ def test_two_clips_that_an_older_version_bought_in_two_spellings_are_both_served
     second = world.run(prompt="another")
     with world.journal.database.writing() as connection:
         values = (made_request(prompt=SPELLINGS[1]).fingerprint(), second.id)
-        connection.execute("UPDATE jobs SET fingerprint = ? WHERE id = ?", values)
+        connection.exec_driver_sql("UPDATE jobs SET fingerprint = ? WHERE id = ?", values)
     assert [world.run(prompt=prompt).id for prompt in SPELLINGS[:2]] == [first.id, second.id]
 
 

@@ -13,11 +13,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import NullPool
+
 from ...errors import JournalUnavailableError
 from ..files import give_name, make_private_dir
-from .locks import JournalLock
+from .locks import JobLock, JournalLock
 from .salvage import salvage
 from .schema import VERSION, migrate
+from .spending import day_of
+from .transactions import Moment
 
 BUSY_TIMEOUT_S = 10.0
 NEW = ".new-"  # begins the name of a folder in which a new journal is being made
@@ -44,27 +50,44 @@ class Database:
         self._lock = JournalLock(path.with_suffix(".lock"), timeout_s=busy_timeout_s)
         self._check_lock = threading.Lock()
         self._is_checked = False
+        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """A connection for queries."""
         with self._errors():
             if not self._is_checked:
                 self._remove_leftovers()
-            with self._lock.held(is_exclusive=False), contextlib.closing(self._connect()) as connection:
+            with self._lock.held(is_exclusive=False), self._engine.connect() as connection:
                 yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its beginning; committed at the end, rolled back on an error."""
         with self.reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
             except BaseException:
                 connection.rollback()
                 raise
             connection.commit()
+
+    def right(self, fingerprint: str) -> JobLock:
+        """The right to work on the job of a fingerprint."""
+        return JobLock(self.path.parent / "locks", fingerprint)
+
+    def check_right(self, _connection: Connection, _fingerprint: str) -> None:
+        """A lock of the operating system cannot be lost while its file is open."""
+
+    def requests_in_flight(self, _connection: Connection, _api_base: str, _account: str | None) -> int:
+        """None but those that each process counts: there is no other machine."""
+        return 0
+
+    def moment(self, _connection: Connection, clock: Callable[[], float]) -> Moment:
+        """This machine's time: nobody else writes here."""
+        now = clock()
+        return Moment(now, day_of(now))
 
     def _connect(self) -> sqlite3.Connection:
         with self._check_lock:
@@ -117,15 +140,14 @@ class Database:
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
-            yield
+            with _as_sqlite_says():
+                yield
         except (sqlite3.OperationalError, OSError) as error:
             raise JournalUnavailableError(
                 f"The journal {self.path} cannot be used ({_plainly(error)}), and nothing is bought without a record.",
                 remedy="Make room or change the folder's permissions, close other programs that hold the file, or point "
                 "RUNCOMFY_STATE_DIR to a folder on a local disk; then run the node again.",
             ) from error
-        except sqlite3.IntegrityError:
-            raise
         except sqlite3.DatabaseError as error:
             raise self._set_aside(error) from error
 
@@ -245,6 +267,17 @@ class Database:
         except sqlite3.DatabaseError as error:
             return not isinstance(error, sqlite3.OperationalError)
         return False
+
+
+@contextlib.contextmanager
+def _as_sqlite_says() -> Iterator[None]:
+    """Take SQLAlchemy's wrapping off an error, but not off a value that the tables refuse."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise (error.orig or error) from None
 
 
 def _plainly(error: sqlite3.Error | OSError) -> str:

@@ -64,6 +64,21 @@ def look_at_journal(state_dir: Path) -> JournalFacts | None:
         ) from error
 
 
+def look_at_shared_journal(url: str) -> JournalFacts | None:
+    """The journal in PostgreSQL; None where there is none yet; raises `JournalUnavailableError`."""
+    from .postgres import database_at  # noqa: PLC0415 - it loads SQLAlchemy, which a journal on this machine is looked at without
+
+    found = database_at(url).look()
+    return None if found is None else JournalFacts(found[0], VERSION, found[1])
+
+
+def check_shared_locks(url: str) -> None:
+    """The same of the locks in PostgreSQL; raises `JournalUnavailableError`."""
+    from .postgres import database_at  # noqa: PLC0415 - as above
+
+    database_at(url).check_locks()
+
+
 def check_locks(state_dir: Path) -> None:
     """Take a lock in the state folder, see that nobody else gets it, and let go of it. Its file is gone afterwards.
 

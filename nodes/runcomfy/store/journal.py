@@ -7,62 +7,37 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
 
 from ...errors import InvalidInputError, JournalUnavailableError, RunComfyError
-from ..clip_urls import canonical_base
 from ..generation import ClipRequest, Description
 from ..jobs import ELSEWHERE, POSSIBLE, Action, Job, JobState, is_legal
 from ..progress import PriceBound
-from ..settings import PRODUCTION_API
-from .database import Database
-from .locks import JobLock
-from .rows import JobLostError, insert, insert_again, job_of, known_state, select_one, update
-from .spending import DEAREST_USD, day_of, over_limit, spent
-
-HOLDS_FINGERPRINT = "is_released = 0 AND state <> 'rejected' AND (state <> 'cancelled' OR may_be_charged = 1)"
+from .records import Records
+from .rows import JobLostError, insert, insert_again, known_state, select_one, update
+from .spending import DEAREST_USD, over_limit, spent
+from .tables import jobs
 
 
-def _no_account(_key: bytes) -> None:
-    """The account where nobody says which it is."""
+class JobChangedError(JournalUnavailableError):
+    """The job is not in the state any more that the caller knows."""
+
+
+class SlotsTakenError(RunComfyError):
+    """As many paid requests as the user allows are under way, on this machine or on others."""
 
 
 class RequestTakenError(RunComfyError):
     """RunComfy answered a submit with the id of another job's request."""
 
 
-class Journal:
-    """Jobs in a state folder.
-
-    Args:
-        state_dir: The folder; made if it is not there.
-        clock: Seconds since the epoch.
-        database: For tests; by default the file `journal.sqlite3` in the folder.
-        api_base: The address of the API at which jobs are bought now.
-        account: What stands for the account in use, given the folder's secret key; None if there is no token.
-    """
-
-    def __init__(
-        self,
-        state_dir: Path,
-        *,
-        clock: Callable[[], float] = time.time,
-        database: Database | None = None,
-        api_base: str = PRODUCTION_API,
-        account: Callable[[bytes], str | None] = _no_account,
-    ) -> None:
-        self._clock = clock
-        self._account = account
-        self.api_base = canonical_base(api_base)
-        self._lock_dir = state_dir / "locks"
-        self.database = database or Database(state_dir / "journal.sqlite3", clock=clock)
-
-    def lock(self, fingerprint: str) -> JobLock:
-        """The right to work on a job."""
-        return JobLock(self._lock_dir, fingerprint)
+class Journal(Records):
+    """Jobs, and every step of theirs."""
 
     def check_writable(self) -> None:
         """Prove before money that a record can be made.
@@ -71,55 +46,15 @@ class Journal:
             JournalUnavailableError: It cannot.
         """
         with self.database.writing() as connection:
-            connection.execute("UPDATE jobs SET reason = reason WHERE id = -1")
-
-    def find(self, *fingerprints: str) -> Job | None:
-        """The job that the same inputs lead to at this address of the API; of several spellings the first that has one."""
-        with self.database.reading() as connection:
-            return self._holder(connection, fingerprints)
-
-    def is_here(self, job: Job) -> bool:
-        """Whether a job belongs to the address of the API in use.
-
-        An older journal does not say where a job was bought: it counts as bought here, wherever that is. To believe so costs
-        nothing; not to believe it would buy again what is paid for.
-        """
-        return job.api_base in (None, self.api_base)
-
-    def is_base_proven(self, job: Job) -> bool:
-        """Whether "not found" comes from the address at which a job was bought; one of an older journal was at RunComfy's."""
-        return (job.api_base or PRODUCTION_API) == self.api_base
-
-    def is_account_proven(self, job: Job) -> bool:
-        """Whether the token in use is the one with which a job was bought; that of an older journal is not known."""
-        with self.database.reading() as connection:
-            return job.account in (None, self._account(_key(connection)))
-
-    def get(self, job_id: int) -> Job | None:
-        """A job by its number."""
-        return self._one("id = ?", job_id)
-
-    def by_request_id(self, request_id: str) -> Job | None:
-        """The job of a request."""
-        return self._one("request_id = ?", request_id)
-
-    def newest(self) -> Job | None:
-        """The job that was begun last."""
-        return self._one("1 ORDER BY id DESC LIMIT 1")
-
-    def in_state(self, state: JobState) -> list[Job]:
-        """All jobs in a state that were not released, newest first."""
-        with self.database.reading() as connection:
-            query = "SELECT * FROM jobs WHERE state = ? AND is_released = 0 ORDER BY id DESC"
-            return [job_of(row) for row in connection.execute(query, (state.value,))]
+            connection.execute(jobs.update().where(jobs.c.id == -1).values(reason=jobs.c.reason))
 
     def claim(self, request: ClipRequest) -> Job:
         """The job of these inputs: the one there is, or a new one in state `prepared`."""
-        now = self._clock()
         with self.database.writing() as connection:
             job = self._holder(connection, request.fingerprints())
             if job is not None:
                 return job
+            now = self._now(connection)
             values = {
                 "fingerprint": request.canonical_fingerprint(),
                 "state": JobState.PREPARED.value,
@@ -143,24 +78,36 @@ class Journal:
         expected_usd: float | None,
         max_usd_per_day: float | None,
         bound: PriceBound = PriceBound.ABOUT,
+        max_parallel: int | None = None,
         description: Description | None = None,
     ) -> Job:
-        """From here on money may be spent. The spend cap is checked in the same transaction, so no two can pass it together.
+        """From here on money may be spent.
+
+        The right to the job, the spend cap and the parallel limit are checked in the same transaction, so that no two can pass
+        them together, wherever they run.
 
         Args:
             job: Prepared.
             expected_usd: What it is expected to cost.
             max_usd_per_day: The spend cap.
             bound: What the expected price says of the real one.
+            max_parallel: How many paid requests may be under way.
             description: By which the request was made, as a fact to keep.
 
         Raises:
             SpendLimitError: The cap would be passed; the job stays `prepared`.
+            SlotsTakenError: The limit would be; the same.
+            JournalUnavailableError: The right to the job was lost; the same.
         """
-        now = self._clock()
         with self._moving(job, JobState.SUBMITTING) as connection:
+            self.database.check_right(connection, job.fingerprint)
+            origin = self._origin(connection)
+            in_flight = self.database.requests_in_flight(connection, origin["api_base"], origin["account"])
+            if max_parallel is not None and in_flight >= max_parallel:
+                raise SlotsTakenError(f"{max_parallel} paid requests are under way.")
+            moment = self.database.moment(connection, self._clock)
             if max_usd_per_day is not None:
-                today = spent(connection, day_of(now))
+                today = spent(connection, moment.day)
                 price = job.list_usd if expected_usd is None else expected_usd
                 if today.usd + price > max_usd_per_day + 1e-9:
                     raise over_limit(bound.words(price), today, max_usd_per_day)
@@ -168,12 +115,13 @@ class Journal:
                 connection,
                 job,
                 JobState.SUBMITTING,
-                submitted_at=now,
+                now=moment.now,
+                stamp="submitted_at",
                 expected_usd=expected_usd,
                 may_be_charged=1,
                 schema_hash=description and description.schema_hash,
                 schema_source=description and description.source.value,
-                **self._origin(connection),
+                **origin,
             )
 
     def record_not_submitted(self, job: Job, reason: str) -> Job:
@@ -193,34 +141,39 @@ class Journal:
         return self.record_uncertain(job, "ComfyUI ended while the request was being sent.")
 
     def record_submitted(self, job: Job, request_id: str) -> Job:
-        """RunComfy accepted the request.
+        """RunComfy accepted the request. To say so again changes nothing.
 
         Raises:
             RequestTakenError: The id belongs to another job.
         """
         try:
             return self._move_or_write_again(job, JobState.SUBMITTED, request_id=request_id, reason="")
-        except sqlite3.IntegrityError:
+        except JobChangedError:
+            # An earlier attempt may have come through, though the word of that did not.
+            known = self.by_request_id(request_id)
+            if known is None or known.fingerprint != job.fingerprint:
+                raise
+            return known
+        except IntegrityError:
             raise RequestTakenError(
                 f"RunComfy answered with the id {request_id}, which belongs to another job."
             ) from None
 
     def record_started(self, job: Job) -> Job:
         """The request was seen to have left the queue."""
-        return self._note(job, started_at=self._clock())
+        return self._note(job, stamp="started_at")
 
     def record_completed(
         self, job: Job, *, video_url: str, cost_usd: float | None, render_s: float | None = None
     ) -> Job:
         """The clip is ready at RunComfy; also when its address was renewed."""
-        columns: dict[str, object] = {"video_url": video_url, "reason": "", "api_base": self.api_base}
-        if job.completed_at is None:
-            columns["completed_at"] = self._clock()
+        columns: dict[str, Any] = {"video_url": video_url, "reason": "", "api_base": self.api_base}
         if cost_usd is not None:
             columns["cost_usd"] = cost_usd
         if render_s is not None:
             columns["render_s"] = render_s
-        return self._move(job, JobState.COMPLETED, **columns)
+        stamp = "completed_at" if job.completed_at is None else None
+        return self._move(job, JobState.COMPLETED, stamp=stamp, **columns)
 
     def record_downloaded(self, job: Job, path: Path, file_bytes: int) -> Job:
         """The clip is on this disk, whole."""
@@ -264,10 +217,10 @@ class Journal:
         try:
             with self._moving(job, JobState.SUBMITTED) as connection:
                 # The clip may have been collected by its id alone before; that row has no inputs and gives way.
-                connection.execute("DELETE FROM jobs WHERE fingerprint = ?", (_imported(request_id),))
-                columns: dict[str, object] = {"request_id": request_id, "may_be_charged": 1, "reason": ""}
+                connection.execute(jobs.delete().where(jobs.c.fingerprint == _imported(request_id)))
+                columns: dict[str, Any] = {"request_id": request_id, "may_be_charged": 1, "reason": ""}
                 return self._update(connection, job, JobState.SUBMITTED, **columns, **self._origin(connection))
-        except sqlite3.IntegrityError:
+        except IntegrityError:
             raise InvalidInputError(
                 f"The request {request_id} belongs to another job already.",
                 money="Nothing was changed.",
@@ -290,7 +243,6 @@ class Journal:
 
     def import_request(self, request_id: str, model_id: str) -> Job:
         """The row of a request that was bought elsewhere, so that its clip can be collected here."""
-        now = self._clock()
         values = {
             "fingerprint": _imported(request_id),
             "state": JobState.SUBMITTED.value,
@@ -299,67 +251,65 @@ class Journal:
             "seconds": 0,
             "seed": "0",
             "request_id": request_id,
-            "created_at": now,
-            "updated_at": now,
             "may_be_charged": 1,
             "is_imported": 1,
         }
         with self.database.writing() as connection:
-            known = select_one(connection, "request_id = ?", request_id)
-            return known or insert(connection, {**values, **self._origin(connection)})
+            now = self._now(connection)
+            known = select_one(connection, select(jobs).where(jobs.c.request_id == request_id))
+            stamps = {"created_at": now, "updated_at": now}
+            return known or insert(connection, {**values, **stamps, **self._origin(connection)})
 
-    def _holder(self, connection: sqlite3.Connection, fingerprints: Sequence[str]) -> Job | None:
-        """The job that keeps inputs with one of these fingerprints from being bought here; the first that has one."""
-        condition = f"fingerprint = ? AND {HOLDS_FINGERPRINT} AND (api_base IS NULL OR api_base = ?)"
-        jobs = (select_one(connection, condition, fingerprint, self.api_base) for fingerprint in fingerprints)
-        return next((job for job in jobs if job is not None), None)
-
-    def _origin(self, connection: sqlite3.Connection) -> dict[str, object]:
-        return {"api_base": self.api_base, "account": self._account(_key(connection))}
-
-    def _one(self, condition: str, *values: object) -> Job | None:
-        with self.database.reading() as connection:
-            return select_one(connection, condition, *values)
-
-    def _move(self, job: Job, target: JobState, **columns: object) -> Job:
+    def _move(self, job: Job, target: JobState, *, stamp: str | None = None, **columns: Any) -> Job:  # noqa: ANN401 - values of columns
         with self._moving(job, target) as connection:
-            return self._update(connection, job, target, **columns)
+            return self._update(connection, job, target, stamp=stamp, **columns)
 
-    def _move_or_write_again(self, job: Job, target: JobState, **columns: object) -> Job:
+    def _move_or_write_again(self, job: Job, target: JobState, **columns: Any) -> Job:  # noqa: ANN401 - values of columns
         """Move a job that may be paid for; one that was lost with its journal while it was sent is written down again."""
         with contextlib.suppress(JobLostError):
             return self._move(job, target, **columns)
         with self.database.writing() as connection:
             return insert_again(connection, job, {**columns, "state": target.value})
 
-    def _note(self, job: Job, **columns: object) -> Job:
+    def _note(self, job: Job, *, stamp: str | None = None, **columns: Any) -> Job:  # noqa: ANN401 - values of columns
         """Change columns and leave the state as it is."""
         with self.database.writing() as connection:
             known_state(connection, job)
-            return self._update(connection, job, None, **columns)
+            return self._update(connection, job, None, stamp=stamp, **columns)
 
     @contextlib.contextmanager
-    def _moving(self, job: Job, target: JobState) -> Iterator[sqlite3.Connection]:
+    def _moving(self, job: Job, target: JobState) -> Iterator[Connection]:
         if not is_legal(job.state, target):
             raise ValueError(f"{job.name} cannot go from {job.state.value} to {target.value}")
         with self.database.writing() as connection:
-            if known_state(connection, job) is not job.state:
-                raise JournalUnavailableError(
+            state = known_state(connection, job)
+            # Whoever found that the sender is gone could only call the job uncertain; the sender knows what came of it.
+            is_late_answer = job.state is JobState.SUBMITTING and state is JobState.UNCERTAIN
+            if state is not job.state and not is_late_answer:
+                raise JobChangedError(
                     f"{job.name} was changed by another program at the same moment.",
                     remedy="Run the node again; it goes on from the job's present state.",
                 )
             yield connection
 
-    def _update(self, connection: sqlite3.Connection, job: Job, target: JobState | None, **columns: object) -> Job:
-        values = {**columns, "updated_at": self._clock()}
+    def _update(
+        self,
+        connection: Connection,
+        job: Job,
+        target: JobState | None,
+        *,
+        stamp: str | None = None,
+        now: float | None = None,
+        **columns: Any,  # noqa: ANN401 - values of columns
+    ) -> Job:
+        """The job with some columns changed; the time goes into the column `stamp`, too."""
+        now = self._now(connection) if now is None else now
+        values = {**columns, "updated_at": now}
+        if stamp is not None:
+            values[stamp] = now
         if target is not None:
             values["state"] = target.value
         return update(connection, job.id, values)
-
-
-def _key(connection: sqlite3.Connection) -> bytes:
-    (key,) = connection.execute("SELECT key FROM account_key").fetchone()
-    return bytes(key)
 
 
 def _imported(request_id: str) -> str:

@@ -3,58 +3,83 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select
+
 from ...errors import JournalUnavailableError
 from ..jobs import Job, JobState
+from .tables import jobs
+
+# Made once: to make a statement takes longer than to run it.
+BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"))
+STATE = select(jobs.c.state).where(
+    jobs.c.id == bindparam("job_id"),
+    jobs.c.fingerprint == bindparam("fingerprint"),
+    jobs.c.created_at == bindparam("created_at"),
+)
+INSERT = jobs.insert()
+UPDATE = jobs.update().where(jobs.c.id == bindparam("job_id"))
 
 
 class JobLostError(JournalUnavailableError):
     """Somebody deleted or replaced the journal while ComfyUI ran, or its damage took the job with it."""
 
 
-def select_one(connection: sqlite3.Connection, condition: str, *values: object) -> Job | None:
-    """The first job that meets a condition of SQL."""
-    row = connection.execute(f"SELECT * FROM jobs WHERE {condition}", values).fetchone()  # noqa: S608 - constants
+def select_one(connection: Connection, query: Select[Any], **values: object) -> Job | None:
+    """The first job of a query."""
+    row = connection.execute(query, values).mappings().first()
     return None if row is None else job_of(row)
 
 
-def insert(connection: sqlite3.Connection, values: Mapping[str, object]) -> Job:
+def select_newest(connection: Connection) -> Job | None:
+    """The job with the highest number."""
+    return select_one(connection, select(jobs).order_by(jobs.c.id.desc()).limit(1))
+
+
+def insert(connection: Connection, values: Mapping[str, object]) -> Job:
     """A new job of these columns."""
-    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
-    cursor = connection.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", values)  # noqa: S608 - names are ours
-    return _by_id(connection, cursor.lastrowid)
+    (job_id,) = connection.execute(INSERT, dict(values)).inserted_primary_key or (None,)
+    return _by_id(connection, job_id)
 
 
-def insert_again(connection: sqlite3.Connection, job: Job, values: Mapping[str, object]) -> Job:
-    """A job that was lost with its journal, under a new number and with some columns changed."""
-    columns = {field.name: getattr(job, field.name) for field in fields(job) if field.name not in ("id", "take")}
-    as_stored = {
+def row_of(job: Job) -> dict[str, Any]:
+    """A job as it is stored."""
+    columns = {field.name: getattr(job, field.name) for field in fields(job) if field.name != "take"}
+    return {
+        **columns,
         "state": job.state.value,
         "inputs": json.dumps(dict(job.inputs)),
         "seconds": 0,
         "seed": str(job.take),
         "path": str(job.path) if job.path else None,
+        "may_be_charged": int(job.may_be_charged),
+        "is_released": int(job.is_released),
+        "cancel_requested": int(job.cancel_requested),
+        "is_imported": int(job.is_imported),
     }
-    return insert(connection, {**columns, **as_stored, **values})
 
 
-def update(connection: sqlite3.Connection, job_id: int, values: Mapping[str, object]) -> Job:
+def insert_again(connection: Connection, job: Job, values: Mapping[str, object]) -> Job:
+    """A job that was lost with its journal, under a new number and with some columns changed."""
+    columns = {name: value for name, value in row_of(job).items() if name != "id"}
+    return insert(connection, {**columns, **values})
+
+
+def update(connection: Connection, job_id: int, values: Mapping[str, object]) -> Job:
     """The job with some columns changed."""
-    assignments = ", ".join(f"{name} = :{name}" for name in values)
-    connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job_id})  # noqa: S608 - names are ours
+    connection.execute(UPDATE, {**values, "job_id": job_id})
     return _by_id(connection, job_id)
 
 
-def _by_id(connection: sqlite3.Connection, job_id: int | None) -> Job:
-    return job_of(connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone())
+def _by_id(connection: Connection, job_id: int | None) -> Job:
+    return job_of(connection.execute(BY_ID, {"job_id": job_id}).mappings().one())
 
 
-def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
+def job_of(row: Mapping[str, Any] | RowMapping) -> Job:
     """A row as a value."""
     return Job(
         id=row["id"],
@@ -90,16 +115,16 @@ def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
     )
 
 
-def known_state(connection: sqlite3.Connection, job: Job) -> JobState:
+def known_state(connection: Connection, job: Job) -> JobState:
     """The state of a job on the disk.
 
     Raises:
         JobLostError: It is not there.
     """
     # A journal that was begun again gives the same number to another job.
-    query = "SELECT state FROM jobs WHERE id = ? AND fingerprint = ? AND created_at = ?"
-    row = connection.execute(query, (job.id, job.fingerprint, job.created_at)).fetchone()
-    if row is None:
+    same = {"job_id": job.id, "fingerprint": job.fingerprint, "created_at": job.created_at}
+    state = connection.execute(STATE, same).scalar()
+    if state is None:
         raise JobLostError(
             f"{job.name} is no longer in the journal: its file was deleted or replaced.",
             remedy="Run the node again."
@@ -107,4 +132,4 @@ def known_state(connection: sqlite3.Connection, job: Job) -> JobState:
             else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "
             "node again would buy the clip a second time.",
         )
-    return JobState(row["state"])
+    return JobState(state)

@@ -15,6 +15,7 @@ INPUTS_FROM_SIZE_AND_SECONDS = """
     UPDATE jobs SET is_imported = 1 WHERE fingerprint LIKE 'request:%';
 """
 # One script for each version; a journal of version n runs those after the nth. Never change one that was released.
+# The first four made what `tables` says, and only SQLite ran them: from the fifth on, a script runs on PostgreSQL, too.
 MIGRATIONS = (
     """
     CREATE TABLE jobs (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import sqlite3
 from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
 
 from ...errors import SpendLimitError
 from ..jobs import LEAST_USD
@@ -18,7 +19,7 @@ DEAREST_USD = 26.4
 #
 # One that is stamped later than the end of the day was bought while the clock was wrong, or the clock is wrong now. It counts
 # as bought today until a job with a higher number (numbers only grow) was begun on an earlier day: then it was too.
-SPENT = """
+SPENT = text("""
     SELECT submitted_at >= :end, SUM(COALESCE(
         cost_usd,
         CASE WHEN expected_usd >= :least_usd THEN expected_usd END,
@@ -30,7 +31,7 @@ SPENT = """
         OR id > COALESCE((SELECT id FROM jobs WHERE created_at < :start ORDER BY id DESC LIMIT 1), 0)
     )
     GROUP BY 1
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _start(day: dt.date) -> float:
     return dt.datetime.combine(day, dt.time()).timestamp()
 
 
-def spent(connection: sqlite3.Connection, period: Period) -> Spent:
+def spent(connection: Connection, period: Period) -> Spent:
     """What was spent, or perhaps spent, on requests submitted in a period."""
     values = {
         "start": period.start,

@@ -63,7 +63,7 @@ def buy_and_stop(emulator):
 def fill(count):
     """Jobs that were never sent."""
     with current_engine()._journal.database.writing() as connection:
-        connection.executemany(
+        connection.exec_driver_sql(
             "INSERT INTO jobs (fingerprint, state, model_id, prompt, size, seconds, seed, created_at, updated_at) "
             "VALUES (?, 'prepared', 'm', ?, '1280x720', 4, '0', ?, ?)",
             [(f"f{number}", f"clip number {number}", number, number) for number in range(count)],

@@ -96,7 +96,7 @@ def test_no_route_can_spend_in_any_state_of_a_job(page, emulator):
     jobs = {state: journal.claim(request_of(f"to be {state.value}")).id for state in JobState}
     with journal.database.writing() as connection:
         for state, job_id in jobs.items():
-            connection.execute(
+            connection.exec_driver_sql(
                 "UPDATE jobs SET state = ?, request_id = ? WHERE id = ?", (state.value, f"r{job_id}", job_id)
             )
     for method, path, _ in routes.ROUTES:

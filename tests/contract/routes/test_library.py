@@ -65,7 +65,7 @@ def test_a_file_outside_of_the_output_folder_is_never_deleted(page, tmp_path, pl
         job.path.unlink()
         job.path.symlink_to(precious)
     with current_engine()._journal.database.writing() as connection:
-        connection.execute("UPDATE jobs SET path = ?", (str(path),))
+        connection.exec_driver_sql("UPDATE jobs SET path = ?", (str(path),))
     answer = delete(page, job.id)
     assert answer.status_code == 400
     assert "outside of the output folder" in answer.json()["error"]
@@ -113,7 +113,7 @@ def test_a_job_of_another_model_is_used_again_in_the_node_for_any_model(page):
 def test_a_model_that_nobody_has_described_is_used_again_by_its_id_with_every_input(page):
     job = buy()
     with current_engine()._journal.database.writing() as connection:
-        connection.execute("UPDATE jobs SET model_id = 'a/new/image-to-video', inputs = '{\"strange\": [1]}'")
+        connection.exec_driver_sql("UPDATE jobs SET model_id = 'a/new/image-to-video', inputs = '{\"strange\": [1]}'")
     widgets = page.get(f"/jobs/{job.id}/inputs").json()["widgets"]
     assert (widgets["custom_model_id"], json.loads(widgets["extra_json"])) == ("a/new/image-to-video", {"strange": [1]})
 

@@ -165,7 +165,7 @@ def test_a_file_that_was_replaced_has_another_address_and_another_thumbnail(page
 def test_an_amount_that_is_not_a_number_leaves_the_list_readable(page):
     buy()
     with current_engine()._journal.database.writing() as connection:
-        connection.execute("UPDATE jobs SET cost_usd = 9e999, expected_usd = -9e999")
+        connection.exec_driver_sql("UPDATE jobs SET cost_usd = 9e999, expected_usd = -9e999")
     answer = page.get("/jobs")
     document = json.loads(answer.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert document["jobs"][0]["cost_usd"] is None
