@@ -15,8 +15,8 @@ from sentences import NOT_PROSE
 
 # Their words are ComfyUI's to show, from `locales`: the shape of the nodes, and what the tooltip of the actions is made of.
 NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py"}
-# A report is written for whoever reads a bug report, in English.
-REPORT = ("doctor/", "runcomfy/store/examination.py")
+# A report is written for whoever reads a bug report, and a command for whoever runs a server: in English.
+REPORT = ("doctor/", "runcomfy/store/examination.py", "journal.py", "runcomfy/copying.py")
 TOOLTIPS = {"_MEANINGS"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 # Two words, or one that stands as a sentence.
@@ -26,13 +26,23 @@ LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 MOST_WAYS = 600
 SQL = re.compile(
     r"\b(?:SELECT|FROM|WHERE|LIKE|ESCAPE|INSERT|CASE WHEN|EXISTS|ORDER BY|GROUP BY|TEXT|INTEGER|REAL)\b"
-    r"|^(?:AND|ON) |= [?']|^\w+ [<=]|\|\|"
+    r"|^(?:AND|ON) |= [?']|^\w+ [<=]|\|\||^SHOW |^READ COMMITTED$|\bIN \('"
 )
 # What nobody reads on the page: headers, file names, values of inputs and names that stay as they are, what only the log or a
 # programmer sees, and pieces of which whole sentences are in the list too.
 NOT_TOLD = frozenset(
     """
 (:before IS NULL OR id < :before)
+database .* does not exist
+invalid connection option|invalid .* value|invalid integer value
+no pg_hba\\.conf entry|is not permitted to log in
+password authentication failed|no password supplied|authentication failed|role .* does not exist
+permission denied
+resolve host|translate host name|name or service not known
+starting up|shutting down|recovery mode|not yet accepting
+this machine/{database}
+this machine:{port}/{database}
+too many (clients|connections)|remaining connection slots|too many connections for
 (?:seed )?(\\d+)
 'buys' must be true or false.
 'files' must hold names.
