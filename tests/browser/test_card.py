@@ -295,7 +295,7 @@ def test_the_node_of_a_subgraph_says_price_and_state_and_takes_no_clip_for_a_pic
     desk.snap("outer-node-working")
     desk.site.emulator.release(request.request_id)
     desk.site.wait_until_idle()
-    desk.page.wait_for_function(f"({OUTER_BADGES})()[1] === ''")
+    desk.page.wait_for_function(f"({OUTER_BADGES})().at(-1) === ''")
     desk.page.wait_for_timeout(1000)
     desk.snap("outer-node-done")
     assert request.body["seconds"] == 8
