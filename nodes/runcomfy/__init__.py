@@ -30,7 +30,7 @@ from .credentials import (
 from .engine import Engine, Surroundings
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
-from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture
+from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture, RequestPicture
 from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
@@ -81,6 +81,7 @@ __all__ = [
     "PriceEstimate",
     "PriceRange",
     "Purchase",
+    "RequestPicture",
     "Role",
     "Run",
     "Scalar",
