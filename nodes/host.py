@@ -98,6 +98,11 @@ def load_pictures(name: str) -> Any:  # noqa: ANN401 - ComfyUI's IMAGE
     return outputs[0] if isinstance(outputs, tuple) else None
 
 
+def comfyui_version() -> str:
+    """ComfyUI's version; empty outside of it."""
+    return str(getattr(_module("comfyui_version"), "__version__", ""))
+
+
 def is_interrupted() -> bool:
     """Whether the user pressed Stop. Looking does not consume the signal: sibling nodes must see it too."""
     management = _module("comfy.model_management")

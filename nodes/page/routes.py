@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import host
@@ -30,8 +31,6 @@ from .admission import (
 from .documents import error_document, json_of, model_document, status_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiohttp.web import Request, StreamResponse
 
     from .balance import Balance
@@ -295,6 +294,21 @@ async def _check_token(_request: Request) -> StreamResponse:
     return _json(await _in_thread(lambda: _preferences().check_token()))
 
 
+async def _doctor(_request: Request) -> StreamResponse:
+    def examined() -> dict[str, Any]:
+        from ..doctor.checks import Installation, examine  # noqa: PLC0415 - only a user who asks needs it
+        from ..doctor.report import report_of  # noqa: PLC0415 - as above
+
+        pack = Path(__file__).resolve().parents[2]
+        installation = Installation(
+            os.environ, host.default_state_dir, host.default_output_dir, host.comfyui_version(), pack
+        )
+        report = report_of(examine(installation), os.environ)
+        return {"text": report.text, "is_well": report.is_well}
+
+    return _json(await _in_thread(examined))
+
+
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/nodes", _nodes),
     ("GET", "/price", _price),
@@ -316,4 +330,5 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PUT", "/token", _save_token),
     ("DELETE", "/token", _forget_token),
     ("POST", "/token/check", _check_token),
+    ("POST", "/doctor", _doctor),
 )

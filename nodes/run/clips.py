@@ -168,6 +168,7 @@ def bought(
 
     purchase = engine.generate(request, run, preflight=check, confirm=permission.confirm(run))
     clip = _clip_of(purchase.job, frames, run)
+    notes = (*notes, *filter(None, [purchase.note]))
     charge = charge_sentence(purchase.job) if purchase.is_new else describe(FromJournal(clip.request_id), 0.0)
     summary = " ".join((*clip.notes, charge))
     run.report(Finished(clip.request_id, summary, " ".join((*notes, summary)) if notes else ""))

@@ -28,6 +28,7 @@ from .credentials import (
     saved_token_path,
 )
 from .engine import Engine, Surroundings
+from .examination import check_archive, check_locks, check_model_api, look_at_account, look_at_journal
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
 from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture, RequestPicture
@@ -97,7 +98,10 @@ __all__ = [
     "Wishes",
     "broken_limits",
     "charge_sentence",
+    "check_archive",
     "check_image_url",
+    "check_locks",
+    "check_model_api",
     "check_prompt",
     "checked_settings",
     "clip_kind",
@@ -109,6 +113,8 @@ __all__ = [
     "forget_token",
     "give_name",
     "load_settings",
+    "look_at_account",
+    "look_at_journal",
     "nobody_to_ask",
     "parse_request_id",
     "picture_limits",

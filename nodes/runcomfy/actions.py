@@ -85,7 +85,8 @@ class Actions:
         """Get the clip of a job, however far it has got."""
         job = self._checked_here(self._lookup.known_or_imported(ref))
         with self._working_on(job, run) as current:
-            return Outcome(Action.COLLECT, self._collect(current, run))
+            collected = self._collect(current, run)
+            return Outcome(Action.COLLECT, collected, note=self._collector.archive_note(collected))
 
     def cancel(self, ref: JobRef) -> Outcome:
         """Ask RunComfy to cancel a request."""

@@ -144,10 +144,11 @@ class Buyer:
             if job is not None and job.state is not JobState.PREPARED:
                 recovered = self._recover(job, run)
                 if recovered is not None:
-                    return Purchase(recovered, is_new=True)
+                    return self._new(recovered)
             preflight()
+            self._collector.check_archive()
             with self._connect(stop=run.stop) as client:
-                return Purchase(self._buy_and_collect(client, request, run, confirm), is_new=True)
+                return self._new(self._buy_and_collect(client, request, run, confirm))
 
     def _locked(self, request: ClipRequest, locks: ExitStack, run: Run) -> Job | None:
         """The job of a request, if there is one, once nobody else works on it or on another spelling of its prompt.
@@ -174,10 +175,13 @@ class Buyer:
         except Stopped as stopped:
             raise stopped if str(stopped) else Stopped(f"Stopped. {NOTHING_SENT}") from None
 
+    def _new(self, job: Job) -> Purchase:
+        return Purchase(job, is_new=True, note=self._collector.archive_note(job))
+
     def _from_journal(self, job: Job, run: Run) -> Purchase:
         run.report(FromJournal(job.request_id or ""))
         logger.info("%s is served from the journal (request_id: %s); there is no charge.", job.name, job.request_id)
-        return Purchase(job, is_new=False)
+        return Purchase(job, is_new=False, note=self._collector.delivered_again(job))
 
     def _recover(self, job: Job, run: Run) -> Job | None:
         """Go on with a job that is under way or ended; None if it turns out to leave the way free for a new purchase."""

@@ -12,6 +12,7 @@ from .api.answers import CancelOutcome, Phase
 from .api.client import Client, Connect, RequestHandle
 from .api.download import Downloader
 from .api.storage import UnusableLinkError
+from .archiving import Archiving
 from .jobs import Job, JobState
 from .progress import Retrying, Run, StopSignal
 from .sentences import Cancellation, charge_sentence, describe_cancellation, failure_of, unknown_at_runcomfy, with_job
@@ -32,6 +33,7 @@ class Collector:
         waiting: Waits for requests.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
         downloader: Downloads the clip.
+        archiving: Keeps the clip elsewhere, too.
         output_dir: Where clips are kept.
         fresh_link_waits_s: Before each time that RunComfy is asked for a fresh address of a clip.
     """
@@ -43,6 +45,7 @@ class Collector:
         waiting: Waiting,
         connect: Connect,
         downloader: Downloader,
+        archiving: Archiving,
         output_dir: Path,
         fresh_link_waits_s: Sequence[float] = FRESH_LINK_WAITS_S,
     ) -> None:
@@ -50,6 +53,7 @@ class Collector:
         self._waiting = waiting
         self._connect = connect
         self._downloader = downloader
+        self._archiving = archiving
         self._output_dir = output_dir
         self._fresh_link_waits_s = fresh_link_waits_s
 
@@ -67,11 +71,14 @@ class Collector:
             RunComfyError: It could not be done; the message says what that means for the money.
             Stopped: The run was asked to end; the message says what became of the request.
         """
-        if job.has_whole_file:
-            return job
-        if job.state is JobState.DOWNLOADED:
-            job = self._journal.record_file_gone(job)
         try:
+            if not job.has_whole_file and job.state in (JobState.COMPLETED, JobState.DOWNLOADED):
+                job = self._archiving.take(job, self._clip_path(job), run)
+            if job.has_whole_file:
+                self._archiving.keep(job)
+                return job
+            if job.state is JobState.DOWNLOADED:
+                job = self._journal.record_file_gone(job)
             with self._connect(stop=run.stop) as client:
                 if job.state is JobState.SUBMITTED:
                     job = self._record_end(self._waiting.until_ended(client, job, run))
@@ -82,6 +89,19 @@ class Collector:
             raise unknown_at_runcomfy(error, job) from error.__cause__
         except RunComfyError as error:
             raise with_job(error, job) from error.__cause__
+
+    def check_archive(self) -> None:
+        """Prove before money that the clip can be archived, as far as this machine can tell; raises `ConfigurationError`."""
+        self._archiving.check_usable()
+
+    def archive_note(self, job: Job) -> str:
+        """What the user is to know of a clip and the archive; empty where all is well."""
+        return self._archiving.note(job)
+
+    def delivered_again(self, job: Job) -> str:
+        """Try again to archive a clip that is on this disk; nobody waits for it. Returns what is to be known until then."""
+        self._archiving.keep(job)
+        return self._archiving.note(job)
 
     def look_again(self, job: Job, run: Run) -> Job:
         """Ask again about a request that failed or was cancelled: if RunComfy has changed its mind, collect it.
@@ -169,7 +189,8 @@ class Collector:
                     raise DownloadError("RunComfy no longer gives an address for the clip.") from None
                 job = self._journal.record_completed(job, video_url=result.video_url, cost_usd=result.cost_usd)
         job = self._journal.record_downloaded(job, path, file_bytes)
-        return self.note_late_cost(client, job)
+        self._archiving.keep(job, run.stop)
+        return self.note_late_cost(client, self._journal.get(job.id) or job)
 
     def _clip_path(self, job: Job) -> Path:
         """Where the clip of a job is kept, but for its ending, which is that of what arrives.

@@ -43,6 +43,7 @@ class Surroundings:
         policy: The figures of the backoff; None for those that go with the settings.
         client: More arguments of `Client`, such as its timeouts.
         download: More arguments of `Downloader`.
+        archiving: More arguments of `Archiving`.
         fresh_link_waits_s: Before each time that RunComfy is asked for a fresh address of a clip; None for the usual ones.
         database: What the journal writes to; None for a file in the state folder.
     """
@@ -53,6 +54,7 @@ class Surroundings:
     policy: RetryPolicy | None = None
     client: Mapping[str, Any] = field(default_factory=dict)
     download: Mapping[str, Any] = field(default_factory=dict)
+    archiving: Mapping[str, Any] = field(default_factory=dict)
     fresh_link_waits_s: Sequence[float] | None = None
     database: Any = None
 
@@ -77,7 +79,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
+        from . import actions, archiving, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and sqlite3
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal  # noqa: PLC0415 - as above
 
@@ -110,6 +112,7 @@ class Engine:
             ),
             connect=self.connect,
             downloader=self._downloader,
+            archiving=archiving.Archiving(settings.archive_url, self._journal, verify, **around.archiving),
             output_dir=settings.output_dir,
             fresh_link_waits_s=around.fresh_link_waits_s or collecting.FRESH_LINK_WAITS_S,
         )

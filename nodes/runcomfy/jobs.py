@@ -176,6 +176,7 @@ class Job:
         account: What stands for the account that bought it (see `credentials.account_of`), or None.
         schema_hash: Of the description by which the request was made (see `Description`); None where there was none.
         schema_source: Where that description was from.
+        archived_sha256: Of the clip in the archive, in hexadecimal digits; None while it is not there.
     """
 
     id: int
@@ -207,6 +208,7 @@ class Job:
     account: str | None = None
     schema_hash: str | None = None
     schema_source: str | None = None
+    archived_sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -252,10 +254,12 @@ class Purchase:
     Attributes:
         job: Downloaded.
         is_new: False where the clip was on this disk before, so that nothing was sent and nothing is charged.
+        note: What the user is to know of the clip and the archive; empty where all is well.
     """
 
     job: Job
     is_new: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

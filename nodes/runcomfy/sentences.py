@@ -55,6 +55,7 @@ class Outcome:
         job: As it is now.
         live: For a check: what RunComfy says, where it was asked.
         cancellation: For a cancel: what RunComfy said; None where there was nothing to cancel.
+        note: For a collection: what the user is to know of the clip and the archive.
         api_base_in_use: For a check of a job that was bought at another address of the API: the one in use.
     """
 
@@ -63,6 +64,7 @@ class Outcome:
     live: Live | None = None
     cancellation: Cancellation | None = None
     api_base_in_use: str | None = None
+    note: str = ""
 
 
 def describe_outcome(outcome: Outcome) -> str:
@@ -78,7 +80,8 @@ def describe_outcome(outcome: Outcome) -> str:
         return f"{job.name} (request_id: {job.request_id}): {describe_cancellation(outcome.cancellation)}"
     if outcome.api_base_in_use is not None:
         return f"{describe(job)} {elsewhere_sentence(job, outcome.api_base_in_use)}"
-    return describe(job) if outcome.live is None else f"{describe(job)} {_describe_live(outcome.live)}"
+    more = outcome.note if outcome.live is None else _describe_live(outcome.live)
+    return f"{describe(job)} {more}".rstrip()
 
 
 def describe_cancellation(cancellation: Cancellation) -> str:

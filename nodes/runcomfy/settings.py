@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -31,6 +33,9 @@ MAX_MODEL_ID_CHARS = 200
 DEFAULT_USD_PER_DAY = 30.0
 NO_LIMIT = frozenset({"none", "no limit"})
 
+# fsspec reads "::" as a chain of file systems, and what follows "?" and "#" as options.
+STORAGE = re.compile(r"(?i)[a-z][a-z0-9+.-]*://[^\s/?#:\\][^\s?#:\\]*(:[^\s?#:\\]+)*")
+
 Choice = TypeVar("Choice", str, int)
 
 STATE_DIR_VARIABLE = "RUNCOMFY_STATE_DIR"
@@ -49,6 +54,8 @@ class Settings:
         max_usd_per_clip: The most that one clip may cost, or None.
         ask_above_usd: What a clip may cost without a question to the user; None asks never.
         schema_strict: Whether a request that the model's schema forbids is refused.
+        archive_url: Where clips are kept, too: the full path of a folder, or an address of fsspec's; empty for nowhere. It may
+            hold a password.
     """
 
     state_dir: Path
@@ -62,6 +69,7 @@ class Settings:
     max_usd_per_clip: float | None = None
     ask_above_usd: float | None = None
     schema_strict: bool = True
+    archive_url: str = field(default="", repr=False)
 
     @property
     def account_base_url(self) -> str:
@@ -266,6 +274,25 @@ def _switch(value: Any) -> bool:  # noqa: ANN401 - JSON
         raise ValueError("it must be 1 (on) or 0 (off)") from None
 
 
+def _archive_url(value: Any) -> str:  # noqa: ANN401 - JSON
+    text = value.strip() if isinstance(value, str) and len(value) <= MAX_ADDRESS_CHARS else ""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        try:
+            folder = Path(text).expanduser()
+        except RuntimeError:  # nobody of this name has a home folder
+            folder = Path(text)
+        if folder.is_absolute() and "\0" not in text:
+            return os.path.abspath(folder)  # noqa: PTH100 - resolve() follows links
+    elif STORAGE.fullmatch(text) and scheme.lower() not in ("http", "https") and ".." not in rest.split("/"):
+        if "@" in rest and scheme.lower() in ("s3", "s3a", "gs", "gcs"):
+            raise ValueError(
+                "credentials do not belong into it: set them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        return f"{scheme.lower()}://{rest.rstrip('/')}"
+    raise ValueError("it must be the full path of a folder, or an address such as s3://bucket/prefix")
+
+
 def _sizes(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
     try:
         sizes = tuple(map(Size.parse, _choices(value, str)))
@@ -346,5 +373,6 @@ SETTINGS = (
     ),
     Setting("ask_above_usd", _dollars, "RUNCOMFY_ASK_ABOVE_USD", label="The price above which you are asked"),
     Setting("schema_strict", _switch, "RUNCOMFY_SCHEMA_STRICT"),
+    Setting("archive_url", _archive_url, "RUNCOMFY_ARCHIVE_URL"),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

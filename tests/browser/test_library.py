@@ -58,7 +58,7 @@ def test_an_empty_panel_offers_a_node_and_the_templates(desk):
     dialog = desk.page.locator("[role=dialog]:visible, .p-dialog:visible").first
     dialog.wait_for()
     desk.snap("library-templates")
-    desk.close_dialogs()
+    desk.reload()
 
 
 @on(*ONE_OF_EACH)

@@ -10,6 +10,19 @@ EVIL = "http://evil.example/"
 
 
 @on(("latest", "vue"))
+def test_the_installation_is_checked_at_the_press_of_a_button(desk):
+    desk.open_settings()
+    entry = desk.page.locator(".s2p-setting", has=desk.page.locator(".s2p-setting-report"))
+    entry.get_by_role("button", name="Check").click()
+    report = entry.get_by_text("Check of the RunComfy nodes.")
+    report.wait_for()
+    assert "Journal: " in report.text_content()
+    assert desk.site.emulator.token not in report.text_content()
+    entry.get_by_role("button", name="Copy the report").wait_for()
+    desk.snap("settings-doctor")
+
+
+@on(("latest", "vue"))
 def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     token_file = desk.site.state_dir / "token"
     token = desk.site.emulator.token

@@ -40,7 +40,8 @@ def open_comfyui(installation, emulator, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def comfyui(open_comfyui):
-    with open_comfyui("ComfyUI-Sora-2-Pro") as comfyui:
+    # All tests of a day together buy more than the limit that holds where nobody has set one.
+    with open_comfyui("ComfyUI-Sora-2-Pro", RUNCOMFY_MAX_USD_PER_DAY="none") as comfyui:
         yield comfyui
 
 

@@ -99,7 +99,8 @@ def needs_last(model_id):
     return any(word in model_id for word in NEEDS_LAST)
 
 
-def test_every_model_is_bought_once_with_a_body_it_accepts_and_the_picture_to_the_byte(emulator):
+def test_every_model_is_bought_once_with_a_body_it_accepts_and_the_picture_to_the_byte(started):
+    emulator = started({"RUNCOMFY_MAX_USD_PER_DAY": "none"})
     expected = np.rint(picture().numpy()[0] * 255).astype(np.uint8)
     for model in CATALOGUE:
         run(model=model.model_id, end_image=picture(0.9) if needs_last(model.model_id) else None)

@@ -89,7 +89,7 @@ def test_not_found_for_another_token_releases_nothing(start_emulator, rig_on, tm
     emulator, job = under_way(start_emulator, rig_on)
     with pytest.raises(InvalidInputError, match="the token in use is not the one that it was bought with") as raised:
         forgetful(emulator, tmp_path, "another").act("release", job.name)
-    assert "a change of the seed buys another clip" in str(raised.value)
+    assert "changing the seed buys another clip" in str(raised.value)
     emulator.release(job.request_id)
     assert rig_on(emulator).run().path.read_bytes() == clip
     assert emulator.charges == 1

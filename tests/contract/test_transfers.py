@@ -229,7 +229,7 @@ PAGES = {
 def test_a_page_never_becomes_a_clip_however_often_it_comes(fetch, page, content_type):
     with (
         Loopback(answer(page, f"Content-Type: {content_type}")) as server,
-        pytest.raises(DownloadError, match="a page, or nothing at all, where the clip should be"),
+        pytest.raises(DownloadError, match="a web page, or nothing at all, where the clip should be"),
     ):
         fetch(server)
 
@@ -246,7 +246,7 @@ def test_a_page_that_is_coded_without_a_word_is_not_kept(fetch):
     coded = zlib.compress(b"<!DOCTYPE html><html>Access denied</html>")
     with (
         Loopback(answer(coded, "Content-Type: text/html")) as server,
-        pytest.raises(DownloadError, match="a page, or nothing at all"),
+        pytest.raises(DownloadError, match="a web page, or nothing at all"),
     ):
         fetch(server)
 

@@ -140,7 +140,7 @@ def test_frames_for_which_there_is_no_memory_stay_an_error(emulator, point_to, m
     def refuse(*_arguments, **_options):
         raise NotEnoughRoomError("No room.")
 
-    monkeypatch.setattr("sora2pro.nodes.media.decode._check_room", refuse)
+    monkeypatch.setattr("sora2pro.nodes.media.frames.check_room", refuse)
     with pytest.raises(NotEnoughRoomError, match="No room"):
         node_runs.run_node()
 

@@ -29,6 +29,7 @@ def _contradicts_itself(_whole, _shown, delivered):
         "its index is damaged",
         "its index lacks",
         "and times for",
+        "seconds are there",
         "should be",
     )
     return any(clause in (delivered.refusal or "") for clause in said)

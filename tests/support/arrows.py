@@ -5,11 +5,11 @@ import re
 from dataclasses import dataclass
 
 # Who may import whom: a part sees what is to the right of the next `>`, never its neighbours and never what is to its left.
-PACK = "root > nodes > any_model image_to_video status page > run > host runcomfy media > environment packages > errors"
+PACK = "root > nodes > any_model image_to_video status page > doctor > run > host runcomfy media > environment packages > errors"
 INSIDE_THE_ENGINE = (
-    "engine > buying actions > collecting > deleting lookup waiting offers pricing > catalogue sentences > api store > "
-    "settings credentials receipts > jobs generation > confirming clip_urls clip_files picture_urls prompts models files > "
-    "progress foreign_text"
+    "engine > buying actions > collecting > deleting lookup waiting offers pricing archiving examination > "
+    "catalogue sentences > api store archive > settings credentials receipts > jobs generation > "
+    "confirming clip_urls clip_files picture_urls prompts models files > progress foreign_text"
 )
 # The engine is seen by its face alone: `nodes.runcomfy` and the words of `nodes.runcomfy.progress`.
 FACE = ("nodes.runcomfy", "nodes.runcomfy.progress")

@@ -66,6 +66,7 @@ class Rig:
     connect: opens a conversation with RunComfy; by default the engine's own.
     database: what the journal writes to.
     download: more arguments of the downloader.
+    archiving: more arguments of what keeps clips in the archive.
     fresh_link_waits_s: before each time that a fresh address of a clip is asked for.
     settings: fields of `Settings`; without a word on it, there is no daily limit.
     """
@@ -83,6 +84,7 @@ class Rig:
         timeouts=PATIENT,
         database=None,
         download=None,
+        archiving=None,
         clock=time.monotonic,
         wall_clock=time.time,
         connect=None,
@@ -105,6 +107,7 @@ class Rig:
                 policy=NO_WAITS,
                 client={"timeouts": timeouts},
                 download={"max_bytes": MAX_CLIP_BYTES, "read_timeout_s": timeouts.read_s, **(download or {})},
+                archiving=archiving or {},
                 fresh_link_waits_s=fresh_link_waits_s,
                 database=database,
             ),
@@ -114,6 +117,7 @@ class Rig:
         self.journal = self.engine._journal
         self.history = self.engine._history
         self.downloader = self.engine._downloader
+        self.archiving = self.engine._collector._archiving
 
     def buy(self, request=None, *, stop=None, report=ignore):
         """The purchase of a request; raises what the engine raises."""

@@ -15,6 +15,8 @@ from sentences import NOT_PROSE
 
 # Their words are ComfyUI's to show, from `locales`: the shape of the nodes, and what the tooltip of the actions is made of.
 NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py"}
+# A report is written for whoever reads a bug report, in English.
+REPORT = ("doctor/", "runcomfy/store/examination.py")
 TOOLTIPS = {"_MEANINGS"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 # Two words, or one that stands as a sentence.
@@ -274,7 +276,7 @@ def told():
     trees = {
         path: ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / "nodes").rglob("*.py"))
-        if path.relative_to(ROOT / "nodes").as_posix() not in NODES
+        if (place := path.relative_to(ROOT / "nodes").as_posix()) not in NODES and not place.startswith(REPORT)
     }
     constants = {}
     for tree in trees.values():

@@ -92,7 +92,7 @@ def test_an_index_that_would_hide_most_of_the_clip_is_an_error(clip, tmp_path):
     content[place : place + 4] = (525 * timescale).to_bytes(4, "big")
     hidden = tmp_path / "hidden.mp4"
     hidden.write_bytes(content)
-    with pytest.raises(VideoDecodeError, match=r"1\.00 s long, and only 0\.00 s would be shown"):
+    with pytest.raises(VideoDecodeError, match=r"1\.00 s long, but only 0\.00 s would be shown"):
         probe(hidden)
 
 

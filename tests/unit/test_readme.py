@@ -70,7 +70,9 @@ def test_a_command_is_one_that_there_is(words):
             assert f"$({variable})" in MAKEFILE or f"[{variable}=" in MAKEFILE, variable
     if "-m" in arguments:
         module = arguments[arguments.index("-m") + 1]
-        assert importlib.util.find_spec(module), module
+        # A module of the pack is found in the pack's folder, where the reader is told to run it.
+        is_ours = module.startswith("nodes.") and (ROOT / module.replace(".", "/") / "__main__.py").is_file()
+        assert is_ours or importlib.util.find_spec(module), module
     for word in arguments:
         if word.endswith((".txt", ".py", ".sh")):
             assert (ROOT / word).is_file(), word

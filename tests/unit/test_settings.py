@@ -20,6 +20,7 @@ VARIABLES = {
     "timeout_s": "RUNCOMFY_TIMEOUT_S",
     "max_parallel": "RUNCOMFY_MAX_PARALLEL",
     "max_usd_per_day": "RUNCOMFY_MAX_USD_PER_DAY",
+    "archive_url": "RUNCOMFY_ARCHIVE_URL",
 }
 
 
@@ -120,6 +121,7 @@ def test_quotes_and_blanks_around_a_variable_are_not_part_of_it(load, tmp_path, 
         VARIABLES["timeout_s"]: "90",
         VARIABLES["max_parallel"]: "3",
         VARIABLES["max_usd_per_day"]: "3.5",
+        VARIABLES["archive_url"]: "s3://studio/clips",
     }
     settings = load({name: around.format(value) for name, value in values.items()})
     assert settings == load(values)
@@ -161,6 +163,27 @@ def test_a_variable_with_nothing_in_its_quotes_is_not_set(load):
         ("max_parallel", "1.5", "whole number"),
         ("max_usd_per_day", "-1", "from 0 to 1e+06 US dollars"),
         ("max_usd_per_day", "$5", "US dollars"),
+        *(
+            ("archive_url", value, "the full path of a folder, or an address such as s3://bucket/prefix")
+            for value in (
+                "archive",
+                "../archive",
+                "s3:/studio/clips",
+                "s3://",
+                "s3:///clips",
+                "s3://studio/my clips",
+                "s3://studio/../clips",
+                "s3://studio/clips?versionId=secret",
+                "s3://studio/clips#secret",
+                "s3:\\\\studio\\clips",
+                "simplecache::s3://studio/clips",
+                "zip://clips.zip::s3://studio",
+                "https://studio.s3.amazonaws.com/clips",
+                "file:///mnt/clips",
+                "~nobody-of-this-name/clips",
+            )
+        ),
+        ("archive_url", "s3://key:secret@studio/clips", "credentials do not belong into it"),
     ],
 )
 def test_a_value_that_cannot_be_used_names_the_variable_it_stands_in(load, name, value, words):
@@ -214,6 +237,10 @@ def test_a_value_that_cannot_be_used_names_the_variable_it_stands_in(load, name,
         pytest.param("timeout_s", 10**400, id="a time of 400 digits"),
         ("max_parallel", 1e300),
         ("max_parallel", "1e400"),
+        ("archive_url", 7),
+        ("archive_url", ["/mnt/clips"]),
+        ("archive_url", "/mnt/\0"),
+        pytest.param("archive_url", "/" + "a" * 100_000, id="a folder of 100 kB"),
     ],
 )
 def test_a_bad_value_in_the_file_names_the_file(load, tmp_path, name, value):
@@ -234,6 +261,25 @@ def test_an_emptied_value_in_the_file_means_the_default(load, nothing):
 
 def test_the_file_may_hold_what_a_newer_version_wrote(load):
     assert load({}, saved={"a_setting_of_tomorrow": 7, "timeout_s": 60}).timeout_s == 60.0
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("/mnt/clips/", "/mnt/clips"),
+        ("/mnt/a b/../clips", "/mnt/clips"),
+        ("~/clips", "{home}/clips"),
+        ("s3://studio", "s3://studio"),
+        ("S3://studio/Clips/", "s3://studio/Clips"),
+        ("gs://studio/clips", "gs://studio/clips"),
+        ("abfs://clips@studio.dfs.core.windows.net/of-today", "abfs://clips@studio.dfs.core.windows.net/of-today"),
+        ("sftp://me:secret@nas:2222/clips", "sftp://me:secret@nas:2222/clips"),
+    ],
+)
+def test_an_archive_is_a_folder_or_an_address_and_its_password_is_in_no_repr(load, empty_home, written, url):
+    settings = load({VARIABLES["archive_url"]: written})
+    assert settings.archive_url == url.format(home=empty_home)
+    assert "secret" not in repr(settings)
 
 
 @pytest.mark.parametrize(

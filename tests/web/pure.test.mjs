@@ -11,7 +11,7 @@ import { Prices, orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { refusalsOf } from "../../web/lib/refusals.js";
 import { Runs } from "../../web/lib/runs.js";
-import { openClips, questionText } from "../../web/lib/questions.js";
+import { Questions, openClips, questionText } from "../../web/lib/questions.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
 import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
@@ -313,6 +313,29 @@ test("the clips that wait for an answer are one question, with their sum", () =>
   assert.equal(questionText([asking(1.2)]), "Buy this clip for about $1.20?");
   assert.equal(questionText([asking(null)]), "Buy this clip? Its price is not known.");
   assert.deepEqual(openClips(state({ clips, phase: "stopped" })), []);
+});
+
+test("a batch is one dialog; only a plain yes buys, and where there is no dialog the node is answered", async () => {
+  const asking = (question) => ({ kind: "asking", text: "", fraction: 0, request_id: null, question, usd: 1.2 });
+  for (const [given, buys] of [[true, true], [false, false], [null, false], [undefined, false]]) {
+    const answers = [];
+    const said = [];
+    const dialog = { confirm: async ({ message }) => (said.push(message), given) };
+    const server = { change: async (_method, path, body) => { answers.push([path, body.buys]); } };
+    const questions = new Questions({ extensionManager: { dialog } }, server);
+    questions.take(state({ clips: [asking("q1")] }));
+    questions.take(state({ clips: [asking("q1"), asking("q2")], step: 2 }));
+    await new Promise((done) => setTimeout(done, 900));
+    assert.deepEqual(said, ["Buy these 2 clips for about $2.40?"]);
+    assert.deepEqual(answers, [["/questions/q1", buys], ["/questions/q2", buys]]);
+  }
+  const stopped = [];
+  const questions = new Questions({ extensionManager: { dialog: { confirm: async () => stopped.push("asked") } } }, {});
+  questions.take(state({ clips: [asking("q1")] }));
+  questions.take(state({ phase: "stopped", clips: [asking("q1")], step: 2 }));
+  new Questions({ extensionManager: {} }, {}).take(state({ clips: [asking("q1")] }));
+  await new Promise((done) => setTimeout(done, 900));
+  assert.deepEqual(stopped, []);
 });
 
 test("inputs that set the price count wherever the node's definition has them", () => {

@@ -8,7 +8,7 @@ const WEB = new URL("../../web/", import.meta.url);
 // Names and identifiers that look like words: of keys, of other makers' products, of HTML's and the servers' own.
 const NOT_SAID = new Set([
   "RunComfy", "Sora 2 Pro", "RunComfy.Sora2Pro", "Delete", "Backspace", "Enter", "ArrowLeft", "ArrowRight", "Home", "End", "ArrowUp",
-  "ArrowDown", "If-None-Match", "Content-Type", "ETag", "Notify", "Token", "model default", "button, a",
+  "ArrowDown", "If-None-Match", "Content-Type", "ETag", "Notify", "Token", "Doctor", "model default", "button, a",
 ]);
 
 /** The literals of a module, with whether each is given to `say`: of a template only what stands between its values. */

@@ -4,7 +4,7 @@
  * nothing of money or account is kept there: those entries draw themselves and speak to the pack's routes.
  */
 
-import { h, setText, confirmButton } from "./dom.js";
+import { h, setText, confirmButton, copyButton } from "./dom.js";
 import { usd } from "./money.js";
 import { sourceSentence, tokenSentence } from "./sources.js";
 import { say } from "./words.js";
@@ -73,6 +73,7 @@ export function settings(server) {
       id: camel(field.name), name: field.label, tooltip: field.tooltip, type: () => valueRow(server, field),
     })),
     notifyRow(),
+    { id: "Doctor", name: say("Check this installation"), tooltip: doctorTooltip(), type: () => doctorRow(server) },
   ];
   return rows.map((row, index) => ({
     defaultValue: "",
@@ -83,6 +84,11 @@ export function settings(server) {
     sortOrder: rows.length - index,
   }));
 }
+
+const doctorTooltip = () => say(
+  "Looks at the token, RunComfy, the journal, locks, the archive, disks, memory and versions. Nothing is bought or changed. "
+  + "The text holds no secret and can be pasted into a bug report.",
+);
 
 /** @param {string} name */
 function camel(name) {
@@ -134,6 +140,29 @@ function tokenRow(server) {
   }));
   run(async () => show((await server.get("/settings")).token, ""));
   return element;
+}
+
+/** @param {import("./server.js").Server} server */
+function doctorRow(server) {
+  const check = h("button.s2p-button", { type: "button" }, say("Check"));
+  const report = h("pre.s2p-setting-report", { role: "status", "aria-live": "polite", hidden: true });
+  const copyReport = copyButton(say("Copy the report"), () => report.textContent);
+  copyReport.hidden = true;
+  check.addEventListener("click", async () => {
+    check.disabled = true;
+    report.hidden = false;
+    setText(report, "…");
+    report.classList.remove("s2p-bad");
+    try {
+      setText(report, (await server.change("POST", "/doctor")).text);
+      copyReport.hidden = false;
+    } catch (error) {
+      report.classList.add("s2p-bad");
+      setText(report, /** @type {Error} */ (error).message);
+    }
+    check.disabled = false;
+  });
+  return h("div.s2p-setting", {}, h("div.s2p-setting-line", {}, check, copyReport), report);
 }
 
 /** @param {import("./server.js").Server} server @param {Field} field */

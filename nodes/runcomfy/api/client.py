@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, final
 from urllib.parse import quote, urlsplit
 
@@ -76,6 +77,19 @@ class Timeouts:
     read_s: float = 30.0
     submit_read_s: float = 120.0
     quick_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account.
+
+    Attributes:
+        balance_usd: What is left on it, in US dollars; it may be below zero.
+        server_time: What time it is at RunComfy, in seconds since the epoch; None where it does not say.
+    """
+
+    balance_usd: float
+    server_time: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +216,10 @@ class Client:
 
     def balance_usd(self) -> float:
         """The account's balance in US dollars; a check of the token that costs nothing. Raises as `submit`."""
+        return self.account().balance_usd
+
+    def account(self) -> Account:
+        """The balance, and what time it is at RunComfy; bounded to a few seconds. Raises as `submit`."""
         url = f"{self._account_base_url}/prod/v2/balance"
         answer = self._exchange(self._session, "GET", url, read_s=self._timeouts.quick_s)
         balance = signed_amount(checked_json(answer, Subject.ACCOUNT).get("balance_usd"))
@@ -209,7 +227,7 @@ class Client:
             raise ResponseFormatError(
                 "RunComfy's answer does not say what the balance is.", status_code=answer.status_code
             )
-        return balance
+        return Account(balance, _time_of(answer.headers))
 
     def _limit_s(self, read_s: float) -> float:
         return read_s if read_s <= self._timeouts.quick_s else 2 * read_s
@@ -285,6 +303,15 @@ class Client:
     def _without_token(self, body: bytes) -> bytes:
         """A server may echo what it was sent; its words end up in messages, in the journal and in the log."""
         return self._redact(body.decode(json.detect_encoding(body), "replace")).encode()
+
+
+def _time_of(headers: Mapping[str, str]) -> float | None:
+    """When an answer was made (RFC 9110, section 6.6.1)."""
+    date = next((value for name, value in headers.items() if name.lower() == "date"), "")
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class _BearerToken(AuthBase):

@@ -230,6 +230,10 @@ class Journal:
         """The file of a downloaded clip is not there any more, or not as long as it was."""
         return self._move(job, JobState.COMPLETED, path=None, file_bytes=None)
 
+    def record_archived(self, job: Job, sha256: str | None) -> Job:
+        """The clip is in the archive under this digest of its content; or it is not, for None."""
+        return self._note(job, archived_sha256=sha256)
+
     def record_cost(self, job: Job, cost_usd: float) -> Job:
         """RunComfy named the cost late."""
         return self._note(job, cost_usd=cost_usd)

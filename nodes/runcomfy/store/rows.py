@@ -86,6 +86,7 @@ def job_of(row: Mapping[str, Any] | sqlite3.Row) -> Job:
         account=row["account"],
         schema_hash=row["schema_hash"],
         schema_source=row["schema_source"],
+        archived_sha256=row["archived_sha256"],
     )
 
 

@@ -23,6 +23,7 @@ LATER_COLUMNS = {
     "list_usd": 0.0,
     "schema_hash": None,
     "schema_source": None,
+    "archived_sha256": None,
 }
 
 

@@ -77,6 +77,10 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN schema_hash TEXT;
     ALTER TABLE jobs ADD COLUMN schema_source TEXT;
     """,
+    # Under which SHA-256 a clip is in the archive; NULL while it is not there.
+    """
+    ALTER TABLE jobs ADD COLUMN archived_sha256 TEXT;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -175,6 +175,17 @@ def test_no_file_outside_of_comfyuis_folders_is_looked_at(name, page, comfyui, p
     assert look(page, files={"image": name}) == {"clips": [], "pictures": []}
 
 
+@pytest.mark.parametrize("error", [RuntimeError, IndexError, KeyError, MemoryError])
+def test_a_picture_that_comfyui_itself_cannot_read_is_left_to_the_run(error, page, picture, monkeypatch):
+    del picture
+
+    def fail(_self, _image):
+        raise error
+
+    monkeypatch.setattr(LoadImage, "load_image", fail)
+    assert look(page, files={"image": "fox.png"}) == {"clips": [], "pictures": []}
+
+
 def test_a_link_out_of_the_folder_is_not_followed(page, comfyui, tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "secret.png")
     (comfyui.folder / "input" / "link.png").symlink_to(tmp_path / "secret.png")
