@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_PICTURE_BYTES = 6 * 1024 * 1024
 _JPEG_QUALITY = 95
 _PREVIEW_QUALITY = 85
+_PNG_FRAME_BYTES = 4096  # what stands around the rows, with room to spare
 _CHANNELS = (1, 3, 4)
 _SAME_SHAPE = 0.02  # log of the ratio of two aspect ratios: 16:9 and 7:4 look alike
 _BLUR_SHRINK = 8  # the blurred ground is made at an eighth of the size
@@ -206,7 +207,20 @@ def encode(pixels: NDArray[np.uint8], *, max_bytes: int = MAX_PICTURE_BYTES) -> 
 
 def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
     """Return the identity of a fitted picture [H, W, 3]: that of its pixels and their shape."""
-    return hashlib.sha256(repr(pixels.shape).encode("ascii") + pixels.tobytes()).hexdigest()
+    digest = hashlib.sha256(repr(pixels.shape).encode("ascii"))
+    digest.update(np.ascontiguousarray(pixels).reshape(-1).data)
+    return digest.hexdigest()
+
+
+def most_png_bytes(size: tuple[int, int]) -> int:
+    """Return what no PNG of a picture of `size` (width, height) is larger than, whatever it shows.
+
+    Before deflating, a row has a byte for its filter and three for each pixel (https://www.w3.org/TR/png-3/#7Scanline). The
+    worst deflate can make of a byte are the 9 bits of its fixed codes (RFC 1951, 3.2.6).
+    """
+    width, height = size
+    rows_bytes = height * (1 + 3 * width)
+    return rows_bytes + rows_bytes // 8 + _PNG_FRAME_BYTES
 
 
 def small_jpeg(pixels: NDArray[np.uint8], most_pixels: int) -> bytes:

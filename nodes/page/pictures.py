@@ -89,17 +89,12 @@ class Pictures:
         """
 
         def make(pictures: torch.Tensor) -> tuple[Fitted, ...]:
-            from ..media.picture import rgb_of, small_jpeg  # noqa: PLC0415 - as above
+            from ..media.picture import small_jpeg  # noqa: PLC0415 - as above
 
-            images = [reduced(one, limits, widget) for one in pictures]
+            many = [reduced(one, limits, widget) for one in pictures]
             return tuple(
-                Fitted(
-                    one.pixels_sha256,
-                    Size(one.width, one.height),
-                    _size_of(pictures),
-                    small_jpeg(rgb_of(one.data), PREVIEW_PIXELS),
-                )
-                for one in images
+                Fitted(one.identity, one.size, _size_of(pictures), small_jpeg(one.pixels(), PREVIEW_PIXELS))
+                for one in many
             )
 
         return self._pictures(name, limits, make)

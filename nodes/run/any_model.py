@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, RunComfyError
 from ..packages import packages_named
 from ..runcomfy import (
     MODEL_DEFAULT,
@@ -16,6 +16,7 @@ from ..runcomfy import (
     MediaUse,
     Offer,
     Picture,
+    RequestPicture,
     Run,
     Size,
     Translation,
@@ -31,7 +32,7 @@ from .current import current_engine
 from .display import endings_shown
 from .inputs import MAX_CLIPS, FrameChoice, IfAClipFails, check_counts, check_folder, expected_bytes
 from .permission import Permission
-from .pictures import encoded, size_within
+from .pictures import reduced, size_within
 from .rehearsals import Scene, stand_in
 from .threads import Task, attend
 
@@ -72,12 +73,14 @@ class Plan:
         offer: The model, and where its description is from.
         translation: The request of each clip, without its pictures.
         clip_count: How many clips.
+        requests: One for each clip where all of them are on this disk, so that nobody was asked; else none.
     """
 
     order: AnyOrder
     offer: Offer
     translation: Translation
     clip_count: int
+    requests: tuple[CatalogueRequest, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -137,8 +140,44 @@ def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
         if not isinstance(getattr(order, name), str):
             raise InvalidInputError(f"'{name}' is not text.", remedy="Connect the id of a model, or choose one.")
     clip_count = _clip_count(order)
-    model_id = order.model_id
-    offer = engine.offer_offline(model_id) if order.rehearse else engine.offer(model_id, run.stop)
+    if order.rehearse:
+        plan = _plan(engine, order, clip_count, engine.offer_offline(order.model_id))
+    else:
+        plan = _bought_before(engine, order, clip_count, run) or _plan(
+            engine, order, clip_count, engine.offer(order.model_id, run.stop)
+        )
+    offer, model_id = plan.offer, order.model_id
+    changed = differences(offer.entry, shipped_catalogue().find(model_id), set(plan.translation.body))
+    if changed:
+        logger.info("RunComfy describes %s of %s differently from this pack.", ", ".join(changed), model_id)
+    for note in plan.notes:
+        logger.info("%s: %s", model_id, note)
+    return plan
+
+
+def _bought_before(engine: Engine, order: AnyOrder, clip_count: int, run: Run) -> Plan | None:
+    """The plan by the last known description of the model, if all its clips are on this disk; nobody is asked."""
+    try:
+        offer = engine.offer_offline(order.model_id)
+        if not offer.is_described:
+            return None
+        plan = _plan(engine, order, clip_count, offer)
+        requests = []
+        for number in range(clip_count):
+            run.stop.check()
+            request = _request(engine, plan, number)
+            job = engine.known_job(request)
+            if job is None or not job.has_whole_file:
+                return None
+            requests.append(request)
+    except RunComfyError as error:
+        # RunComfy may describe the model differently by now. Whatever is wrong besides is said by the plan that follows.
+        logger.debug("%s is not served by its last known description: %s", order.model_id, error.what)
+        return None
+    return replace(plan, requests=tuple(requests))
+
+
+def _plan(engine: Engine, order: AnyOrder, clip_count: int, offer: Offer) -> Plan:
     wishes = replace(
         order.wishes,
         has_image=order.image is not None,
@@ -152,17 +191,12 @@ def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
             catalogue=shipped_catalogue(),
             is_strict=engine.settings.schema_strict and offer.is_described,
         )
-    changed = differences(offer.entry, shipped_catalogue().find(model_id), set(translation.body))
-    if changed:
-        logger.info("RunComfy describes %s of %s differently from this pack.", ", ".join(changed), model_id)
     plan = Plan(order, offer, translation, clip_count)
     for use in translation.media:
         picture = plan.picture(use, 0)
         if picture is not None:
             size_within(_size_of(picture), picture_limits(offer.entry, use.field), use.widget)
     _check_memory(plan)
-    for note in plan.notes:
-        logger.info("%s: %s", model_id, note)
     return plan
 
 
@@ -197,7 +231,7 @@ def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Ta
         return lambda run: _rehearsed(engine, plan, number, run)
     return lambda run: bought(
         engine,
-        _request(engine, plan, number),
+        plan.requests[number] if plan.requests else _request(engine, plan, number),
         plan.order.frames,
         run,
         permission,
@@ -218,11 +252,11 @@ def _request(engine: Engine, plan: Plan, number: int) -> CatalogueRequest:
     )
 
 
-def _sent(plan: Plan, use: MediaUse, number: int) -> Picture:
+def _sent(plan: Plan, use: MediaUse, number: int) -> RequestPicture:
     picture = plan.picture(use, number)
     if picture is None:
         return Picture.from_url(use.address or "")
-    return encoded(picture, picture_limits(plan.offer.entry, use.field), use.widget)
+    return reduced(picture, picture_limits(plan.offer.entry, use.field), use.widget)
 
 
 def _preflight(engine: Engine, plan: Plan) -> Callable[[], None]:

@@ -20,6 +20,7 @@ from ..runcomfy import (
     GenerationRequest,
     JobRef,
     Picture,
+    RequestPicture,
     Role,
     Scalar,
     Settings,
@@ -28,6 +29,7 @@ from ..runcomfy import (
     check_prompt,
     parse_request_id,
 )
+from .pictures import FittedPicture
 
 if TYPE_CHECKING:
     import torch
@@ -166,11 +168,11 @@ def pictures_of(order: Order) -> list[torch.Tensor | None]:
 
 def request_for(order: Order, picture: torch.Tensor | None, settings: Settings) -> GenerationRequest:
     """What is to be generated from one picture of a sound order."""
-    reference = Picture.from_url(order.image_url) if picture is None else _encoded(order, picture, settings)
+    reference = Picture.from_url(order.image_url) if picture is None else _fitted(order, picture, settings)
     return _request(order, reference, settings)
 
 
-def _request(order: Order, reference: Picture, settings: Settings) -> GenerationRequest:
+def _request(order: Order, reference: RequestPicture, settings: Settings) -> GenerationRequest:
     return GenerationRequest(
         model=settings.model,
         prompt=order.prompt,
@@ -180,11 +182,11 @@ def _request(order: Order, reference: Picture, settings: Settings) -> Generation
     )
 
 
-def _encoded(order: Order, picture: torch.Tensor, settings: Settings) -> Picture:
-    from ..media.picture import encode, fit  # noqa: PLC0415 - as in `checked`
+def _fitted(order: Order, picture: torch.Tensor, settings: Settings) -> FittedPicture:
+    from ..media.picture import MAX_PICTURE_BYTES, fit  # noqa: PLC0415 - as in `checked`
 
-    encoded = encode(fit(picture, settings.model.frame_size(order.inputs), order.fit))
-    return Picture(value=encoded.data_uri(), identity=encoded.pixels_sha256)
+    pixels = fit(picture, settings.model.frame_size(order.inputs), order.fit)
+    return FittedPicture.of(pixels, max_bytes=MAX_PICTURE_BYTES)
 
 
 def check_folder(folder: Path, clip_bytes: int = 0) -> None:

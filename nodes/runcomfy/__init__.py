@@ -32,7 +32,7 @@ from .engine import Engine, Surroundings
 from .examination import check_archive, check_locks, check_model_api, look_at_account, look_at_journal
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
-from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture
+from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture, RequestPicture
 from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
 from .journal_url import resolve_journal_url
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
@@ -85,6 +85,7 @@ __all__ = [
     "PriceEstimate",
     "PriceRange",
     "Purchase",
+    "RequestPicture",
     "Role",
     "Run",
     "Scalar",

@@ -232,6 +232,8 @@ class Buyer:
     def _buy(self, client: Client, request: ClipRequest, run: Run) -> Job:
         """Submit once."""
         expected_usd, bound = self._expected(client, request, run)
+        # Only what is sent is encoded, and only what is accepted as it is sent is claimed.
+        request = request.encoded()
         job = self._journal.claim(request)
         attempt = 0
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,13 +20,25 @@ if TYPE_CHECKING:
 MAX_SEED = 2**64 - 1
 
 
+class RequestPicture(Protocol):
+    """The picture of a request."""
+
+    @property
+    def value(self) -> str:
+        """What is sent: an https address, or a data URI that may be made only when it is asked for."""
+
+    @property
+    def identity(self) -> str:
+        """What makes it this picture: the address, or the SHA-256 of the fitted 8-bit pixels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The picture of a request.
+    """A picture as it is sent.
 
     Attributes:
-        value: What is sent: an https address or a data URI.
-        identity: What makes it this picture: the address, or the SHA-256 of the fitted 8-bit pixels.
+        value: An https address or a data URI.
+        identity: As of every `RequestPicture`.
     """
 
     value: str
@@ -42,6 +54,11 @@ class Picture:
         url = url.strip()
         check_image_url(url)
         return cls(value=url, identity=url)
+
+    @classmethod
+    def encoded(cls, picture: RequestPicture) -> Picture:
+        """Any picture, with what is sent of it made."""
+        return cls(value=picture.value, identity=picture.identity)
 
 
 class SchemaSource(StrEnum):
@@ -101,6 +118,12 @@ class ClipRequest(Protocol):
     def validated(self) -> ClipRequest:
         """This request; raises `InvalidInputError` if RunComfy cannot be expected to take it."""
 
+    def encoded(self) -> ClipRequest:
+        """This request with its pictures encoded; raises `InvalidInputError` if the model does not accept one as it is sent.
+
+        Encoding takes up to seconds, so it is left to the purchase.
+        """
+
     def body(self) -> Mapping[str, Any]:
         """The JSON object to submit."""
 
@@ -124,7 +147,7 @@ class GenerationRequest:
     model: ModelSpec
     prompt: str
     inputs: Mapping[str, Scalar]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[RequestPicture, ...]
     take: int
 
     @property
@@ -171,6 +194,10 @@ class GenerationRequest:
         self.model.check(self.inputs)
         check_take(self.take)
         return self
+
+    def encoded(self) -> GenerationRequest:
+        """This request with its pictures encoded."""
+        return replace(self, pictures=tuple(map(Picture.encoded, self.pictures)))
 
     def body(self) -> dict[str, Scalar]:
         """The JSON object to submit."""

@@ -2,11 +2,13 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from sora2pro import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sora2pro.nodes.errors import InvalidInputError
-from sora2pro.nodes.run.pictures import encoded, size_within
+from sora2pro.nodes.media.picture import encode, most_png_bytes, pixels_sha256
+from sora2pro.nodes.run.pictures import reduced, size_within
 from sora2pro.nodes.runcomfy import Limit, Size, shipped_catalogue
 from sora2pro.nodes.runcomfy.catalogue.offer import check_model_id
 
@@ -100,7 +102,28 @@ def test_a_picture_that_cannot_be_reduced_into_the_limits_is_refused_with_them()
 
 def test_a_picture_within_the_limits_is_sent_in_its_own_shape():
     picture = torch.rand((40, 60, 3), generator=torch.Generator().manual_seed(3))
-    plain, limited = encoded(picture, (), "image"), encoded(picture, (Limit("width_pixels", "<=", 60),), "image")
+    plain, limited = reduced(picture, (), "image"), reduced(picture, (Limit("width_pixels", "<=", 60),), "image")
     assert plain == limited
     assert plain.value.startswith("data:image/png;base64,")
-    assert encoded(picture, (Limit("width_pixels", "<=", 30),), "image").identity != plain.identity
+    assert reduced(picture, (Limit("width_pixels", "<=", 30),), "image").identity != plain.identity
+
+
+@pytest.mark.parametrize("megabytes", [0.05, 0.02, 0.005])
+def test_a_picture_with_too_many_bytes_is_reduced_alike_whether_or_not_its_size_is_known(megabytes):
+    picture = torch.rand((120, 160, 3), generator=torch.Generator().manual_seed(4))
+    limits = (Limit("file_size_mb", "<=", megabytes),)
+    first, again = reduced(picture, limits, "image"), reduced(picture, limits, "image")
+    assert (first, first.value) == (again, again.value)
+    assert np.array_equal(first.pixels(), again.pixels())
+    assert first.identity == pixels_sha256(again.pixels())
+    assert first.size.width < 160
+    assert len(encode(first.pixels()).data) <= megabytes * 1_000_000
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 999), (999, 1), (7, 5), (333, 211), (1000, 700)])
+@pytest.mark.parametrize("level", [0, 255, None])
+def test_no_png_is_larger_than_is_said_before_it_is_made(size, level):
+    shape = (*size[::-1], 3)
+    noise = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
+    pixels = noise if level is None else np.full(shape, level, np.uint8)
+    assert len(encode(pixels, max_bytes=1 << 40).data) <= most_png_bytes(size)

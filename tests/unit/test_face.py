@@ -30,6 +30,7 @@ NAMES = [
     "PriceEstimate",
     "PriceRange",
     "Purchase",
+    "RequestPicture",
     "Role",
     "Run",
     "Scalar",

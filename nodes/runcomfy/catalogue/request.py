@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import InvalidInputError
 from ..foreign_text import shown
-from ..generation import Description, Picture, SchemaSource, check_take
+from ..generation import Description, Picture, RequestPicture, SchemaSource, check_take
 from ..jobs import LEAST_USD
 from ..progress import PriceBound
 from ..prompts import canonical_spelling, spellings
@@ -37,7 +37,7 @@ class CatalogueRequest:
 
     entry: ModelEntry
     translation: Translation
-    pictures: tuple[Picture, ...]
+    pictures: tuple[RequestPicture, ...]
     take: int
     source: SchemaSource = SchemaSource.SHIPPED
     is_strict: bool = True
@@ -90,16 +90,25 @@ class CatalogueRequest:
         """This request: the translation has checked all of it but the take and the connected pictures.
 
         Raises:
-            InvalidInputError: The take is not a seed, or the model does not accept a picture as it would be sent.
+            InvalidInputError: The take is not a seed.
         """
         check_take(self.take)
-        wrong = violations(self.entry, self.body()) if self.is_strict else ()
+        return self
+
+    def encoded(self) -> CatalogueRequest:
+        """This request with its pictures encoded.
+
+        Raises:
+            InvalidInputError: The model does not accept a picture as it would be sent.
+        """
+        made = replace(self, pictures=tuple(map(Picture.encoded, self.pictures)))
+        wrong = violations(made.entry, made.body()) if made.is_strict else ()
         if wrong:
             raise InvalidInputError(
                 f"'{shown(self.model_id)}' does not accept this request. {' '.join(wrong)}",
                 remedy="Give the address of the picture in 'image_url' or 'end_image_url' instead.",
             )
-        return self
+        return made
 
     def body(self) -> dict[str, Any]:
         """The JSON object to submit."""
