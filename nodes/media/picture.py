@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..errors import InvalidInputError
 from . import FITS, memory
+from .light import to_display, to_light
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -188,7 +189,7 @@ def fit(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.ui
     else:
         fitted = np.zeros((*size[::-1], 3), np.float32) if fit == "pad" else _blurred(light, size)
         _place_inside(light, fitted)
-    return _eight_bit(_to_display(fitted))
+    return _eight_bit(to_display(fitted))
 
 
 def encode(pixels: NDArray[np.uint8], *, max_bytes: int = MAX_PICTURE_BYTES) -> EncodedImage:
@@ -290,19 +291,10 @@ def _light_of(picture: torch.Tensor) -> _Light:
         light = Image.new("F", size)
         for rows in _bands(picture):
             band = np.ascontiguousarray(_rgb(picture[rows])[..., number])
-            light.paste(Image.fromarray(_to_light(band)), (0, rows.start))
+            light.paste(Image.fromarray(to_light(band)), (0, rows.start))
         return light
 
     return _Light(size, channel)
-
-
-def _to_light(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 - IEC 61966-2-1
-
-
-def _to_display(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    light = light.clip(0, 1)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)  # noqa: PLR2004 - as above
 
 
 def _scaled(

@@ -8,6 +8,7 @@ import torch
 from PIL import Image, JpegImagePlugin
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.media import FITS
+from sora2pro.nodes.media.light import to_light
 from sora2pro.nodes.media.picture import check_batch, encode, fit, nearest_size
 from support import clips
 
@@ -212,3 +213,25 @@ def test_the_data_uri_is_one_line_that_holds_the_bytes():
     head, body = encoded.data_uri().split(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(body, validate=True) == encoded.data
+
+
+def light_of(values):
+    """IEC 61966-2-1 in float32, value by value."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("shape", [(1, 256), (256, 1), (16, 16), (1, 1), (7, 333), (1021, 3)])
+def test_light_that_is_looked_up_has_every_bit_of_light_that_is_calculated(shape):
+    """Else an update of this pack would fit a picture to other pixels, and a clip that was bought would be bought again."""
+    levels = np.random.default_rng(2).permutation(np.resize(np.arange(256), shape[0] * shape[1])).reshape(shape)
+    values = levels.astype(np.float32) / 255
+    assert np.array_equal(to_light(values), light_of(values))
+
+
+@pytest.mark.parametrize("towards", [0, 1])
+def test_light_of_values_between_8_bit_levels_is_not_rounded_to_them(towards):
+    values = np.arange(1, 255, dtype=np.float32)[None] / 255
+    values = np.nextafter(values, np.float32(towards))
+    assert np.array_equal(to_light(values), light_of(values))
+    values[0, 100] = 100.5 / 255
+    assert to_light(values)[0, 100] == light_of(values)[0, 100]
