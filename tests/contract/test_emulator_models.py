@@ -471,6 +471,7 @@ SHORT = {"prompt": "A fox runs.", "image": picture_uri(320, 240), "duration": 1,
         ("clip-mov", "video/quicktime", "h264", "yuv420p", ("pcm_s16le", 2), 24),
         ("clip-mono", "video/mp4", "h264", "yuv420p", ("aac", 1), 24),
         ("clip-silent", "video/mp4", "h264", "yuv420p", None, 24),
+        ("clip-vp9-silent", "video/webm", "vp9", "yuv420p", None, 24),
         ("clip-60-fps", "video/mp4", "h264", "yuv420p", ("aac", 2), 60),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from sora2pro.nodes.errors import APIConnectionError, GenerationFailedError, GenerationTimeoutError, RateLimitError
 from sora2pro.nodes.runcomfy.api.answers import GenerationResult, Phase, RequestStatus
 from sora2pro.nodes.runcomfy.api.retry import RetryPolicy
+from sora2pro.nodes.runcomfy.archiving import Archiving
 from sora2pro.nodes.runcomfy.collecting import Collector
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued, Rendering, Retrying, Run, StopSignal
@@ -54,6 +55,7 @@ class World:
             ),
             connect=lambda **_ends: contextlib.nullcontext(self),
             downloader=self,
+            archiving=Archiving("", self.journal, lambda _path: None),
             output_dir=folder / "output",
         )
         self.stop = StopSignal()
