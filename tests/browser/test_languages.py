@@ -12,7 +12,7 @@ from emulator import Call, Fault
 
 # Everything of ours that can be read, heard or hovered.
 SHOWN = """() => {
-  const ours = [...document.querySelectorAll('.s2p-card, .s2p-model, .s2p-panel, .s2p-setting, .p-toast-message')];
+  const ours = [...document.querySelectorAll('.s2p-card, .s2p-model, .s2p-panel, .s2p-setting, .p-toast-summary, .p-toast-detail')];
   const said = ours.flatMap((root) => [root, ...root.querySelectorAll('*')]).flatMap((element) => [
     ...[...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent),
     ...['title', 'aria-label', 'placeholder', 'alt'].map((name) => element.getAttribute(name)),
@@ -22,8 +22,8 @@ SHOWN = """() => {
 # Names, ids, amounts and RunComfy's own words, which are the same in every language.
 NAMES = re.compile(
     r"https?://\S+|[a-z0-9.-]+/[a-z0-9./-]+|[\w.-]+\.(?:com|md|json|mp4)|[A-Z]+_[A-Z_]+|'[^']*'|job-\d+"
-    r"|[0-9a-f]{8}-[0-9a-f-]{27}|\((?:submitted|completed|downloaded|failed|rejected|uncertain|prepared|cancelled)\)|\d+p\b"
-    r"|\b(?:RunComfy|ComfyUI|Sora|Pro|API|ID|USD|CSV|HTTP|MB|Profile|Token|Generations|Usage|request_id|job|none|rehearse)\b"
+    r"|(?:req-)?[0-9a-f]{8}-[0-9a-f-]{27}|\((?:submitted|completed|downloaded|failed|rejected|uncertain|prepared|cancelled)\)|\d+p\b"
+    r"|\b(?:RunComfy|ComfyUI|Sora|Pro|API|ID|USD|CSV|HTTP|https|URL|MB|Profile|Token|Generations|Usage|request_id|job|none|rehearse)\b"
     r"|The prompt was refused|GMT\S*"
 )
 
