@@ -26,7 +26,7 @@ test: comfyui .cache/lowest ## the whole test-suite [TESTS="tests/unit -k journa
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(if $(JS_TESTS),node --test $(JS_TESTS))
-	$(if $(TESTS),,timeout --kill-after=30 1200 $(BIN)/pytest -ra tests/browser)
+	$(if $(TESTS),,timeout --kill-after=30 2400 $(BIN)/pytest -ra tests/browser)
 	$(BIN)/pytest -ra $(if $(TESTS),$(TESTS),--ignore=tests/browser $(PARALLEL))
 
 venv: .venv/ready ## .venv alone: all that the pack and its tests import [PYTHON=python3.12]

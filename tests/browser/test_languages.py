@@ -12,7 +12,8 @@ from emulator import Call, Fault
 
 # Everything of ours that can be read, heard or hovered.
 SHOWN = """() => {
-  const ours = [...document.querySelectorAll('.s2p-card, .s2p-model, .s2p-panel, .s2p-setting, .p-toast-summary, .p-toast-detail')];
+  const kinds = ['.s2p-card', '.s2p-model', '.s2p-panel', '.s2p-setting', '.p-toast-summary', '.p-toast-detail'];
+  const ours = [...document.querySelectorAll(kinds.join(', '))];
   const said = ours.flatMap((root) => [root, ...root.querySelectorAll('*')]).flatMap((element) => [
     ...[...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent),
     ...['title', 'aria-label', 'placeholder', 'alt'].map((name) => element.getAttribute(name)),

@@ -10,19 +10,6 @@ EVIL = "http://evil.example/"
 
 
 @on(("latest", "vue"))
-def test_the_installation_is_checked_at_the_press_of_a_button(desk):
-    desk.open_settings()
-    entry = desk.page.locator(".s2p-setting", has=desk.page.locator(".s2p-setting-report"))
-    entry.get_by_role("button", name="Check").click()
-    report = entry.get_by_text("Check of the RunComfy nodes.")
-    report.wait_for()
-    assert "Journal: " in report.text_content()
-    assert desk.site.emulator.token not in report.text_content()
-    entry.get_by_role("button", name="Copy the report").wait_for()
-    desk.snap("settings-doctor")
-
-
-@on(("latest", "vue"))
 def test_a_token_is_typed_once_masked_checked_found_nowhere_and_forgotten(desk):
     token_file = desk.site.state_dir / "token"
     token = desk.site.emulator.token
@@ -124,3 +111,16 @@ def test_another_site_open_in_the_same_browser_can_neither_change_nor_read_anyth
     assert token_file.read_text() == desk.site.emulator.token
     simple = requests.post(f"{desk.site.url}/sora2pro/token/check", headers={"Origin": EVIL.rstrip("/")}, timeout=30)
     assert simple.status_code == 403
+
+
+@on(("latest", "vue"))
+def test_the_installation_is_checked_at_the_press_of_a_button(desk):
+    desk.open_settings()
+    entry = desk.page.locator(".s2p-setting", has=desk.page.locator(".s2p-setting-report"))
+    entry.get_by_role("button", name="Check").click()
+    report = entry.get_by_text("Check of the RunComfy nodes.")
+    report.wait_for()
+    assert "Journal: " in report.text_content()
+    assert desk.site.emulator.token not in report.text_content()
+    entry.get_by_role("button", name="Copy the report").wait_for()
+    desk.snap("settings-doctor")
