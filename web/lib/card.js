@@ -22,6 +22,7 @@ export class Card {
     this._state = null;
     this._index = 0;
     this._request = "";
+    this._refusal = "";
     // Grows with every change of what is shown: an answer that comes later than the next question is not shown.
     this._showing = 0;
     /** @type {any[]} */
@@ -97,7 +98,7 @@ export class Card {
 
   _showPicture() {
     const hasPicture = this._image.hasAttribute("src");
-    const isIdle = this._state === null;
+    const isIdle = this._state === null && !this._refusal;
     this._look.hidden = !hasPicture || isIdle;
     this._look.setAttribute("aria-pressed", String(this._isLooking));
     this._picture.hidden = !hasPicture || !(isIdle || this._isLooking);
@@ -109,17 +110,20 @@ export class Card {
 
   /** @param {string} text Why ComfyUI does not run the node, until it does; empty takes it back. */
   refuse(text) {
+    this._refusal = text;
+    this._isLooking = false;
     if (!text && this._state) {
       this._draw();
       return;
     }
     this.element.dataset.phase = text ? "failed" : "idle";
-    this._say(text ? told(text) : idle(), text !== "");
+    this._say(text || idle(), text !== "");
     setText(this._line, text ? say("Not run") : "");
     this._line.title = this._line.textContent;
     this._bar.value = 0;
     this._showId(undefined);
     this._showPager(0);
+    this._showPicture();
   }
 
   /**
