@@ -1,8 +1,8 @@
 // @ts-check
 /** Looking at the widgets of a node. */
 
-// What a subgraph's own inputs have as the origin of their links.
-const SUBGRAPH_INPUT = -10;
+// What a subgraph's own inputs have as the origin of their links: a number in older front ends, text in newer ones.
+const SUBGRAPH_INPUT = "-10";
 
 /** @param {any} node @param {string} name Whether something else than its own widget gives the value of an input. */
 export function isLinked(node, name) {
@@ -24,7 +24,7 @@ export function valueOf(node, name) {
 export function givenValue(node, name) {
   if (!isLinked(node, name)) return valueOf(node, name);
   const link = node.getInputLink?.(node.inputs.findIndex((/** @type {any} */ input) => input.name === name));
-  const promoted = link?.origin_id === SUBGRAPH_INPUT ? node.graph?.inputs?.[link.origin_slot]?.name : undefined;
+  const promoted = String(link?.origin_id) === SUBGRAPH_INPUT ? node.graph?.inputs?.[link.origin_slot]?.name : undefined;
   if (promoted === undefined) return null;
   const values = outerNodesOf(node.graph).map((outer) => givenValue(outer, promoted));
   return values.every((value) => value === values[0]) ? values[0] ?? null : null;
