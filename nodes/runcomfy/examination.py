@@ -14,7 +14,7 @@ from .credentials import Token
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from .api.client import Account
+    from .api.client import Account, Client
     from .store.examination import JournalFacts
 
 TIMEOUT_S = 4.0
@@ -28,14 +28,7 @@ def look_at_account(
     Raises:
         RunComfyError: RunComfy cannot be asked, or refuses the token.
     """
-    from .api.client import Client, Timeouts  # noqa: PLC0415 - it loads requests
-
-    with Client(
-        base_url=settings.api_base_url,
-        account_base_url=settings.account_base_url,
-        token=token,
-        timeouts=Timeouts(TIMEOUT_S, TIMEOUT_S, TIMEOUT_S, TIMEOUT_S),
-    ) as client:
+    with _connected(settings, token) as client:
         before_s = clock()
         account = client.account()
         now_s = (before_s + clock()) / 2
@@ -49,14 +42,7 @@ def check_model_api(settings: Settings, token: Token) -> None:
     Raises:
         RunComfyError: It does not.
     """
-    from .api.client import Client, Timeouts  # noqa: PLC0415 - it loads requests
-
-    with Client(
-        base_url=settings.api_base_url,
-        account_base_url=settings.account_base_url,
-        token=token,
-        timeouts=Timeouts(TIMEOUT_S, TIMEOUT_S, TIMEOUT_S, TIMEOUT_S),
-    ) as client:
+    with _connected(settings, token) as client:
         try:
             client.catalogue_entry(settings.model.model_id)
         except (AuthenticationError, ServerError):
@@ -89,3 +75,15 @@ def check_locks(settings: Settings) -> None:
         examination.check_shared_locks(settings.journal_url)
     else:
         examination.check_locks(settings.state_dir)
+
+
+def _connected(settings: Settings, token: Token) -> Client:
+    """A client that gives up early: the doctor has little time."""
+    from .api.client import Client, Timeouts  # noqa: PLC0415 - it loads requests
+
+    return Client(
+        base_url=settings.api_base_url,
+        account_base_url=settings.account_base_url,
+        token=token,
+        timeouts=Timeouts(TIMEOUT_S, TIMEOUT_S, TIMEOUT_S, TIMEOUT_S),
+    )
