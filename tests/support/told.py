@@ -92,7 +92,7 @@ in the format {formats}
 inline; filename="{path}"
 is not a regular file
 job: job-{job_id}
-look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; Sora2ProStatus collects it by its request id.
+look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; the RunComfy Request Status node collects it by its request id.
 model default
 no limit
 no longer offers this model

@@ -172,7 +172,7 @@ class Database:
             )
         look = (
             "look in the output folder and under Generations on runcomfy.com: a clip that is there need not be bought again; "
-            "Sora2ProStatus collects it by its request id."
+            "the RunComfy Request Status node collects it by its request id."
         )
         if kept == 0:
             return JournalUnavailableError(

@@ -129,7 +129,7 @@ def known_state(connection: Connection, job: Job) -> JobState:
             f"{job.name} is no longer in the journal: its file was deleted or replaced.",
             remedy="Run the node again."
             if job.request_id is None
-            else "Put the request id into Sora2ProStatus and choose 'collect': there is no new charge. Running the "
-            "node again would buy the clip a second time.",
+            else "Put the request id into the RunComfy Request Status node and choose 'collect': there is no new charge. "
+            "Running the node again would buy the clip a second time.",
         )
     return JobState(state)
