@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -47,6 +48,13 @@ class Site:
             self.state_dir.mkdir(parents=True, exist_ok=True)
             (self.state_dir / "token").write_text(self.emulator.token)
             (self.state_dir / "settings.json").write_text('{"max_usd_per_day": "none"}')
+
+    def empty_journal(self) -> None:
+        """Takes all jobs out of the journal: the panel shows those of the test alone."""
+        journal = self.state_dir / "journal.sqlite3"
+        if journal.exists():
+            with sqlite3.connect(journal, timeout=30) as connection:
+                connection.execute("DELETE FROM jobs")
 
     def clear_queue(self) -> None:
         """Stops what is running and takes away what is waiting."""
