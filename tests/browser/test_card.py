@@ -291,11 +291,17 @@ def test_the_node_of_a_subgraph_says_price_and_state_and_takes_no_clip_for_a_pic
     )
     desk.page.wait_for_function(f"({OUTER_BADGES})().includes('$2.40')")
     request = desk.buy()
-    desk.page.wait_for_function(f"({OUTER_BADGES})().some((text) => text.includes('queue') || text.includes('Queued'))")
+    desk.page.wait_for_function(f"({OUTER_BADGES})().some((text) => text.includes('Queued'))")
+    if desk.renderer == "vue":
+        desk.page.locator(".lg-node").get_by_text("Queued at RunComfy").wait_for()
     desk.snap("outer-node-working")
     desk.site.emulator.release(request.request_id)
     desk.site.wait_until_idle()
     desk.page.wait_for_function(f"({OUTER_BADGES})().at(-1) === ''")
+    desk.page.wait_for_function(f"({OUTER_BADGES})().includes('already bought: Run is free')")
+    if desk.renderer == "vue":
+        desk.page.locator(".lg-node").get_by_text("already bought: Run is free").wait_for()
+        desk.page.locator(".lg-node").get_by_text("Queued at RunComfy").wait_for(state="hidden")
     desk.page.wait_for_timeout(1000)
     desk.snap("outer-node-done")
     assert request.body["seconds"] == 8

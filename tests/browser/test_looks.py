@@ -81,3 +81,15 @@ def test_card_and_settings_are_readable_in_light_and_at_200_percent(desk):
     desk.page.set_viewport_size(WIDE)
     looked_at(desk, ".s2p-setting", "looks-settings")
     desk.close_dialogs()
+
+
+@on(("latest", "vue"), ("bundled", "vue"))
+def test_a_long_badge_stays_on_the_node(desk):
+    desk.build(f"With a long badge on {desk.name}.", size="auto", max_clips=64)
+    node = desk.page.locator(".lg-node", has=desk.card)
+    badge = node.get_by_text("per clip, up to")
+    badge.wait_for()
+    desk.snap("looks-long-badge")
+    of_badge, of_node = badge.bounding_box(), node.bounding_box()
+    assert of_badge["x"] >= of_node["x"]
+    assert of_badge["x"] + of_badge["width"] <= of_node["x"] + of_node["width"]

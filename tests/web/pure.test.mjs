@@ -553,6 +553,30 @@ test("a promoted widget is read from the node that stands for the subgraph, and 
   assert.equal(given(outer(8, true)), null);
 });
 
+test("inside of a subgraph, what a node is set to is known from outside, and not where two uses of it differ", () => {
+  const input = { required: { prompt: ["STRING", {}], seconds: [["4"], {}] }, optional: { image: ["IMAGE", {}] } };
+  const loader = (file) => ({ comfyClass: "LoadImage", mode: 0, inputs: [], widgets: [{ name: "image", value: file }] });
+  const outer = (seconds, source) => ({
+    widgets: [{ name: "seconds", value: seconds }], inputs: [{ name: "picture" }, { name: "seconds" }],
+    isInputConnected: (slot) => slot === 0, getInputNode: () => source, getInputLink: (slot) => (slot === 0 ? { origin_id: 1, origin_slot: 0 } : null),
+  });
+  const known = (...outers) => {
+    const subgraph = { inputs: [{ name: "picture" }, { name: "seconds" }], rootGraph: { nodes: outers }, nodes: [] };
+    for (const one of outers) one.subgraph = subgraph;
+    return inputsOf({
+      comfyClass: "Sora2ProImageToVideo", mode: 0, constructor: { nodeData: { input } }, graph: subgraph,
+      widgets: [{ name: "prompt", value: "A fox." }, { name: "seconds", value: 4 }], inputs: [{ name: "image" }, { name: "seconds" }],
+      isInputConnected: () => true, getInputLink: (slot) => ({ origin_id: -10, origin_slot: slot }),
+    });
+  };
+  const set = { node: "Sora2ProImageToVideo", values: { prompt: "A fox.", seconds: 8 }, files: { image: "fox.png" } };
+  assert.deepEqual(known(outer(8, loader("fox.png"))), set);
+  for (const unknown of [
+    [outer(8, loader("fox.png")), outer(8, loader("gull.png"))], [outer(8, loader("fox.png")), outer(12, loader("fox.png"))],
+    [outer(8, null)], [outer(8, { comfyClass: "EmptyImage", mode: 0, inputs: [], widgets: [] })],
+  ]) assert.equal(known(...unknown), null);
+});
+
 test("a subgraph says what the clip nodes in it cost, and how far they are", () => {
   assert.equal(pricesLabel([]), "");
   assert.equal(pricesLabel(["$1.20"]), "$1.20");

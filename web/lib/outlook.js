@@ -2,7 +2,7 @@
 /** What Run will do with the inputs that a node has now, as far as the page can know it, and the picture as it will be sent. */
 
 import { controlOf } from "./seed.js";
-import { isLinked } from "./widgets.js";
+import { givenValue, isLinked, sourceOf, valueOf } from "./widgets.js";
 import { say } from "./words.js";
 
 const LOOK_MS = 700;
@@ -28,26 +28,22 @@ export function inputsOf(node) {
   const all = { ...input?.required, ...input?.optional };
   const values = /** @type {Record<string, any>} */ ({});
   const files = /** @type {Record<string, string>} */ ({});
-  for (const name of Object.keys(all)) {
-    const widget = node.widgets?.find((/** @type {any} */ one) => one.name === name);
-    if (widget && !isLinked(node, name)) values[name] = widget.value;
-    else if (isLinked(node, name)) {
-      const file = all[name][0] === "IMAGE" ? fileBehind(node, name) : null;
-      if (file === null) return null;
-      files[name] = file;
-    }
+  for (const [name, [type]] of Object.entries(all)) {
+    const isPicture = type === "IMAGE";
+    if (isPicture && !isLinked(node, name)) continue;
+    const given = isPicture ? fileBehind(node, name) : givenValue(node, name);
+    if (given === null) return null;
+    (isPicture ? files : values)[name] = given;
   }
   return { node: node.comfyClass ?? node.constructor?.comfyClass, values, files };
 }
 
 /** @param {any} node @param {string} name @returns {string | null} The picture that a Load Image gives an input. */
 function fileBehind(node, name) {
-  const slot = node.inputs.findIndex((/** @type {any} */ input) => input.name === name);
-  const source = node.getInputNode?.(slot);
-  const link = node.getInputLink?.(slot);
-  const isLoader = LOADERS.includes(source?.comfyClass) && source.mode === ALWAYS && link?.origin_slot === 0;
+  const { node: source, slot } = sourceOf(node, name) ?? {};
+  const isLoader = LOADERS.includes(source?.comfyClass) && source.mode === ALWAYS && slot === 0;
   if (!isLoader || isLinked(source, "image")) return null;
-  const file = source.widgets?.find((/** @type {any} */ widget) => widget.name === "image")?.value;
+  const file = valueOf(source, "image");
   return typeof file === "string" ? file : null;
 }
 

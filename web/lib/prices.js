@@ -59,9 +59,20 @@ export class Prices {
 
   /** @param {any} outer A node that stands for a subgraph. @returns {string[]} The labels of the clip nodes in it. */
   labelsWithin(outer) {
+    return this._clipNodesWithin(outer).map((node) => this.label(node, valueOf(node, PULSE)));
+  }
+
+  /** Redraw the badges of the clip nodes in a subgraph, and so its own, which look at theirs. @param {any} outer */
+  redrawWithin(outer) {
+    for (const node of this._clipNodesWithin(outer)) redraw(node);
+    redraw(outer);
+  }
+
+  /** @param {any} outer @returns {any[]} */
+  _clipNodesWithin(outer) {
     return outer.subgraph.nodes.flatMap((/** @type {any} */ node) => {
-      if (node.subgraph) return this.labelsWithin(node);
-      return this._cards.has(node) ? [this.label(node, valueOf(node, PULSE))] : [];
+      if (node.subgraph) return this._clipNodesWithin(node);
+      return this._cards.has(node) ? [node] : [];
     });
   }
 
@@ -121,7 +132,7 @@ export class Prices {
  */
 export function redraw(node) {
   const pulse = node.widgets?.find((/** @type {any} */ widget) => widget.name === PULSE);
-  if (pulse) pulse.value = String(Date.now());
+  if (pulse) pulse.value = String(performance.now());
   const change = { nodeId: node.id, property: "title", oldValue: node.title, newValue: node.title };
   node.graph?.trigger?.("node:property:changed", change);
 }

@@ -1,7 +1,6 @@
 // @ts-check
 /** What is said of the clip nodes inside of a subgraph on the node that stands for it: the price, and how far a run is. */
 
-import { redraw } from "./prices.js";
 import { after } from "./widgets.js";
 import { say, told } from "./words.js";
 
@@ -20,7 +19,7 @@ export class Subgraphs {
     const Badge = /** @type {any} */ (globalThis).LGraphBadge;
     if (!Badge || !Array.isArray(outer.badges)) return;
     this._outers.add(new WeakRef(outer));
-    after(outer, () => redraw(outer), "onWidgetChanged");
+    after(outer, () => this._prices.redrawWithin(outer), "onWidgetChanged");
     outer.badges.push(
       () => new Badge({ text: pricesLabel(this._prices.labelsWithin(outer)), fgColor: "#fff", bgColor: "#35613f" }),
       () => new Badge({ text: stateLabel(this._cards.statesWithin(outer)), fgColor: "#fff", bgColor: "#3a4a63" }),
@@ -30,7 +29,7 @@ export class Subgraphs {
   _redraw() {
     for (const reference of this._outers) {
       const outer = reference.deref();
-      if (outer) redraw(outer);
+      if (outer) this._prices.redrawWithin(outer);
       else this._outers.delete(reference);
     }
   }

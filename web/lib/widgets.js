@@ -6,8 +6,8 @@ const SUBGRAPH_INPUT = "-10";
 
 /** @param {any} node @param {string} name Whether something else than its own widget gives the value of an input. */
 export function isLinked(node, name) {
-  const index = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
-  return index >= 0 && node.isInputConnected(index);
+  const slot = slotOf(node, name);
+  return slot >= 0 && node.isInputConnected(slot);
 }
 
 /** @param {any} node @param {string} name The value of a widget; null where there is none. */
@@ -23,11 +23,38 @@ export function valueOf(node, name) {
  */
 export function givenValue(node, name) {
   if (!isLinked(node, name)) return valueOf(node, name);
-  const link = node.getInputLink?.(node.inputs.findIndex((/** @type {any} */ input) => input.name === name));
-  const promoted = String(link?.origin_id) === SUBGRAPH_INPUT ? node.graph?.inputs?.[link.origin_slot]?.name : undefined;
+  const promoted = nameOutside(node, name);
   if (promoted === undefined) return null;
   const values = outerNodesOf(node.graph).map((outer) => givenValue(outer, promoted));
   return values.every((value) => value === values[0]) ? values[0] ?? null : null;
+}
+
+/**
+ * What is linked to an input: a node and the number of its output, also from outside of the subgraph that the node is in.
+ *
+ * @param {any} node @param {string} name
+ * @returns {{node: any, slot: number} | null} Null where nothing is linked, and where a subgraph that is used twice gets two things.
+ */
+export function sourceOf(node, name) {
+  const promoted = nameOutside(node, name);
+  if (promoted !== undefined) {
+    const outers = outerNodesOf(node.graph);
+    return outers.length === 1 ? sourceOf(outers[0], promoted) : null;
+  }
+  const slot = slotOf(node, name);
+  const source = node.getInputNode?.(slot);
+  return source ? { node: source, slot: node.getInputLink?.(slot)?.origin_slot } : null;
+}
+
+/** @param {any} node @param {string} name @returns {string | undefined} The subgraph's input that gives an input its value. */
+function nameOutside(node, name) {
+  const link = node.getInputLink?.(slotOf(node, name));
+  return String(link?.origin_id) === SUBGRAPH_INPUT ? node.graph?.inputs?.[link.origin_slot]?.name : undefined;
+}
+
+/** @param {any} node @param {string} name @returns {number} -1 where there is no such input. */
+function slotOf(node, name) {
+  return (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
 }
 
 /**
