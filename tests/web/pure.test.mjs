@@ -533,10 +533,17 @@ test("what a node says of an input is taken from ComfyUI's refusal of the graph,
   for (const none of [undefined, null, {}, []]) assert.equal(refusalsOf(none).size, 0);
 });
 
+// What litegraph gives every node; the ones that stand for a subgraph have it for their outputs.
+globalThis.LGraphNode = class {
+  getInputLink(slot) {
+    return this.links?.[slot] ?? null;
+  }
+};
+
 test("a promoted widget is read from the node that stands for the subgraph, and two values of it are none", () => {
   const outer = (value, isLinked = false) => ({
     subgraph: null, widgets: [{ name: "seconds", value }], inputs: [{ name: "seconds" }], isInputConnected: () => isLinked,
-    getInputLink: () => ({ origin_id: 4, origin_slot: 0 }),
+    links: [{ origin_id: 4, origin_slot: 0 }], getInputLink: () => { throw new TypeError("there is no such output"); },
   });
   const given = (...outers) => {
     const subgraph = { inputs: [{ name: "image" }, { name: "seconds" }], rootGraph: { nodes: outers }, nodes: [] };
@@ -558,7 +565,8 @@ test("inside of a subgraph, what a node is set to is known from outside, and not
   const loader = (file) => ({ comfyClass: "LoadImage", mode: 0, inputs: [], widgets: [{ name: "image", value: file }] });
   const outer = (seconds, source) => ({
     widgets: [{ name: "seconds", value: seconds }], inputs: [{ name: "picture" }, { name: "seconds" }],
-    isInputConnected: (slot) => slot === 0, getInputNode: () => source, getInputLink: (slot) => (slot === 0 ? { origin_id: 1, origin_slot: 0 } : null),
+    isInputConnected: (slot) => slot === 0, getInputNode: () => source, links: [{ origin_id: 1, origin_slot: 0 }],
+    getInputLink: () => { throw new TypeError("there is no such output"); },
   });
   const known = (...outers) => {
     const subgraph = { inputs: [{ name: "picture" }, { name: "seconds" }], rootGraph: { nodes: outers }, nodes: [] };

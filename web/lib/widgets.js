@@ -43,13 +43,20 @@ export function sourceOf(node, name) {
   }
   const slot = slotOf(node, name);
   const source = node.getInputNode?.(slot);
-  return source ? { node: source, slot: node.getInputLink?.(slot)?.origin_slot } : null;
+  return source ? { node: source, slot: linkTo(node, slot)?.origin_slot } : null;
 }
 
 /** @param {any} node @param {string} name @returns {string | undefined} The subgraph's input that gives an input its value. */
 function nameOutside(node, name) {
-  const link = node.getInputLink?.(slotOf(node, name));
+  const link = linkTo(node, slotOf(node, name));
   return String(link?.origin_id) === SUBGRAPH_INPUT ? node.graph?.inputs?.[link.origin_slot]?.name : undefined;
+}
+
+/** @param {any} node @param {number} slot @returns {any} What is linked to an input. */
+function linkTo(node, slot) {
+  // A node that stands for a subgraph has this function for its outputs.
+  const ask = node.subgraph ? /** @type {any} */ (globalThis).LGraphNode?.prototype.getInputLink : node.getInputLink;
+  return ask?.call(node, slot) ?? null;
 }
 
 /** @param {any} node @param {string} name @returns {number} -1 where there is no such input. */
