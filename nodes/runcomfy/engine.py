@@ -117,6 +117,7 @@ class Engine:
             output_dir=settings.output_dir,
             fresh_link_waits_s=around.fresh_link_waits_s or collecting.FRESH_LINK_WAITS_S,
         )
+        self._outbox = outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None
         self._buyer = buying.Buyer(
             journal=self._journal,
             collector=self._collector,
@@ -127,7 +128,7 @@ class Engine:
             max_usd_per_clip=lambda: now().max_usd_per_clip,
             ask_above_usd=lambda: now().ask_above_usd,
             policy=policy,
-            outbox=outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None,
+            outbox=self._outbox,
             sleep=around.sleep,
         )
         self._offers = offers.Offers(
@@ -147,10 +148,12 @@ class Engine:
 
     def generate(self, request: ClipRequest, run: Run, **checks: Unpack[Checks]) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
+        self._record_kept_ids()
         return self._buyer.buy(request, run, **checks)
 
     def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
         """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
+        self._record_kept_ids()
         return self._actions.act(action, ref, run, request_id=request_id)
 
     def delete_file(self, ref: JobRef) -> Job:
@@ -197,6 +200,11 @@ class Engine:
         """The account's balance in US dollars; a check of the token that costs nothing."""
         with self.connect() as client:
             return client.balance_usd()
+
+    def _record_kept_ids(self) -> None:
+        """Before anybody decides about a job: its id may be on this disk, and the background looks only now and then."""
+        if self._outbox is not None:
+            self._outbox.deliver()
 
     def connect(self, *, stop: StopSignal | None = None) -> Client:
         """Open a conversation with the API; raises `MissingTokenError`."""
