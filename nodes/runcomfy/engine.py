@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from .catalogue.wishes import Wishes
     from .confirming import Checks
     from .progress import StopSignal
+    from .store.history import History
+    from .store.journal import Journal
     from .store.transactions import Transactions
+    from .waiting import Waiting
 
 RETRY_BASE_S = 1.0
 
@@ -80,7 +83,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, archiving, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and SQLAlchemy
+        from . import actions, archiving, buying, collecting, lookup, offers, pricing  # noqa: PLC0415 - they load requests and SQLAlchemy
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal, outbox  # noqa: PLC0415 - as above
 
@@ -102,15 +105,7 @@ class Engine:
         self._downloader = download.Downloader(**{**own, **around.download})
         self._collector = collecting.Collector(
             journal=self._journal,
-            waiting=waiting.Waiting(
-                journal=self._journal,
-                history=self._history,
-                poll_interval_s=settings.poll_interval_s,
-                timeout_s=settings.timeout_s,
-                policy=policy,
-                clock=around.clock,
-                wall_clock=around.wall_clock,
-            ),
+            waiting=_waiting_of(settings, around, policy, journal=self._journal, history=self._history),
             connect=self.connect,
             downloader=self._downloader,
             archiving=archiving.Archiving(settings.archive_url, self._journal, verify, **around.archiving),
@@ -217,6 +212,23 @@ class Engine:
             stop=stop,
             **self._around.client,
         )
+
+
+def _waiting_of(
+    settings: Settings, around: Surroundings, policy: RetryPolicy, *, journal: Journal, history: History
+) -> Waiting:
+    """What waits for requests."""
+    from .waiting import Waiting  # noqa: PLC0415 - it loads requests and SQLAlchemy
+
+    return Waiting(
+        journal=journal,
+        history=history,
+        poll_interval_s=settings.poll_interval_s,
+        timeout_s=settings.timeout_s,
+        policy=policy,
+        clock=around.clock,
+        wall_clock=around.wall_clock,
+    )
 
 
 def _database_of(settings: Settings) -> Transactions | None:
