@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..environment import read_variable
 from ..errors import (
@@ -19,6 +20,7 @@ from ..errors import (
     RunComfyError,
 )
 from ..runcomfy import (
+    JOURNAL_URL_VARIABLE,
     SETTINGS,
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
@@ -144,6 +146,32 @@ def setting_documents(settings: Settings, file_values: Mapping[str, Any], enviro
         for setting in SETTINGS
         if setting.is_in_dialog
     }
+
+
+def place_documents(settings: Settings, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> Document:
+    """Where the journal and the archive are, to be read only; an empty address for this machine's own folders."""
+    archive = next(setting for setting in SETTINGS if setting.name == "archive_url")
+    return {
+        "journal": {
+            "address": shown_address(settings.journal_url),
+            "source": "environment" if settings.journal_url else "default",
+            "variable": JOURNAL_URL_VARIABLE,
+        },
+        "archive": {
+            "address": shown_address(settings.archive_url),
+            "source": setting_source(archive, file_values, environ),
+            "variable": archive.variable,
+        },
+    }
+
+
+def shown_address(url: str) -> str:
+    """An address without what may be secret in it, wherever it stands: a user, a password, options; a folder as it is."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    scheme = parts.scheme.removesuffix("+psycopg")
+    return f"{scheme}://{(parts.netloc + parts.path).rpartition('@')[2]}"
 
 
 def setting_source(setting: Setting, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> str:

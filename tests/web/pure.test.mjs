@@ -14,7 +14,7 @@ import { Runs } from "../../web/lib/runs.js";
 import { Questions, openClips, questionText } from "../../web/lib/questions.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
-import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
+import { placeSentence, sourceSentence, tokenSentence } from "../../web/lib/sources.js";
 import { pricesLabel, stateLabel } from "../../web/lib/subgraphs.js";
 import { givenValue } from "../../web/lib/widgets.js";
 import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
@@ -497,6 +497,17 @@ test("a token is described by its place and its end", () => {
   assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
   assert.equal(tokenSentence({ ...token, origin: "none", problem: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sourceSentence({ value: 3, source: "environment", variable: "RUNCOMFY_MAX_PARALLEL" }), /RUNCOMFY_MAX_PARALLEL/);
+});
+
+test("where the journal and the archive are is said with how to change it", () => {
+  const place = { address: "s3://bucket/clips", source: "environment", variable: "RUNCOMFY_ARCHIVE_URL" };
+  assert.equal(placeSentence("archive", place),
+    "Set by the environment variable RUNCOMFY_ARCHIVE_URL. To use another, change it there and restart ComfyUI.");
+  assert.match(placeSentence("archive", { ...place, source: "file" }), /'archive_url' in settings\.json.*Change it there\./);
+  const none = { address: "", source: "default", variable: "RUNCOMFY_JOURNAL_URL" };
+  assert.match(placeSentence("journal", none), /in the state folder.*set RUNCOMFY_JOURNAL_URL before ComfyUI starts\./);
+  assert.match(placeSentence("archive", { ...place, address: "", source: "default" }),
+    /output folder alone.*set RUNCOMFY_ARCHIVE_URL before ComfyUI starts\./);
 });
 
 test("the address of a clip changes with the file, and its version cannot break out of it", () => {
