@@ -25,6 +25,7 @@ from ..runcomfy import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
     Action,
+    Elsewhere,
     Job,
     JobState,
     ModelFacts,
@@ -40,6 +41,7 @@ from ..runcomfy import (
 
 Document = dict[str, Any]
 SHOWN_PROMPT_CHARS = 400
+NOWHERE = Elsewhere()
 
 
 class UnknownJobError(InvalidInputError):
@@ -79,6 +81,7 @@ def job_document(
     activity: str = "",
     trouble: str = "",
     answer: str = "",
+    elsewhere: Elsewhere = NOWHERE,
 ) -> Document:
     """A row of the panel. The address of the clip is not in it: it is signed.
 
@@ -90,7 +93,9 @@ def job_document(
         activity: What is being done for it right now, in words.
         trouble: Why the last thing that was done for it went wrong.
         answer: What RunComfy said when it was asked again, where that is nothing new.
+        elsewhere: What other machines have of it.
     """
+    file_on = "" if has_clip else elsewhere.file
     return {
         "id": job.id,
         "name": job.name,
@@ -112,7 +117,9 @@ def job_document(
         "clip_version": clip_version,
         "file_name": job.path.name if has_clip and job.path is not None else "",
         "folder": folder,
-        "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,
+        "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip and not file_on,
+        "at_work_on": shown(elsewhere.worker),
+        "file_on": shown(file_on),
         "actions": actions_of(job, has_clip=has_clip),
         "activity": shown_lines(activity),
         "trouble": shown_lines(trouble),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .credentials import Token, known_account
 from .generation import ClipRequest
-from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
+from .jobs import Action, Elsewhere, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
 from .pricing import PriceRange
 from .progress import Run
@@ -24,12 +24,13 @@ from .settings import Settings
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .api.client import Client
+    from .api.client import Client, Connect
     from .api.retry import RetryPolicy
     from .catalogue.estimate import PriceEstimate
     from .catalogue.offer import Offer
     from .catalogue.wishes import Wishes
     from .confirming import Checks
+    from .offers import Offers
     from .progress import StopSignal
     from .store.history import History
     from .store.journal import Journal
@@ -83,7 +84,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, archiving, buying, collecting, lookup, offers, pricing  # noqa: PLC0415 - they load requests and SQLAlchemy
+        from . import actions, archiving, buying, collecting, lookup, pricing  # noqa: PLC0415 - they load requests and SQLAlchemy
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal, outbox  # noqa: PLC0415 - as above
 
@@ -126,12 +127,7 @@ class Engine:
             outbox=self._outbox,
             sleep=around.sleep,
         )
-        self._offers = offers.Offers(
-            folder=settings.state_dir / "models",
-            connect=self.connect,
-            api_base=settings.api_base_url,
-            clock=around.clock,
-        )
+        self._offers = _offers_of(settings, around, self.connect)
         self._lookup = lookup.Lookup(journal=self._journal, connect=self.connect, model_id=settings.model.model_id)
         self._actions = actions.Actions(
             journal=self._journal, collector=self._collector, connect=self.connect, lookup=self._lookup
@@ -162,6 +158,10 @@ class Engine:
     def jobs(self, query: JobQuery) -> Page:
         """A page of jobs, and what was spent in all."""
         return self._history.page(query)
+
+    def elsewhere(self, jobs: Sequence[Job]) -> Mapping[int, Elsewhere]:
+        """What other machines have of jobs, by their numbers."""
+        return self._journal.elsewhere(jobs)
 
     def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """What one clip is expected to cost, where each input that sets the price has one of some values."""
@@ -228,6 +228,15 @@ def _waiting_of(
         policy=policy,
         clock=around.clock,
         wall_clock=around.wall_clock,
+    )
+
+
+def _offers_of(settings: Settings, around: Surroundings, connect: Connect) -> Offers:
+    """What is known of models."""
+    from .offers import Offers  # noqa: PLC0415 - it loads requests
+
+    return Offers(
+        folder=settings.state_dir / "models", connect=connect, api_base=settings.api_base_url, clock=around.clock
     )
 
 

@@ -36,6 +36,8 @@ NOT_TOLD = frozenset(
 SSL SYSCALL error|SSL connection has been closed
 certificate|private key|\\bssl|\\btls
 database .* does not exist
+runcomfy on
+runcomfy on {machine}
 invalid response to SSL negotiation
 invalid connection option|invalid .* value|invalid integer value
 no pg_hba\\.conf entry|is not permitted to log in

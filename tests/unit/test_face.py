@@ -15,6 +15,7 @@ NAMES = [
     "SETTINGS",
     "Setting",
     "Action",
+    "Elsewhere",
     "Engine",
     "GenerationRequest",
     "Input",

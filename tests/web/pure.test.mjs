@@ -8,7 +8,7 @@ import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.j
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { expectation, inputsOf } from "../../web/lib/outlook.js";
 import { Prices, orderOf } from "../../web/lib/prices.js";
-import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
+import { ago, chip, facts, fileOf, machine, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { refusalsOf } from "../../web/lib/refusals.js";
 import { Runs } from "../../web/lib/runs.js";
 import { Questions, openClips, questionText } from "../../web/lib/questions.js";
@@ -26,7 +26,7 @@ const state = (changes = {}) => ({
 const job = (changes = {}) => ({
   id: 7, name: "job-7", state: "downloaded", prompt: "A fox runs.", inputs: ["1280x720", "4 s"], seed: "0", request_id: "r1",
   created_at: 0, expected_usd: 1.2, cost_usd: 1.2, charge: "RunComfy charged $1.20 for it.", is_released: false, reason: "",
-  has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", answer: "", ...changes,
+  has_clip: true, is_clip_gone: false, at_work_on: "", file_on: "", actions: ["open"], activity: "", trouble: "", answer: "", ...changes,
 });
 
 test("every module but the entry file can be imported without a page, because it does nothing on import", async () => {
@@ -422,6 +422,17 @@ test("what is being done comes before what went wrong, and that before what is k
   assert.match(remark(job({ state: "failed", answer: "It still failed.", reason: "Blocked." })).text, /^It still failed\. Blocked\. RunComfy/);
   assert.match(remark(job({ state: "uncertain", reason: "It broke off." })).text, /adopt its request id/);
   assert.match(remark(job({ state: "uncertain", is_released: true })).text, /^Released: /);
+});
+
+test("which other machine has something of a job is said where there is one, and a clip that is there is not called missing", () => {
+  assert.equal(machine(job()), "");
+  assert.equal(machine(job({ state: "submitted", at_work_on: "render-2" })), "at work on render-2");
+  const there = job({ has_clip: false, file_on: "render-2", actions: ["collect"] });
+  assert.equal(machine(there), "file on render-2");
+  assert.deepEqual([chip(there).label, chip(there).tone], ["saved", "good"]);
+  assert.equal(chip(there).meaning, "The clip is saved on render-2. (downloaded)");
+  assert.match(remark(there).text, /^The file is on render-2\..*collect it: there is no new charge\.$/);
+  assert.equal(machine(job({ has_clip: false, file_on: "render-2", at_work_on: "render-3" })), "at work on render-3");
 });
 
 test("totals stand against the limit, also one of nothing and one that is passed", () => {
