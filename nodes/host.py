@@ -45,6 +45,18 @@ def default_state_dir() -> Path:
     return Path(folder_paths.get_user_directory()) / f"__{APP_NAME}"
 
 
+def comfyui_around(pack: Path) -> Path | None:
+    """The folder of the ComfyUI that a pack is in, for commands that run without it: the one that has `custom_nodes`.
+
+    A pack that is linked there was entered by the name of the link.
+    """
+    entered = Path(os.environ.get("PWD", ""))
+    for folder in (pack, entered):
+        if folder.parent.name == "custom_nodes" and folder.exists() and folder.samefile(pack):
+            return folder.parents[1]
+    return None
+
+
 def _platform_state_dir() -> Path:
     if sys.platform == "win32":
         return _folder_of("LOCALAPPDATA", Path.home() / "AppData" / "Local") / APP_NAME

@@ -48,9 +48,9 @@ def _journal_url() -> str:
 
 
 def _default_state_dir() -> Path:
-    """The folder of the ComfyUI that this pack is installed in; outside of one, the platform's."""
-    of_comfyui = Path(__file__).resolve().parents[3] / "user" / f"__{host.APP_NAME}"
-    return of_comfyui if of_comfyui.is_dir() else host.default_state_dir()
+    """The folder of the ComfyUI that this pack is installed in, also before its first run; outside of one, the platform's."""
+    base = host.comfyui_around(Path(__file__).resolve().parents[1])
+    return host.default_state_dir() if base is None else base / "user" / f"__{host.APP_NAME}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,7 @@ from ..runcomfy import (
     load_settings,
     look_at_account,
     look_at_journal,
+    resolve_journal_url,
     resolve_state_dir,
 )
 from .report import Finding
@@ -82,12 +83,13 @@ def _checks(installation: Installation, found: Sequence[Settings], folders: Sequ
 
     # Where only some other setting is wrong, what lies in the state folder can be looked at.
     local = found or [Settings(state_dir=folder, output_dir=folder) for folder in folders]
+    recorded = found or _with_journal(local, installation.environ)
     return {
         "Token": after("Token", partial(_token, installation.environ), local),
         "RunComfy": after("RunComfy", partial(_account, installation.environ), found),
         "Model API": after("Model API", partial(_model_api, installation.environ), found),
-        "Journal": after("Journal", _journal, local),
-        "Locks": after("Locks", _locks, local),
+        "Journal": after("Journal", _journal, recorded),
+        "Locks": after("Locks", _locks, recorded),
         "Archive": after("Archive", _archive, found),
         "Disk of the state folder": after(
             "Disk of the state folder",
@@ -148,6 +150,15 @@ def _settings(installation: Installation, found: list[Settings], folders: list[P
     return [Finding("Settings", f"They can be used. State folder: {settings.state_dir}; clips: {settings.output_dir}.")]
 
 
+def _with_journal(local: Sequence[Settings], environ: Mapping[str, str]) -> list[Settings]:
+    """The same with the address of the journal; none where that is what is wrong."""
+    try:
+        journal_url = resolve_journal_url(environ)
+    except ConfigurationError:
+        return []
+    return [replace(settings, journal_url=journal_url) for settings in local]
+
+
 def _found_token(environ: Mapping[str, str], settings: Settings) -> Token | None:
     try:
         return find_token(environ, settings.state_dir)
@@ -173,21 +184,22 @@ def _account(environ: Mapping[str, str], settings: Settings) -> list[Finding]:
             f"It is {balance}.",
             "" if account.balance_usd > 0 else "Add credit on runcomfy.com: without it, nothing can be bought.",
         ),
-        _clock(ahead_s),
+        _clock(ahead_s, settings),
     ]
 
 
-def _clock(ahead_s: float | None) -> Finding:
+def _clock(ahead_s: float | None, settings: Settings) -> Finding:
     if ahead_s is None:
         return Finding("Clock", "RunComfy did not say what time it is there, so the clock was not compared.")
     if abs(ahead_s) <= MAX_CLOCK_DIFFERENCE_S:
         return Finding("Clock", f"It differs from RunComfy's by {abs(ahead_s):.0f} s.")
     side = "ahead of" if ahead_s > 0 else "behind"
-    return Finding(
-        "Clock",
-        f"It is {abs(ahead_s):,.0f} s {side} RunComfy's.",
-        "Set this machine's clock: the daily limit goes by its date, and storages refuse requests of another time.",
+    remedy = (
+        "Set this machine's clock: storages refuse requests of another time."
+        if settings.journal_url
+        else "Set this machine's clock: the daily limit goes by its date, and storages refuse requests of another time."
     )
+    return Finding("Clock", f"It is {abs(ahead_s):,.0f} s {side} RunComfy's.", remedy)
 
 
 def _model_api(environ: Mapping[str, str], settings: Settings) -> list[Finding]:
@@ -200,6 +212,8 @@ def _model_api(environ: Mapping[str, str], settings: Settings) -> list[Finding]:
 
 def _journal(settings: Settings) -> list[Finding]:
     facts = look_at_journal(settings)
+    if facts is None and settings.journal_url:
+        return [Finding("Journal", "There is none yet in the database: the first run makes its tables.")]
     if facts is None:
         return [Finding("Journal", "There is none yet: nothing was bought from this state folder.")]
     if facts.job_count is None:
@@ -213,7 +227,8 @@ def _journal(settings: Settings) -> list[Finding]:
             )
         ]
     older = "" if facts.version == facts.newest_version else " The next run brings it up to date."
-    return [Finding("Journal", f"It is whole: version {facts.version}, jobs: {facts.job_count:,}.{older}")]
+    state = "can be used" if settings.journal_url else "is whole"  # a server checks its pages itself
+    return [Finding("Journal", f"It {state}: version {facts.version}, jobs: {facts.job_count:,}.{older}")]
 
 
 def _locks(settings: Settings) -> list[Finding]:

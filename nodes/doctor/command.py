@@ -37,7 +37,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def installation_of(options: argparse.Namespace, pack: Path) -> Installation:
     """What there is to examine around a pack: ComfyUI's folders are beside `custom_nodes`; elsewhere, those of the platform."""
-    base = _base_of(pack)
+    base = host.comfyui_around(pack)
     user, output = options.user_directory, options.output_directory
     if base is not None:
         user, output = user or base / "user", output or base / "output"
@@ -48,15 +48,6 @@ def installation_of(options: argparse.Namespace, pack: Path) -> Installation:
         comfyui_version="" if base is None else _version_of(base),
         pack_dir=pack,
     )
-
-
-def _base_of(pack: Path) -> Path | None:
-    """The folder that has ComfyUI's `custom_nodes`; a pack that is linked there was entered by the name of the link."""
-    entered = Path(os.environ.get("PWD", ""))
-    for folder in (pack, entered):
-        if folder.parent.name == "custom_nodes" and folder.exists() and folder.samefile(pack):
-            return folder.parents[1]
-    return None
 
 
 def _version_of(base: Path) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..environment import read_variable
 from ..errors import (
@@ -19,10 +20,12 @@ from ..errors import (
     RunComfyError,
 )
 from ..runcomfy import (
+    JOURNAL_URL_VARIABLE,
     SETTINGS,
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
     Action,
+    Elsewhere,
     Job,
     JobState,
     ModelFacts,
@@ -38,6 +41,7 @@ from ..runcomfy import (
 
 Document = dict[str, Any]
 SHOWN_PROMPT_CHARS = 400
+NOWHERE = Elsewhere()
 
 
 class UnknownJobError(InvalidInputError):
@@ -77,6 +81,7 @@ def job_document(
     activity: str = "",
     trouble: str = "",
     answer: str = "",
+    elsewhere: Elsewhere = NOWHERE,
 ) -> Document:
     """A row of the panel. The address of the clip is not in it: it is signed.
 
@@ -88,7 +93,9 @@ def job_document(
         activity: What is being done for it right now, in words.
         trouble: Why the last thing that was done for it went wrong.
         answer: What RunComfy said when it was asked again, where that is nothing new.
+        elsewhere: What other machines have of it.
     """
+    file_on = "" if has_clip else elsewhere.file
     return {
         "id": job.id,
         "name": job.name,
@@ -110,7 +117,9 @@ def job_document(
         "clip_version": clip_version,
         "file_name": job.path.name if has_clip and job.path is not None else "",
         "folder": folder,
-        "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip,
+        "is_clip_gone": job.state is JobState.DOWNLOADED and not has_clip and not file_on,
+        "at_work_on": shown(elsewhere.worker),
+        "file_on": shown(file_on),
         "actions": actions_of(job, has_clip=has_clip),
         "activity": shown_lines(activity),
         "trouble": shown_lines(trouble),
@@ -144,6 +153,32 @@ def setting_documents(settings: Settings, file_values: Mapping[str, Any], enviro
         for setting in SETTINGS
         if setting.is_in_dialog
     }
+
+
+def place_documents(settings: Settings, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> Document:
+    """Where the journal and the archive are, to be read only; an empty address for this machine's own folders."""
+    archive = next(setting for setting in SETTINGS if setting.name == "archive_url")
+    return {
+        "journal": {
+            "address": shown_address(settings.journal_url),
+            "source": "environment" if settings.journal_url else "default",
+            "variable": JOURNAL_URL_VARIABLE,
+        },
+        "archive": {
+            "address": shown_address(settings.archive_url),
+            "source": setting_source(archive, file_values, environ),
+            "variable": archive.variable,
+        },
+    }
+
+
+def shown_address(url: str) -> str:
+    """An address without what may be secret in it, wherever it stands: a user, a password, options; a folder as it is."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    scheme = parts.scheme.removesuffix("+psycopg")
+    return f"{scheme}://{(parts.netloc + parts.path).rpartition('@')[2]}"
 
 
 def setting_source(setting: Setting, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> str:

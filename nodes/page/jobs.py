@@ -18,6 +18,7 @@ from ..run.inputs import parse_action
 from ..runcomfy import (
     AUTO_SIZE,
     Action,
+    Elsewhere,
     Engine,
     Input,
     Job,
@@ -37,7 +38,7 @@ from ..runcomfy import (
     shown_lines,
 )
 from .collecting import Collecting, News
-from .documents import Document, UnknownJobError, job_document, totals_document
+from .documents import NOWHERE, Document, UnknownJobError, job_document, totals_document
 from .inputs import any_model_document, check_known, is_of_sora_node, sora_document
 from .spending import table
 
@@ -77,8 +78,9 @@ class Panel:
                 model_id,
             )
         )
+        elsewhere = engine.elsewhere(page.jobs)
         return {
-            "jobs": [self._document(job) for job in page.jobs],
+            "jobs": [self._document(job, elsewhere) for job in page.jobs],
             "has_more": page.has_more,
             "models": list(page.models),
             "totals": totals_document(page.totals, engine.settings.max_usd_per_day),
@@ -90,7 +92,7 @@ class Panel:
         Raises:
             UnknownJobError: The journal has none.
         """
-        return self._document(self._job(name))
+        return self._one(self._job(name))
 
     def act(self, name: str, action: str, request_id: str) -> Document:
         """Do something with a job.
@@ -110,10 +112,10 @@ class Panel:
         self._collecting.forget(job.id)
         if chosen is Action.COLLECT:
             self._collecting.start(job, engine)
-            return {"job": self._document(job), "report": ""}
+            return {"job": self._one(job), "report": ""}
         adopted_id = parse_found(request_id) if chosen is Action.ADOPT and request_id else None
         outcome = engine.act(chosen, job.ref, Run(StopSignal(), progress.ignore), request_id=adopted_id)
-        return {"job": self._document(outcome.job), "report": shown_lines(describe_outcome(outcome))}
+        return {"job": self._one(outcome.job), "report": shown_lines(describe_outcome(outcome))}
 
     def clip(self, name: str, version: str = "") -> Path:
         """The file of a job.
@@ -164,7 +166,7 @@ class Panel:
             f"The file of {job.name} was deleted. The journal keeps the purchase: while RunComfy still has the clip, it can be "
             "collected again at no charge."
         )
-        return {"job": self._document(job), "report": report}
+        return {"job": self._one(job), "report": report}
 
     def inputs(self, name: str) -> Document:
         """The node that would ask for a job's clip again, and what its inputs are set to; see `page.inputs`.
@@ -227,7 +229,10 @@ class Panel:
     def _thumbnails(self) -> Path:
         return self._engine().settings.state_dir / "thumbnails"
 
-    def _document(self, job: Job) -> Document:
+    def _one(self, job: Job) -> Document:
+        return self._document(job, self._engine().elsewhere([job]))
+
+    def _document(self, job: Job, elsewhere: Mapping[int, Elsewhere]) -> Document:
         has_clip = job.has_whole_file
         # What a collection does after the clip has arrived, such as its receipt, is of no interest.
         news = News() if has_clip else self._collecting.news(job.id)
@@ -239,6 +244,7 @@ class Panel:
             activity=news.activity,
             trouble=news.trouble,
             answer=news.answer,
+            elsewhere=elsewhere.get(job.id, NOWHERE),
         )
 
     def _job(self, name: str) -> Job:

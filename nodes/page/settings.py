@@ -1,4 +1,4 @@
-"""What the settings dialog may ask for, without HTTP. A token comes in here and never goes out again.
+"""What the settings dialog may ask for, without HTTP. A token comes in here and never goes out again, nor does a password.
 
 Everything here blocks and belongs into a thread.
 """
@@ -25,7 +25,7 @@ from ..runcomfy import (
     saved_token_path,
     write_settings_file,
 )
-from .documents import Document, setting_documents, setting_source, token_document
+from .documents import Document, place_documents, setting_documents, setting_source, token_document
 
 CHANGEABLE = {setting.name: setting for setting in SETTINGS if setting.is_in_dialog}
 
@@ -55,9 +55,9 @@ class Preferences:
         self._lock = threading.Lock()
 
     def all(self) -> Document:
-        """The settings, and what may be known of the token."""
-        values = setting_documents(self._settings(), read_settings_file(self._state_dir()), self._environ)
-        return {"settings": values, "token": self._token()}
+        """The settings, where the journal and the archive are, and what may be known of the token."""
+        known = self._settings(), read_settings_file(self._state_dir()), self._environ
+        return {"settings": setting_documents(*known), "places": place_documents(*known), "token": self._token()}
 
     def change(self, changes: Mapping[str, Any]) -> Document:
         """Write settings; null or an empty text takes one back to its default.

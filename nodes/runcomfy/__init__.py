@@ -33,8 +33,20 @@ from .examination import check_archive, check_locks, check_model_api, look_at_ac
 from .files import give_name, remove_stale
 from .foreign_text import shown, shown_lines
 from .generation import MAX_SEED, ClipRequest, GenerationRequest, Picture, RequestPicture
-from .jobs import REHEARSAL, Action, Job, JobQuery, JobRef, JobState, Page, Purchase, Totals, parse_request_id
-from .journal_url import resolve_journal_url
+from .jobs import (
+    REHEARSAL,
+    Action,
+    Elsewhere,
+    Job,
+    JobQuery,
+    JobRef,
+    JobState,
+    Page,
+    Purchase,
+    Totals,
+    parse_request_id,
+)
+from .journal_url import JOURNAL_URL_VARIABLE, resolve_journal_url
 from .models import AUTO_SIZE, SORA_2_PRO, Input, ModelSpec, PictureInput, Role, Scalar, Size
 from .picture_urls import check_image_url
 from .pricing import PriceRange
@@ -54,6 +66,7 @@ from .settings import (
 
 __all__ = [
     "AUTO_SIZE",
+    "JOURNAL_URL_VARIABLE",
     "MAX_SEED",
     "MODEL_DEFAULT",
     "REHEARSAL",
@@ -66,6 +79,7 @@ __all__ = [
     "ClipRequest",
     "Confirm",
     "CopyDirection",
+    "Elsewhere",
     "Engine",
     "GenerationRequest",
     "Input",

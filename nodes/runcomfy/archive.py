@@ -48,7 +48,7 @@ class NotInArchiveError(ArchiveError):
 
 def shown_archive(url: str) -> str:
     """The address of an archive as it may be shown: without a user and a password."""
-    return re.sub(r"^([a-z0-9+.-]+://)[^/]*@", r"\1", url)
+    return re.sub(r"^([a-z0-9+.-]+://).*@", r"\1", url)
 
 
 class Archive:

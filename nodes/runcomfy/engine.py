@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .credentials import Token, known_account
 from .generation import ClipRequest
-from .jobs import Action, Job, JobQuery, JobRef, Page, Purchase
+from .jobs import Action, Elsewhere, Job, JobQuery, JobRef, Page, Purchase
 from .models import ModelSpec, Scalar
 from .pricing import PriceRange
 from .progress import Run
@@ -24,14 +24,18 @@ from .settings import Settings
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .api.client import Client
+    from .api.client import Client, Connect
     from .api.retry import RetryPolicy
     from .catalogue.estimate import PriceEstimate
     from .catalogue.offer import Offer
     from .catalogue.wishes import Wishes
     from .confirming import Checks
+    from .offers import Offers
     from .progress import StopSignal
+    from .store.history import History
+    from .store.journal import Journal
     from .store.transactions import Transactions
+    from .waiting import Waiting
 
 RETRY_BASE_S = 1.0
 
@@ -80,7 +84,7 @@ class Engine:
         now: Callable[[], Settings] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        from . import actions, archiving, buying, collecting, lookup, offers, pricing, waiting  # noqa: PLC0415 - they load requests and SQLAlchemy
+        from . import actions, archiving, buying, collecting, lookup, pricing  # noqa: PLC0415 - they load requests and SQLAlchemy
         from .api import download, retry  # noqa: PLC0415 - as above
         from .store import history, journal, outbox  # noqa: PLC0415 - as above
 
@@ -102,21 +106,14 @@ class Engine:
         self._downloader = download.Downloader(**{**own, **around.download})
         self._collector = collecting.Collector(
             journal=self._journal,
-            waiting=waiting.Waiting(
-                journal=self._journal,
-                history=self._history,
-                poll_interval_s=settings.poll_interval_s,
-                timeout_s=settings.timeout_s,
-                policy=policy,
-                clock=around.clock,
-                wall_clock=around.wall_clock,
-            ),
+            waiting=_waiting_of(settings, around, policy, journal=self._journal, history=self._history),
             connect=self.connect,
             downloader=self._downloader,
             archiving=archiving.Archiving(settings.archive_url, self._journal, verify, **around.archiving),
             output_dir=settings.output_dir,
             fresh_link_waits_s=around.fresh_link_waits_s or collecting.FRESH_LINK_WAITS_S,
         )
+        self._outbox = outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None
         self._buyer = buying.Buyer(
             journal=self._journal,
             collector=self._collector,
@@ -127,15 +124,10 @@ class Engine:
             max_usd_per_clip=lambda: now().max_usd_per_clip,
             ask_above_usd=lambda: now().ask_above_usd,
             policy=policy,
-            outbox=outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None,
+            outbox=self._outbox,
             sleep=around.sleep,
         )
-        self._offers = offers.Offers(
-            folder=settings.state_dir / "models",
-            connect=self.connect,
-            api_base=settings.api_base_url,
-            clock=around.clock,
-        )
+        self._offers = _offers_of(settings, around, self.connect)
         self._lookup = lookup.Lookup(journal=self._journal, connect=self.connect, model_id=settings.model.model_id)
         self._actions = actions.Actions(
             journal=self._journal, collector=self._collector, connect=self.connect, lookup=self._lookup
@@ -147,10 +139,12 @@ class Engine:
 
     def generate(self, request: ClipRequest, run: Run, **checks: Unpack[Checks]) -> Purchase:
         """The clip of a request: from the journal if it was bought before, else bought now; see `Buyer.buy`."""
+        self._record_kept_ids()
         return self._buyer.buy(request, run, **checks)
 
     def act(self, action: Action, ref: JobRef, run: Run, *, request_id: str | None = None) -> Outcome:
         """Check, collect, cancel, adopt or release a job; see `Actions.act`. None of it can spend."""
+        self._record_kept_ids()
         return self._actions.act(action, ref, run, request_id=request_id)
 
     def delete_file(self, ref: JobRef) -> Job:
@@ -164,6 +158,10 @@ class Engine:
     def jobs(self, query: JobQuery) -> Page:
         """A page of jobs, and what was spent in all."""
         return self._history.page(query)
+
+    def elsewhere(self, jobs: Sequence[Job]) -> Mapping[int, Elsewhere]:
+        """What other machines have of jobs, by their numbers."""
+        return self._journal.elsewhere(jobs)
 
     def price(self, model: ModelSpec, choices: Mapping[str, Sequence[Scalar]]) -> PriceRange:
         """What one clip is expected to cost, where each input that sets the price has one of some values."""
@@ -198,6 +196,11 @@ class Engine:
         with self.connect() as client:
             return client.balance_usd()
 
+    def _record_kept_ids(self) -> None:
+        """Before anybody decides about a job: its id may be on this disk, and the background looks only now and then."""
+        if self._outbox is not None:
+            self._outbox.deliver()
+
     def connect(self, *, stop: StopSignal | None = None) -> Client:
         """Open a conversation with the API; raises `MissingTokenError`."""
         from .api.client import Client  # noqa: PLC0415 - it loads requests
@@ -209,6 +212,32 @@ class Engine:
             stop=stop,
             **self._around.client,
         )
+
+
+def _waiting_of(
+    settings: Settings, around: Surroundings, policy: RetryPolicy, *, journal: Journal, history: History
+) -> Waiting:
+    """What waits for requests."""
+    from .waiting import Waiting  # noqa: PLC0415 - it loads requests and SQLAlchemy
+
+    return Waiting(
+        journal=journal,
+        history=history,
+        poll_interval_s=settings.poll_interval_s,
+        timeout_s=settings.timeout_s,
+        policy=policy,
+        clock=around.clock,
+        wall_clock=around.wall_clock,
+    )
+
+
+def _offers_of(settings: Settings, around: Surroundings, connect: Connect) -> Offers:
+    """What is known of models."""
+    from .offers import Offers  # noqa: PLC0415 - it loads requests
+
+    return Offers(
+        folder=settings.state_dir / "models", connect=connect, api_base=settings.api_base_url, clock=around.clock
+    )
 
 
 def _database_of(settings: Settings) -> Transactions | None:

@@ -177,6 +177,7 @@ class Job:
         schema_hash: Of the description by which the request was made (see `Description`); None where there was none.
         schema_source: Where that description was from.
         archived_sha256: Of the clip in the archive, in hexadecimal digits; None while it is not there.
+        file_machine: The machine on whose disk `path` is, where several share the journal; else None.
     """
 
     id: int
@@ -209,6 +210,7 @@ class Job:
     schema_hash: str | None = None
     schema_source: str | None = None
     archived_sha256: str | None = None
+    file_machine: str | None = None
 
     @property
     def name(self) -> str:
@@ -245,6 +247,19 @@ class Job:
             return self.path.stat().st_size == self.file_bytes
         except OSError:
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What other machines have of a job, by their names; empty for nothing, and where the journal is this machine's alone.
+
+    Attributes:
+        worker: The one that works on it now.
+        file: The one on whose disk its clip is.
+    """
+
+    worker: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ def test_a_token_of_the_environment_is_shown_as_such_and_a_limit_is_refused_in_w
     desk.open_settings()
     desk.page.get_by_text("It is set by the environment variable RUNCOMFY_API_TOKEN; change it there.").wait_for()
     assert desk.setting("RunComfy API token").is_hidden()
+    desk.page.get_by_text("It is on this machine, in the state folder.").wait_for()
+    desk.page.get_by_text("There is none: clips are in the output folder alone.").wait_for()
     field = desk.setting("Model id")
     field.fill("../etc")
     desk.page.keyboard.press("Tab")

@@ -13,6 +13,7 @@ import pytest
 from emulator import Call
 from sora2pro.nodes.errors import NOTHING_SENT, ConfigurationError, MissingTokenError, Stopped
 from sora2pro.nodes.runcomfy import JobState
+from sora2pro.nodes.runcomfy.archive import Archive
 from sora2pro.nodes.runcomfy.progress import StopSignal
 from support import assertions
 from support.engine_fixture import request_of
@@ -362,3 +363,8 @@ def test_many_clips_at_once_are_all_archived(worker, storage, emulator):
     assert len(storage.files()) == 1
     assert {job.archived_sha256 for job in jobs} == set(storage.files())
     assert emulator.charges == 6
+
+
+@pytest.mark.parametrize("login", ["me:pass", "me:pa/ss", "me:p@ss", "me:pa:ss/@"])
+def test_an_address_is_shown_without_whatever_stands_before_its_host(login):
+    assert Archive(f"sftp://{login}@nas/clips").shown == "sftp://nas/clips"

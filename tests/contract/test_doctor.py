@@ -18,6 +18,8 @@ from sora2pro.nodes.doctor.checks import Installation, examine
 from sora2pro.nodes.doctor.command import main
 from sora2pro.nodes.doctor.report import report_of
 from sora2pro.nodes.media import memory
+from sora2pro.nodes.runcomfy.store.journal import Journal
+from sora2pro.nodes.runcomfy.store.postgres import PostgresDatabase
 from sora2pro.nodes.runcomfy.store.schema import VERSION
 from support.loopback_server import Loopback, answer, dripping
 
@@ -246,6 +248,29 @@ def a_package_that_is_old(arrange):
     arrange.versions(requests="2.31.0")
 
 
+def a_database_without_a_journal(arrange):
+    arrange.set(RUNCOMFY_JOURNAL_URL=arrange.new_database())
+
+
+def a_journal_in_postgresql(arrange):
+    a_database_without_a_journal(arrange)
+    Journal(arrange.state, database=PostgresDatabase(os.environ["RUNCOMFY_JOURNAL_URL"])).check_writable()
+
+
+def clock_beside_postgresql(arrange):
+    a_journal_in_postgresql(arrange)
+    clock_of(600)(arrange)
+
+
+def a_bad_setting_beside_postgresql(arrange):
+    a_database_without_a_journal(arrange)
+    a_bad_setting(arrange)
+
+
+def an_address_of_a_journal_that_is_none(arrange):
+    arrange.set(RUNCOMFY_JOURNAL_URL="mysql://host/database")
+
+
 WRONG = [
     (without_token, "Token", "No RunComfy token is set.", "Create a token on runcomfy.com"),
     (without_token, "RunComfy", "It was not asked, because there is no token", "Set a token."),
@@ -256,7 +281,8 @@ WRONG = [
     (port_closed, "Model API", "could not be reached", "Check the connection"),
     (no_credit, "Balance", "It is $0.00.", "Add credit on runcomfy.com"),
     (clock_of(600), "Clock", "s behind RunComfy's.", "Set this machine's clock"),
-    (clock_of(-600), "Clock", "s ahead of RunComfy's.", "Set this machine's clock"),
+    (clock_of(-600), "Clock", "s ahead of RunComfy's.", "the daily limit goes by its date"),
+    (clock_beside_postgresql, "Clock", "s behind RunComfy's.", "clock: storages refuse requests of another time."),
     (nonsense_instead_of_json, "RunComfy", "could not be read", ""),
     (damaged_journal, "Journal", "is damaged (file is not a database)", "Do not delete it."),
     (damaged_page, "Journal", "is damaged", "Do not delete it."),
@@ -268,6 +294,7 @@ WRONG = [
     (a_relative_state_folder, "Journal", "It was not checked", "Fix the settings first"),
     (a_bad_setting, "Settings", "RUNCOMFY_MAX_PARALLEL cannot be used", "Change or remove it"),
     (a_bad_setting, "RunComfy", "It was not checked", "Fix the settings first"),
+    (an_address_of_a_journal_that_is_none, "Journal", "It was not checked", "Fix the settings first"),
     (an_archive_that_is_gone, "Archive", "does not exist, or is not mounted", "Create the folder or bucket"),
     (an_archive_of_a_missing_package, "Archive", "needs the Python package gcsfs", "pip install gcsfs"),
     (locks_that_are_granted_twice, "Locks", "gives one lock to two owners", "a folder on a local disk"),
@@ -281,6 +308,10 @@ WELL = [
     (journal_of_yesterday, "Journal", "version 3, jobs: 8. The next run brings it up to date."),
     (empty_journal, "Journal", "version 0, jobs: 0. The next run brings it up to date."),
     (interrupted_write, "Journal", "ComfyUI ended while it was written; the next run puts that right by itself."),
+    (a_database_without_a_journal, "Journal", "There is none yet in the database: the first run makes its tables."),
+    (a_bad_setting_beside_postgresql, "Journal", "There is none yet in the database"),
+    (a_journal_in_postgresql, "Journal", f"It can be used: version {VERSION}, jobs: 0."),
+    (a_journal_in_postgresql, "Locks", "They can be taken and released"),
     (an_archive, "Archive", "can be reached. Nothing was written there."),
     (without_a_date, "Clock", "did not say what time it is"),
     (clock_of(20), "Clock", "It differs from RunComfy's by"),
@@ -311,6 +342,9 @@ class Arrange:
 
     def made_journal(self):
         self._request.getfixturevalue("rig").run()
+
+    def new_database(self):
+        return self._request.getfixturevalue("postgres").new_database()
 
     def answer_with(self, what):
         server = Loopback(what)

@@ -1,6 +1,7 @@
 """A journal goes from SQLite to PostgreSQL and back: no job is lost or doubled, and the same inputs are not bought again."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -147,10 +148,10 @@ def test_a_request_that_was_only_collected_there_gets_its_inputs(here, there):
     assert there.find(job.fingerprint).request_id == "request-1"
 
 
-def run(*arguments, **environment):
+def run(*arguments, folder=ROOT, **environment):
     return subprocess.run(
         [sys.executable, "-m", "nodes.journal", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -177,3 +178,27 @@ def test_the_command_of_the_readme_copies_and_says_what_it_did(postgres, tmp_pat
         refused = run("copy", "--to", "postgresql", **{**environment, **wrong})
         assert refused.returncode == 1
         assert "nothing was charged" in refused.stderr
+
+
+@pytest.mark.parametrize("is_linked", [False, True], ids=["copied", "linked"])
+def test_a_machine_that_never_ran_gets_its_journal_where_its_comfyui_looks_for_it(postgres, tmp_path, is_linked):
+    url = postgres.new_database()
+    submitted(Journal("/nowhere", database=PostgresDatabase(url)), 1)
+    packs = tmp_path / "ComfyUI" / "custom_nodes"
+    packs.mkdir(parents=True)
+    if is_linked:
+        (packs / "pack").symlink_to(ROOT, target_is_directory=True)
+    else:
+        shutil.copytree(ROOT / "nodes", packs / "pack" / "nodes", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "__init__.py", packs / "pack")
+    elsewhere = str(tmp_path / "home")
+    environment = {
+        "RUNCOMFY_JOURNAL_URL": url,
+        "HOME": elsewhere,
+        "XDG_STATE_HOME": elsewhere,
+        "RUNCOMFY_STATE_DIR": "",
+    }
+    done = run("copy", "--to", "sqlite", folder=packs / "pack", PWD=str(packs / "pack"), **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    state = tmp_path / "ComfyUI" / "user" / "__sora2pro"
+    assert Journal(state).by_request_id("request-1") is not None

@@ -115,18 +115,24 @@ class Forker:
             return Child(_word(root, pid), None)
 
 
-def _run(url, token, root, *, commit=0, moment="", rig="Rig", environment=None, node="run_node"):
+def _run(url, token, root, *, commit=0, moment="", rig="Rig", journal_url="", environment=None, node="run_node"):
     """One generation; SIGKILL at the `commit`th commit (`before`, `within` or `after` it), or from outside.
 
     rig: the class of `support.engine_fixture` that generates.
+    With a `journal_url`, it is SIGKILL where the id of its request is kept in the outbox (`before`, `within` or `after` that),
+    or before anybody reads of it (`untold`).
     With the variables of an `environment` it is a node that generates, else the engine alone.
     node: the function of `support.node_runs` that runs it.
     """
     root = Path(root)
     try:
-        text = json.dumps(
-            _node_run(environment, node) if environment else _engine_run(url, token, root, commit, moment, rig)
-        )
+        if environment:
+            word = _node_run(environment, node)
+        elif journal_url:
+            word = _outbox_run(url, token, root, moment, journal_url)
+        else:
+            word = _engine_run(url, token, root, commit, moment, rig)
+        text = json.dumps(word)
     except Exception as error:  # noqa: BLE001 - it travels to the test, which knows what it may be
         text = json.dumps({"error": str(error) or repr(error)})
     word = _word(root, os.getpid())
@@ -165,6 +171,41 @@ def _engine_run(url, token, root, commit, moment, rig):
     database = DoomedDatabase(root / "state" / "journal.sqlite3")
     outcome = attempt(getattr(engine_fixture, rig)(url, token, root, database=database))
     return {"commits": database.commits, "error": str(outcome) if isinstance(outcome, Exception) else None}
+
+
+def _outbox_run(url, token, root, moment, journal_url):
+    from sora2pro.nodes.runcomfy import files  # noqa: PLC0415 - as above
+    from sora2pro.nodes.runcomfy.progress import Submitting  # noqa: PLC0415 - as above
+    from sora2pro.nodes.runcomfy.store import outbox, postgres  # noqa: PLC0415 - as above
+
+    from support.assertions import attempt  # noqa: PLC0415 - as above
+    from support.engine_fixture import Rig  # noqa: PLC0415 - as above
+
+    def die(now):
+        if now == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class DoomedOutbox(outbox.Outbox):
+        """Dies where it keeps an id."""
+
+        def keep(self, job, request_id):
+            die("before")
+            if moment == "within":
+                files.give_name = lambda _part, _path: die("within")
+            super().keep(job, request_id)
+            die("after")
+
+    def let_the_connection_be_cut(progress):
+        if isinstance(progress, Submitting):
+            (root / "sends").touch()
+            while not (root / "is-cut").exists():
+                time.sleep(0.01)
+
+    outbox.Outbox = DoomedOutbox
+    postgres.PATIENCE_S = 0.0
+    outcome = attempt(Rig(url, token, root, journal_url=journal_url), report=let_the_connection_be_cut)
+    die("untold")
+    return {"error": str(outcome) if isinstance(outcome, Exception) else None}
 
 
 def _node_run(environment, node):

@@ -33,7 +33,12 @@ SQL = re.compile(
 NOT_TOLD = frozenset(
     """
 (:before IS NULL OR id < :before)
+SSL SYSCALL error|SSL connection has been closed
+certificate|private key|\\bssl|\\btls
 database .* does not exist
+runcomfy on
+runcomfy on {machine}
+invalid response to SSL negotiation
 invalid connection option|invalid .* value|invalid integer value
 no pg_hba\\.conf entry|is not permitted to log in
 password authentication failed|no password supplied|authentication failed|role .* does not exist

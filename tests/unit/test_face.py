@@ -6,6 +6,7 @@ from sora2pro.nodes import runcomfy
 
 NAMES = [
     "AUTO_SIZE",
+    "JOURNAL_URL_VARIABLE",
     "MAX_SEED",
     "REHEARSAL",
     "SORA_2_PRO",
@@ -14,6 +15,7 @@ NAMES = [
     "SETTINGS",
     "Setting",
     "Action",
+    "Elsewhere",
     "Engine",
     "GenerationRequest",
     "Input",

@@ -8,13 +8,13 @@ import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.j
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { expectation, inputsOf } from "../../web/lib/outlook.js";
 import { Prices, orderOf } from "../../web/lib/prices.js";
-import { ago, chip, facts, fileOf, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
+import { ago, chip, facts, fileOf, machine, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { refusalsOf } from "../../web/lib/refusals.js";
 import { Runs } from "../../web/lib/runs.js";
 import { Questions, openClips, questionText } from "../../web/lib/questions.js";
 import { keepSeed } from "../../web/lib/seed.js";
 import { Server, ServerError, sentence, unreachable } from "../../web/lib/server.js";
-import { sourceSentence, tokenSentence } from "../../web/lib/sources.js";
+import { placeSentence, sourceSentence, tokenSentence } from "../../web/lib/sources.js";
 import { pricesLabel, stateLabel } from "../../web/lib/subgraphs.js";
 import { givenValue } from "../../web/lib/widgets.js";
 import { States, clipMeant, isOlder, nodeAt, pagesOf } from "../../web/lib/states.js";
@@ -26,7 +26,7 @@ const state = (changes = {}) => ({
 const job = (changes = {}) => ({
   id: 7, name: "job-7", state: "downloaded", prompt: "A fox runs.", inputs: ["1280x720", "4 s"], seed: "0", request_id: "r1",
   created_at: 0, expected_usd: 1.2, cost_usd: 1.2, charge: "RunComfy charged $1.20 for it.", is_released: false, reason: "",
-  has_clip: true, is_clip_gone: false, actions: ["open"], activity: "", trouble: "", answer: "", ...changes,
+  has_clip: true, is_clip_gone: false, at_work_on: "", file_on: "", actions: ["open"], activity: "", trouble: "", answer: "", ...changes,
 });
 
 test("every module but the entry file can be imported without a page, because it does nothing on import", async () => {
@@ -424,6 +424,17 @@ test("what is being done comes before what went wrong, and that before what is k
   assert.match(remark(job({ state: "uncertain", is_released: true })).text, /^Released: /);
 });
 
+test("which other machine has something of a job is said where there is one, and a clip that is there is not called missing", () => {
+  assert.equal(machine(job()), "");
+  assert.equal(machine(job({ state: "submitted", at_work_on: "render-2" })), "at work on render-2");
+  const there = job({ has_clip: false, file_on: "render-2", actions: ["collect"] });
+  assert.equal(machine(there), "file on render-2");
+  assert.deepEqual([chip(there).label, chip(there).tone], ["saved", "good"]);
+  assert.equal(chip(there).meaning, "The clip is saved on render-2. (downloaded)");
+  assert.match(remark(there).text, /^The file is on render-2\..*collect it: there is no new charge\.$/);
+  assert.equal(machine(job({ has_clip: false, file_on: "render-2", at_work_on: "render-3" })), "at work on render-3");
+});
+
 test("totals stand against the limit, also one of nothing and one that is passed", () => {
   const totals = { today_usd: 3.6, all_time_usd: 12, job_count: 1234, max_usd_per_day: null };
   const words = { today: "$3.60", allTime: "$12.00", jobs: (1234).toLocaleString(), share: null, tone: "" };
@@ -497,6 +508,17 @@ test("a token is described by its place and its end", () => {
   assert.match(tokenSentence({ ...token, hint: "" }), /^The token is set\./);
   assert.equal(tokenSentence({ ...token, origin: "none", problem: "No RunComfy token is set." }), "No RunComfy token is set.");
   assert.match(sourceSentence({ value: 3, source: "environment", variable: "RUNCOMFY_MAX_PARALLEL" }), /RUNCOMFY_MAX_PARALLEL/);
+});
+
+test("where the journal and the archive are is said with how to change it", () => {
+  const place = { address: "s3://bucket/clips", source: "environment", variable: "RUNCOMFY_ARCHIVE_URL" };
+  assert.equal(placeSentence("archive", place),
+    "Set by the environment variable RUNCOMFY_ARCHIVE_URL. To use another, change it there and restart ComfyUI.");
+  assert.match(placeSentence("archive", { ...place, source: "file" }), /'archive_url' in settings\.json.*Change it there\./);
+  const none = { address: "", source: "default", variable: "RUNCOMFY_JOURNAL_URL" };
+  assert.match(placeSentence("journal", none), /in the state folder.*set RUNCOMFY_JOURNAL_URL before ComfyUI starts\./);
+  assert.match(placeSentence("archive", { ...place, address: "", source: "default" }),
+    /output folder alone.*set RUNCOMFY_ARCHIVE_URL before ComfyUI starts\./);
 });
 
 test("the address of a clip changes with the file, and its version cannot break out of it", () => {

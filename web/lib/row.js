@@ -3,7 +3,7 @@
 
 import { detailsElement, isKnown, isLoadable } from "./details.js";
 import { confirmButton, copyButton, h, named, oneTabStop } from "./dom.js";
-import { chip, facts, fileOf, remark } from "./rows.js";
+import { chip, facts, fileOf, machine, remark } from "./rows.js";
 import { language, say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
@@ -24,6 +24,7 @@ import { language, say, told } from "./words.js";
 export function rowElement(job, handlers) {
   const { label, tone, meaning } = chip(job);
   const said = remark(job);
+  const where = machine(job);
   const head = h("div.s2p-row-head", {},
     picture(job, handlers),
     h("div.s2p-row-text", {},
@@ -31,7 +32,8 @@ export function rowElement(job, handlers) {
       h("p.s2p-facts", { title: `${told(job.charge)} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, facts(job, Date.now())),
       h("p.s2p-state", {},
         h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label),
-        h("span.s2p-model", { title: job.model_id }, job.model_id)),
+        h("span.s2p-model", { title: job.model_id }, job.model_id),
+        where && h("span.s2p-machine", { title: where }, where)),
     ),
   );
   if (isLoadable(job)) handlers.library.letDrag(head, job);

@@ -25,6 +25,8 @@ import { language, say, told } from "./words.js";
  * @property {string} file_name Empty where there is no file.
  * @property {string | null} folder Of the file, below ComfyUI's output folder; null for one elsewhere.
  * @property {boolean} is_clip_gone
+ * @property {string} at_work_on Another machine that works on it; empty for none.
+ * @property {string} file_on Another machine that has its file; empty for none.
  * @property {string[]} actions
  * @property {string} activity
  * @property {string} trouble
@@ -66,7 +68,8 @@ export function stateChoices() {
 export function chip(job) {
   const gone = { label: say("file missing"), tone: "warn", meaning: say("The clip was saved on this disk, but its file is missing.") };
   const state = states()[job.state] ?? { label: job.state, tone: "quiet", meaning: "" };
-  const { label, tone, meaning } = job.is_clip_gone ? gone : state;
+  const there = { ...state, meaning: say("The clip is saved on {machine}.", { machine: job.file_on }) };
+  const { label, tone, meaning } = job.is_clip_gone ? gone : job.file_on ? there : state;
   return { label: job.is_released ? say("{state}, released", { state: label }) : label, tone, meaning: `${meaning} (${job.state})`.trim() };
 }
 
@@ -89,6 +92,12 @@ export function facts(job, now) {
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));
   return parts.join(" · ");
+}
+
+/** Which other machine has something of a job. @param {Job} job */
+export function machine(job) {
+  if (job.at_work_on) return say("at work on {machine}", { machine: job.at_work_on });
+  return job.file_on ? say("file on {machine}", { machine: job.file_on }) : "";
 }
 
 /** @param {string} one What an input was set to: `1280x720`, `4 s`, `audio on`. */
@@ -114,6 +123,10 @@ export function remark(job) {
   if (job.is_clip_gone) {
     const text = say("The file was deleted or moved. The purchase is kept: while RunComfy has the clip, collecting it again is free.");
     return { text, tone: "warn" };
+  }
+  if (job.file_on) {
+    const text = say("The file is on {machine}. To have it on this machine as well, collect it: there is no new charge.", { machine: job.file_on });
+    return { text, tone: "quiet" };
   }
   if (job.is_released) {
     return { text: say("Released: running the same inputs again buys a new clip. {charge}", { charge: told(job.charge) }), tone: "quiet" };

@@ -6,7 +6,7 @@
 
 import { h, setText, confirmButton, copyButton } from "./dom.js";
 import { usd } from "./money.js";
-import { sourceSentence, tokenSentence } from "./sources.js";
+import { placeSentence, sourceSentence, tokenSentence } from "./sources.js";
 import { say } from "./words.js";
 
 /** @typedef {import("./sources.js").Setting} Setting */
@@ -73,6 +73,14 @@ export function settings(server) {
       id: camel(field.name), name: field.label, tooltip: field.tooltip, type: () => valueRow(server, field),
     })),
     notifyRow(),
+    {
+      id: "JournalPlace", name: say("Journal"), type: () => placeRow(server, "journal"),
+      tooltip: say("Where your purchases are recorded. It is shown without user and password, and is not changed here."),
+    },
+    {
+      id: "ArchivePlace", name: say("Archive"), type: () => placeRow(server, "archive"),
+      tooltip: say("Where clips are kept as well. It is shown without user and password, and is not changed here."),
+    },
     { id: "Doctor", name: say("Check this installation"), tooltip: doctorTooltip(), type: () => doctorRow(server) },
   ];
   return rows.map((row, index) => ({
@@ -163,6 +171,21 @@ function doctorRow(server) {
     check.disabled = false;
   });
   return h("div.s2p-setting", {}, h("div.s2p-setting-line", {}, check, copyReport), report);
+}
+
+/** @param {import("./server.js").Server} server @param {"journal" | "archive"} what */
+function placeRow(server, what) {
+  const address = h("code", { hidden: true });
+  const said = h("p.s2p-setting-note", { role: "status", "aria-live": "polite" });
+  server.get("/settings").then(({ places }) => {
+    setText(address, places[what].address);
+    address.hidden = !places[what].address;
+    setText(said, placeSentence(what, places[what]));
+  }, (/** @type {any} */ error) => {
+    said.classList.add("s2p-bad");
+    setText(said, error.message);
+  });
+  return h("div.s2p-setting", {}, address, said);
 }
 
 /** @param {import("./server.js").Server} server @param {Field} field */

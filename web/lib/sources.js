@@ -19,10 +19,28 @@ import { say, told } from "./words.js";
  * @property {string} problem
  */
 
+/**
+ * @typedef {object} Place Where something is kept.
+ * @property {string} address Without user and password; empty for this machine's own folders.
+ * @property {"environment" | "file" | "default"} source
+ * @property {string} variable
+ */
+
 /** @param {Setting} setting */
 export function sourceSentence(setting) {
   if (setting.source === "environment") return say("Set by the environment variable {variable}; change it there.", { variable: setting.variable });
   return "";
+}
+
+/** @param {"journal" | "archive"} what @param {Place} place */
+export function placeSentence(what, { source, variable }) {
+  if (source === "environment") {
+    return say("Set by the environment variable {variable}. To use another, change it there and restart ComfyUI.", { variable });
+  }
+  if (source === "file") return say("Set by 'archive_url' in settings.json, in the state folder. Change it there.");
+  return what === "journal"
+    ? say("It is on this machine, in the state folder. To share one in PostgreSQL with other machines, set {variable} before ComfyUI starts.", { variable })
+    : say("There is none: clips are in the output folder alone. To keep them in an archive as well, set {variable} before ComfyUI starts.", { variable });
 }
 
 /** @param {Token} token */

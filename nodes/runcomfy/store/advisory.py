@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, final
 
@@ -21,16 +21,21 @@ from ...errors import JournalUnavailableError
 TRY = text("SELECT pg_try_advisory_lock(hashtextextended(:fingerprint, 0))")
 UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:fingerprint, 0))")
 # How pg_locks shows a key of 64 bits: https://www.postgresql.org/docs/current/view-pg-locks.html
-HELD = """
-    SELECT 1 FROM pg_locks
-    WHERE locktype = 'advisory' AND granted AND objsubid = 1
+IS_OF = """
+    locktype = 'advisory' AND granted AND objsubid = 1
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND ((classid::bigint << 32) | objid::bigint) = hashtextextended({fingerprint}, 0)
 """
+HELD = f"SELECT 1 FROM pg_locks WHERE {IS_OF}"  # noqa: S608 - constants
 IS_HELD = text(f"SELECT EXISTS ({HELD.format(fingerprint=':fingerprint')} AND pid = :pid)")
 AT_WORK = text(
     "SELECT count(*) FROM jobs WHERE state IN ('submitting', 'submitted') AND is_imported = 0 AND api_base = :api_base "  # noqa: S608 - constants
     f"AND account IS NOT DISTINCT FROM :account AND EXISTS ({HELD.format(fingerprint='jobs.fingerprint')})"
+)
+# A session is called by its machine; see `postgres`.
+WORKERS = text(
+    f"SELECT jobs.id, application_name FROM jobs JOIN pg_locks ON {IS_OF.format(fingerprint='jobs.fingerprint')} "  # noqa: S608 - constants
+    "JOIN pg_stat_activity USING (pid) WHERE jobs.id = ANY(:job_ids) AND application_name LIKE :is_named"
 )
 LOST = "The connection to the journal was lost, and with it the right to work on this job: another machine may have it now."
 
@@ -99,6 +104,11 @@ class AdvisoryLocks:
         """Jobs whose paid request is under way, and that somebody holds the lock of."""
         values = {"api_base": api_base, "account": account}
         return int(connection.execute(AT_WORK, values).scalar_one())
+
+    def workers(self, connection: Connection, job_ids: Sequence[int], called: str) -> dict[int, str]:
+        """Who holds the locks of jobs, by their numbers: of sessions whose name begins with `called`, the rest of it."""
+        values = {"job_ids": list(job_ids), "is_named": f"{called}%"}
+        return {job_id: name.removeprefix(called) for job_id, name in connection.execute(WORKERS, values)}
 
     def forget_parents_session(self) -> None:
         """In a forked child: the session and its locks are the parent's, and to close it would end it there, too."""

@@ -47,7 +47,7 @@ def copy_jobs(source: Transactions, target: Transactions, *, is_dry_run: bool) -
         keeps_accounts = _take_over_key(origin, connection)
         for row in _rows(origin):
             report.read += 1
-            _copy(connection, row if keeps_accounts else {**row, "account": None}, report)
+            _copy(connection, row if keeps_accounts else {**row, "account": None}, target.machine, report)
         if connection.dialect.name == "postgresql":
             connection.execute(
                 text(
@@ -78,12 +78,14 @@ def _rows(origin: Connection) -> Iterator[dict[str, Any]]:
         last = page[-1]["id"]
 
 
-def _copy(connection: Connection, row: dict[str, Any], report: CopyReport) -> None:
+def _copy(connection: Connection, row: dict[str, Any], machine: str | None, report: CopyReport) -> None:
     known = _same(connection, row)
     if known is not None and not _is_further(row, known):
         report.present += 1
         return
     values = {**row, "id": row["id"] if known is None else known["id"]}
+    if values["path"] and values["file_machine"] is None:
+        values["file_machine"] = machine
     if known is None and connection.execute(select(jobs.c.id).where(jobs.c.id == row["id"])).first():
         report.renumbered += 1
         values["id"] = connection.execute(select(func.max(jobs.c.id) + 1)).scalar_one()

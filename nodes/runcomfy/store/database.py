@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine
@@ -40,6 +40,8 @@ class Database:
         clock: Seconds since the epoch, for the name of a file that is set aside.
         busy_timeout_s: How long to wait for another process.
     """
+
+    machine: str | None = None
 
     def __init__(
         self, path: Path, *, clock: Callable[[], float] = time.time, busy_timeout_s: float = BUSY_TIMEOUT_S
@@ -83,6 +85,10 @@ class Database:
     def requests_in_flight(self, _connection: Connection, _api_base: str, _account: str | None) -> int:
         """None but those that each process counts: there is no other machine."""
         return 0
+
+    def workers(self, _connection: Connection, _job_ids: Sequence[int]) -> dict[int, str]:
+        """Nobody tells: there is no other machine."""
+        return {}
 
     def moment(self, _connection: Connection, clock: Callable[[], float]) -> Moment:
         """This machine's time: nobody else writes here."""

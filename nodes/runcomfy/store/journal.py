@@ -177,11 +177,13 @@ class Journal(Records):
 
     def record_downloaded(self, job: Job, path: Path, file_bytes: int) -> Job:
         """The clip is on this disk, whole."""
-        return self._move(job, JobState.DOWNLOADED, path=str(path), file_bytes=file_bytes)
+        return self._move(
+            job, JobState.DOWNLOADED, path=str(path), file_bytes=file_bytes, file_machine=self.database.machine
+        )
 
     def record_file_gone(self, job: Job) -> Job:
         """The file of a downloaded clip is not there any more, or not as long as it was."""
-        return self._move(job, JobState.COMPLETED, path=None, file_bytes=None)
+        return self._move(job, JobState.COMPLETED, path=None, file_bytes=None, file_machine=None)
 
     def record_archived(self, job: Job, sha256: str | None) -> Job:
         """The clip is in the archive under this digest of its content; or it is not, for None."""

@@ -16,6 +16,7 @@ from ..files import write_private
 from ..jobs import Job
 from .journal import JobChangedError, Journal, RequestTakenError
 from .rows import job_of, row_of
+from .salvage import LATER_COLUMNS
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 logger = logging.getLogger("runcomfy.sora2pro.outbox")
@@ -69,7 +70,7 @@ class Outbox:
     def _record(self, file: Path) -> bool:
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
-            job, request_id = job_of(kept["job"]), kept["request_id"]
+            job, request_id = job_of({**LATER_COLUMNS, **kept["job"]}), kept["request_id"]
         except FileNotFoundError:
             return True  # another ComfyUI on this folder was faster
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import platform
+import re
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -36,12 +38,13 @@ SESSION = (
 )
 CONNECTION = {
     "connect_timeout": 10,
-    "application_name": "runcomfy",
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,  # milliseconds
 }
+CALLED = "runcomfy on "  # before the machine's name in that of a session, which has 63 bytes
+MAX_NAME_CHARS = 48
 # Two numbers: the locks of jobs have one (see `advisory`). The first spells "runc".
 ALONE = text("SELECT pg_advisory_xact_lock(1920298595, 1)")
 # By way of pg_class: to look it up there makes the session take note of what others have made.
@@ -65,16 +68,19 @@ class PostgresDatabase:
     Args:
         url: `postgresql+psycopg://user@host/database`; the password may be in it, or where libpq looks for it
             (https://www.postgresql.org/docs/current/libpq-envars.html).
+        machine: What this machine is called; by default as it calls itself.
         sleep: Waits between two attempts to connect.
 
     Raises:
         MissingDependencyError: The driver cannot be loaded.
     """
 
-    def __init__(self, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, url: str, *, machine: str = "", sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
+        self.machine: str | None = session_name(machine or platform.node())
         address = make_url(url)
         self.where = f"{address.host or 'this machine'}{f':{address.port}' if address.port else ''}/{address.database}"
+        own = {**CONNECTION, "application_name": f"{CALLED}{self.machine}"}
         try:
             self._engine: Engine = create_engine(
                 address,
@@ -83,7 +89,7 @@ class PostgresDatabase:
                 pool_pre_ping=True,
                 pool_timeout=POOL_TIMEOUT_S,
                 max_overflow=20,
-                connect_args={name: value for name, value in CONNECTION.items() if name not in address.query},
+                connect_args={name: value for name, value in own.items() if name not in address.query},
             )
         except ImportError as error:
             raise MissingDependencyError(
@@ -152,6 +158,10 @@ class PostgresDatabase:
     def requests_in_flight(self, connection: Connection, api_base: str, account: str | None) -> int:
         """Paid requests of an account that a worker, wherever it runs, sends or waits for."""
         return self._locks.count_at_work(connection, api_base, account)
+
+    def workers(self, connection: Connection, job_ids: Sequence[int]) -> dict[int, str]:
+        """The machines that work on jobs; one whose address sets an `application_name` of its own is not known."""
+        return self._locks.workers(connection, job_ids, CALLED)
 
     def moment(self, connection: Connection, _clock: Callable[[], float]) -> Moment:
         """The server's time: the clocks of machines differ."""
@@ -249,6 +259,14 @@ def _begin_session(connection: Any, _record: object) -> None:  # noqa: ANN401 - 
     connection.autocommit = True
     connection.execute(SESSION)
     connection.autocommit = False
+
+
+def session_name(machine: str) -> str:
+    """A machine's name as far as PostgreSQL shows it among its sessions: printable ASCII, and not all of a long one.
+
+    See https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-APPLICATION-NAME.
+    """
+    return re.sub(r"[^!-~]", "?", machine)[:MAX_NAME_CHARS]
 
 
 @functools.cache

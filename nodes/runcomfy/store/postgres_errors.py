@@ -26,7 +26,8 @@ BUSY = f"Wait until they are done, {THEN}."
 POOL = "all connections of this ComfyUI are in use"
 REFUSED = Trouble(
     "the server refuses the user or the password",
-    f"Check the user in RUNCOMFY_JOURNAL_URL and the password (in the address, PGPASSWORD or PGPASSFILE), {THEN}.",
+    "Check the user in RUNCOMFY_JOURNAL_URL, the password (in the address, PGPASSWORD or PGPASSFILE) and the line for this "
+    f"machine in the server's pg_hba.conf, {THEN}.",
 )
 NO_DATABASE = Trouble("the server has no database of that name", f"Create it, or correct RUNCOMFY_JOURNAL_URL; {THEN}.")
 NO_RIGHTS = Trouble(
@@ -41,7 +42,7 @@ AWAY = Trouble("the server does not answer", f"Check that PostgreSQL runs and th
 ENDED = Trouble("the connection was lost", f"Check that PostgreSQL runs and that this machine reaches it, {THEN}.")
 CERTIFICATE = Trouble(
     "the encryption that was asked for, or its certificate, is refused",
-    f"Check sslmode, sslrootcert and the host's name in RUNCOMFY_JOURNAL_URL, {THEN}.",
+    f"Check sslmode, sslrootcert, sslcert, sslkey and the host's name in RUNCOMFY_JOURNAL_URL, {THEN}.",
 )
 NO_HOST = Trouble("the host's name is not known", f"Correct RUNCOMFY_JOURNAL_URL, or check the network; {THEN}.")
 OPTION = Trouble("RUNCOMFY_JOURNAL_URL has an option that is not libpq's", f"Correct it, {THEN}.")
@@ -84,7 +85,9 @@ BY_MESSAGE = (
     (r"database .* does not exist", NO_DATABASE),
     (r"permission denied", NO_RIGHTS),
     (r"invalid connection option|invalid .* value|invalid integer value", OPTION),
-    (r"certificate|\bssl|\btls", CERTIFICATE),
+    (r"invalid response to SSL negotiation", AWAY),  # something else listens there
+    (r"SSL SYSCALL error|SSL connection has been closed", ENDED),
+    (r"certificate|private key|\bssl|\btls", CERTIFICATE),
     (r"resolve host|translate host name|name or service not known", NO_HOST),
     (r"starting up|shutting down|recovery mode|not yet accepting", STARTING),
     (r"too many (clients|connections)|remaining connection slots|too many connections for", TOO_MANY),

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, text
 
 from ..clip_urls import canonical_base
-from ..jobs import Job, JobState
+from ..jobs import Elsewhere, Job, JobState
 from ..settings import PRODUCTION_API
 from .database import Database
 from .rows import job_of, select_newest, select_one
@@ -98,6 +98,20 @@ class Records:
         with self.database.reading() as connection:
             wanted = select(jobs).where(jobs.c.state == state.value, jobs.c.is_released == 0)
             return [job_of(row) for row in connection.execute(wanted.order_by(jobs.c.id.desc())).mappings()]
+
+    def elsewhere(self, found: Sequence[Job]) -> dict[int, Elsewhere]:
+        """What other machines have of these jobs, by their numbers."""
+        here = self.database.machine
+        if here is None or not found:
+            return {}
+        with self.database.reading() as connection:
+            workers = self.database.workers(connection, [job.id for job in found])
+        files = {job.id: job.file_machine for job in found if job.state is JobState.DOWNLOADED}
+
+        def other(machine: str | None) -> str:
+            return "" if machine in (None, here) else str(machine)
+
+        return {job.id: Elsewhere(other(workers.get(job.id)), other(files.get(job.id))) for job in found}
 
     def _holder(self, connection: Connection, fingerprints: Sequence[str]) -> Job | None:
         """The job that keeps inputs with one of these fingerprints from being bought here; the first that has one."""

@@ -112,6 +112,7 @@ def job_of(row: Mapping[str, Any] | RowMapping) -> Job:
         schema_hash=row["schema_hash"],
         schema_source=row["schema_source"],
         archived_sha256=row["archived_sha256"],
+        file_machine=row["file_machine"],
     )
 
 

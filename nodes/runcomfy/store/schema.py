@@ -82,6 +82,10 @@ MIGRATIONS = (
     """
     ALTER TABLE jobs ADD COLUMN archived_sha256 TEXT;
     """,
+    # Which machine has the file, where several share the journal; NULL where one has it alone.
+    """
+    ALTER TABLE jobs ADD COLUMN file_machine TEXT;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

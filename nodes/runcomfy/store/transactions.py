@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -37,7 +37,13 @@ class Moment:
 
 
 class Transactions(Protocol):
-    """A database: durable to the last commit, or a clear refusal."""
+    """A database: durable to the last commit, or a clear refusal.
+
+    Attributes:
+        machine: What this machine is called where others share the database; None where nobody does.
+    """
+
+    machine: str | None
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection for queries; raises `JournalUnavailableError`."""
@@ -53,6 +59,9 @@ class Transactions(Protocol):
 
     def requests_in_flight(self, connection: Connection, api_base: str, account: str | None) -> int:
         """Paid requests of an account that are under way on all machines; each process counts its own besides."""
+
+    def workers(self, connection: Connection, job_ids: Sequence[int]) -> Mapping[int, str]:
+        """The machines that hold the right to work on jobs, this one too, by the jobs' numbers; as far as they are known."""
 
     def moment(self, connection: Connection, clock: Callable[[], float]) -> Moment:
         """The time that decides. `clock` is this machine's, in seconds since the epoch."""

@@ -186,6 +186,71 @@ def test_a_setting_of_the_environment_is_read_only(page, emulator, point_to):
     assert (answer.status_code, "RUNCOMFY_MAX_PARALLEL" in answer.json()["error"]) == (409, True)
 
 
+HERE = {
+    "journal": {"address": "", "source": "default", "variable": "RUNCOMFY_JOURNAL_URL"},
+    "archive": {"address": "", "source": "default", "variable": "RUNCOMFY_ARCHIVE_URL"},
+}
+
+
+def test_where_the_journal_and_the_archive_are_is_told_and_cannot_be_changed_here(page, point_to, emulator, tmp_path):
+    assert page.get("/settings").json()["places"] == HERE
+    url = "postgresql://studio:pass-word@db.example:5433/runcomfy?sslmode=verify-full"
+    point_to(emulator, RUNCOMFY_JOURNAL_URL=url, RUNCOMFY_ARCHIVE_URL="S3://bucket/clips/")
+    assert page.get("/settings").json()["places"] == {
+        "journal": {**HERE["journal"], "address": "postgresql://db.example:5433/runcomfy", "source": "environment"},
+        "archive": {**HERE["archive"], "address": "s3://bucket/clips", "source": "environment"},
+    }
+    for name in ("journal_url", "archive_url"):
+        assert page.ask("PUT", "/settings", json={name: "s3://mine/x"}).status_code == 400
+    point_to(emulator, RUNCOMFY_ARCHIVE_URL=f" '{tmp_path}' ")
+    assert page.get("/settings").json()["places"]["archive"]["address"] == str(tmp_path)
+
+
+def test_an_archive_that_the_settings_file_names_is_told(page, state_dir):
+    state_dir.mkdir(exist_ok=True)
+    (state_dir / "settings.json").write_text('{"archive_url": "sftp://me:horse-battery@nas/clips"}')
+    answer = page.get("/settings")
+    place = {**HERE["archive"], "address": "sftp://nas/clips", "source": "file"}
+    assert answer.json()["places"]["archive"] == place
+    assert "horse" not in answer.text
+
+
+SECRET, SIGNATURE = "horse7battery", "c0ffee5ignature"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql+psycopg://me:{SECRET}@host/db",
+        f"postgresql://me:{SECRET}@host/db?sslmode=require&password={SIGNATURE}",
+        f"postgresql://host/db?user=me&password={SECRET}&options={SIGNATURE}@x",
+        f"postgresql://me:{SECRET}%40{SIGNATURE}@[::1]:5433/db",
+        f"postgresql://me:{SECRET}@{SIGNATURE}@host/db",
+        f"postgresql://me:{SECRET}/{SIGNATURE}@host/db",
+        f"postgresql://me:1/{SECRET}@host",
+        f"postgresql://me:{SECRET}?{SIGNATURE}@host/db",
+        f"postgresql://me:{SECRET}#{SIGNATURE}@host/db",
+        f"postgresql://{SECRET}@/db",
+        f"sftp://me:{SECRET}@nas/clips",
+        f"sftp://me:{SECRET}/{SIGNATURE}@nas/clips",
+        f"sftp://me:{SECRET}:{SIGNATURE}@nas:22/clips",
+        f"ftp://{SECRET}:@nas/clips",
+        f"s3://{SECRET}:{SIGNATURE}@bucket/prefix",
+        f"s3://bucket/prefix?X-Amz-Signature={SIGNATURE}",
+        f"https://bucket.example/prefix?sig={SIGNATURE}",
+        f"abfs://clips@account.example/prefix?sig={SIGNATURE}",
+        f"me:{SECRET}@host/db",
+    ],
+)
+@pytest.mark.parametrize("variable", ["RUNCOMFY_JOURNAL_URL", "RUNCOMFY_ARCHIVE_URL"])
+def test_no_password_and_no_signature_of_an_address_comes_out(page, point_to, emulator, variable, address):
+    point_to(emulator, **{variable: address})
+    for answer in (page.get("/settings"), page.ask("PUT", "/settings", json={"max_parallel": 2})):
+        assert answer.status_code in (200, 409)
+        assert SECRET not in answer.text
+        assert SIGNATURE not in answer.text
+
+
 def test_a_settings_file_that_cannot_be_read_is_told_in_words(page, state_dir):
     state_dir.mkdir(exist_ok=True)
     (state_dir / "settings.json").write_text("{")
