@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     import torch
 
 REHEARSED_S = 5.0  # where the model decides the length
+# With one of them changed, each clip of a batch is another purchase.
+SHARED_INPUTS = (
+    *("model", "prompt", "duration", "resolution", "aspect_ratio", "audio"),
+    *("negative_prompt", "seed", "custom_model_id", "extra_json"),
+)
 FILE_BYTES_PER_PIXEL = 0.05  # of a video file: about twice what the models make
 logger = logging.getLogger("runcomfy.sora2pro.any_model")
 
@@ -127,7 +132,7 @@ async def generate(order: AnyOrder) -> list[Clip]:
         (plan,) = results(await attend([lambda run: planned(engine, order, run)]))
         permission = Permission.of_this_run()
         works = await attend([_task(engine, plan, number, permission) for number in range(plan.clip_count)])
-        return results(works, if_a_clip_fails)
+        return results(works, if_a_clip_fails, SHARED_INPUTS)
 
 
 def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:

@@ -245,7 +245,7 @@ class Buyer:
                 handle = self._submit(client, request, job)
             except RunComfyError as error:
                 attempt += 1
-                job, wait_s = self._after_failure(job, error, attempt)
+                job, wait_s = self._after_failure(job, request, error, attempt)
                 run.report(Retrying(error.what, wait_s))
                 try:
                     run.stop.sleep(wait_s)
@@ -283,7 +283,7 @@ class Buyer:
             self._journal.record_uncertain(job, "The run was interrupted while the request was being sent.")
             raise
 
-    def _after_failure(self, job: Job, error: RunComfyError, attempt: int) -> tuple[Job, float]:
+    def _after_failure(self, job: Job, request: ClipRequest, error: RunComfyError, attempt: int) -> tuple[Job, float]:
         """Record what a failed submit came to.
 
         Returns:
@@ -298,7 +298,7 @@ class Buyer:
                 raise uncertain(self._journal.record_uncertain(job, error.what)) from error
             if verdict is Verdict.REFUSED:
                 job = self._journal.record_rejected(job, error.what)
-                raise with_job(error.told(money=NOT_CHARGED), job)
+                raise with_job(error.told(money=NOT_CHARGED, remedy=request.remedy_for(error)), job)
             job = self._journal.record_not_submitted(job, error.what)
         except JournalUnavailableError as journal_error:
             raise with_job(journal_error, job) from error

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, InvalidRequestError, ModelUnavailableError, RunComfyError
 from ..foreign_text import shown
-from ..generation import Description, Picture, RequestPicture, SchemaSource, check_take
+from ..generation import Description, Picture, RequestPicture, SchemaSource, change_inputs, check_take
 from ..jobs import LEAST_USD
 from ..progress import PriceBound
 from ..prompts import canonical_spelling, spellings
-from .roles import Roles, find_roles
+from .roles import WIDGETS, Roles, find_roles
 from .schema import ModelEntry, Role, canonical
 from .translate import Translation
 from .validation import violations
@@ -114,6 +114,16 @@ class CatalogueRequest:
         """The JSON object to submit."""
         pairs = zip(self.translation.media, self.pictures, strict=True)
         return {**self.translation.body, **{use.field.name: use.wrap(picture.value) for use, picture in pairs}}
+
+    def remedy_for(self, refusal: RunComfyError) -> str:
+        """What to do about RunComfy's refusal of it."""
+        if isinstance(refusal, ModelUnavailableError):
+            return "Choose another model in the node 'Image to Video, any model (RunComfy)', or try again later."
+        if isinstance(refusal, InvalidRequestError):
+            widgets = dict.fromkeys(WIDGETS[role] for role, _ in self._roles.found if role in WIDGETS)
+            addresses = " / ".join(f"'{use.widget}_url'" for use in self.translation.media)
+            return change_inputs((*widgets, "extra_json"), addresses or "'image_url'")
+        return refusal.remedy
 
     def canonical_fingerprint(self) -> str:
         """Under which a new job is claimed."""
