@@ -216,16 +216,14 @@ class Buyer:
         most_usd = self._ask_above_usd()
         if most_usd is None:
             return
-        expected_usd, _ = self._expected(client, request, run)
+        expected_usd, bound = self._expected(client, request, run)
         price_usd = request.list_usd if expected_usd is None else expected_usd
         if price_usd is None or price_usd > most_usd + 1e-9:
-            confirm(price_usd, most_usd)
+            confirm(price_usd, bound, most_usd)
 
     def _expected(self, client: Client, request: ClipRequest, run: Run) -> tuple[float | None, PriceBound]:
         """What a clip is expected to cost, and what that says of the real price; raises `SpendLimitError` if it is too much."""
-        expected_usd = self._pricing.expected_usd_of(client, request, run.stop)
-        # What was paid before is not what the request says of its price.
-        bound = request.price_bound if expected_usd in (None, request.list_usd) else PriceBound.ABOUT
+        expected_usd, bound = self._pricing.expected(client, request, run.stop)
         check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip(), bound)
         return expected_usd, bound
 

@@ -111,7 +111,7 @@ class ClipRequest(Protocol):
 
     @property
     def price_bound(self) -> PriceBound:
-        """What that price says of the real one."""
+        """What the expected price says of the real one."""
 
     @property
     def description(self) -> Description | None:
@@ -180,8 +180,8 @@ class GenerationRequest:
 
     @property
     def price_bound(self) -> PriceBound:
-        """About as much: the catalogue knows nothing of sizes."""
-        return PriceBound.ABOUT
+        """The least, where the model is known to cost more at this size: the catalogue knows nothing of sizes."""
+        return PriceBound.AT_LEAST if self.model.costs_more(self.inputs) else PriceBound.ABOUT
 
     @property
     def description(self) -> None:

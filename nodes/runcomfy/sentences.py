@@ -20,6 +20,7 @@ from ..errors import (
 from .api.answers import CancelOutcome, Phase
 from .jobs import LENGTH_FIELDS, Action, Job, JobState
 from .models import Scalar
+from .progress import PriceBound
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def with_job(error: RunComfyError, job: Job) -> RunComfyError:
 
 def unknown_at_runcomfy(error: NotFoundError, job: Job) -> NotFoundError:
     """An accepted request that RunComfy does not know: what is known of its money, and the one way on."""
-    expected = "" if job.expected_usd is None else f" (expected: ${job.expected_usd:.2f})"
+    price = expected_price(job)
+    expected = "" if price is None else f" (expected: {price})"
     return error.told(
         money=f"It was accepted before, so it may have been charged{expected}."
         if job.cost_usd is None
@@ -180,13 +182,23 @@ def uncertain(job: Job) -> SubmissionUncertainError:
     )
 
 
+def expected_price(job: Job) -> str | None:
+    """What a job was expected to cost, such as `$1.20` or `from $1.20`; None where nobody could say."""
+    if job.expected_usd is None:
+        return None
+    return (
+        f"${job.expected_usd:.2f}" if job.price_bound is PriceBound.ABOUT else job.price_bound.words(job.expected_usd)
+    )
+
+
 def charge_sentence(job: Job) -> str:
     """What is known about the money of a job, in one sentence."""
     if job.cost_usd is not None:
         return f"RunComfy charged ${job.cost_usd:.2f} for it."
     if not job.may_be_charged:
         return "Nothing was charged for it."
-    expected = "" if job.expected_usd is None else f" (expected: ${job.expected_usd:.2f})"
+    price = expected_price(job)
+    expected = "" if price is None else f" (expected: {price})"
     if job.state in (JobState.COMPLETED, JobState.DOWNLOADED):
         return f"It is paid for; RunComfy has not named the amount yet{expected}."
     if job.state is JobState.SUBMITTED:

@@ -24,6 +24,7 @@ LATER_COLUMNS = {
     "schema_hash": None,
     "schema_source": None,
     "archived_sha256": None,
+    "price_bound": None,
 }
 
 

@@ -82,6 +82,10 @@ MIGRATIONS = (
     """
     ALTER TABLE jobs ADD COLUMN archived_sha256 TEXT;
     """,
+    # What the expected price says of the real one; NULL for older jobs.
+    """
+    ALTER TABLE jobs ADD COLUMN price_bound TEXT;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

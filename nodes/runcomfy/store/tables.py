@@ -81,6 +81,7 @@ jobs = Table(
     Column("schema_hash", Text),
     Column("schema_source", Text),
     Column("archived_sha256", Text),
+    Column("price_bound", Text),
 )
 Index(
     "one_job_per_fingerprint",
