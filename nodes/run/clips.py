@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import host
 from ..errors import NOTHING_SENT, NotEnoughRoomError, RunComfyError, VideoDecodeError
-from ..runcomfy import ClipRequest, Engine, Job, Run, charge_sentence, describe_outcome, with_job
+from ..runcomfy import ClipRequest, Engine, Job, Run, charge_sentence, defaults_note, describe_outcome, with_job
 from ..runcomfy.progress import Decoding, Finished, FromJournal
 from .batch import batch_error, missing, stops_always
 from .current import DECODING, current_engine
@@ -168,7 +168,7 @@ def bought(
 
     purchase = engine.generate(request, run, preflight=check, confirm=permission.confirm(run))
     clip = _clip_of(purchase.job, frames, run)
-    notes = (*notes, *filter(None, [purchase.note]))
+    notes = (*notes, *filter(None, [purchase.note, defaults_note(purchase.job, request)]))
     charge = charge_sentence(purchase.job) if purchase.is_new else describe(FromJournal(clip.request_id), 0.0)
     summary = " ".join((*clip.notes, charge))
     run.report(Finished(clip.request_id, summary, " ".join((*notes, summary)) if notes else ""))

@@ -131,7 +131,7 @@ class Buyer:
         return purchase
 
     def _purchase(self, request: ClipRequest, run: Run, preflight: Callable[[], None], confirm: Confirm) -> Purchase:
-        fingerprints = request.validated().fingerprints()
+        fingerprints = request.validated().all_fingerprints()
         run.report(Preparing())
         job = self._journal.find(*fingerprints)
         if job is not None and job.has_whole_file:
@@ -171,7 +171,7 @@ class Buyer:
         while True:
             _wait_for(locks.enter_context(self._journal.lock(fingerprint)), run)
             held.add(fingerprint)
-            job = self._journal.find(*request.fingerprints())
+            job = self._journal.find(*request.all_fingerprints())
             if job is None or job.fingerprint in held:
                 return job
             fingerprint = job.fingerprint

@@ -141,6 +141,9 @@ class ClipRequest(Protocol):
     def fingerprints(self) -> tuple[str, ...]:
         """Under which the clip may be known already, the one that was typed first."""
 
+    def all_fingerprints(self) -> tuple[str, ...]:
+        """These, and those of the clips that the same wishes led to before the model's defaults changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
@@ -231,6 +234,10 @@ class GenerationRequest:
     def fingerprints(self) -> tuple[str, ...]:
         """The fingerprints of all spellings of the prompt that look the same, the one that was typed first."""
         return tuple(dict.fromkeys(map(self._fingerprint, spellings(self.prompt))))
+
+    def all_fingerprints(self) -> tuple[str, ...]:
+        """The same: the pack itself describes the model."""
+        return self.fingerprints()
 
     def _fingerprint(self, prompt: str) -> str:
         values = [self.inputs[one.name] for one in self.model.inputs]

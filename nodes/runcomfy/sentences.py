@@ -18,6 +18,8 @@ from ..errors import (
     SubmissionUncertainError,
 )
 from .api.answers import CancelOutcome, Phase
+from .foreign_text import shown
+from .generation import ClipRequest
 from .jobs import LENGTH_FIELDS, Action, Job, JobState
 from .models import Scalar
 from .progress import PriceBound
@@ -204,6 +206,21 @@ def charge_sentence(job: Job) -> str:
     if job.state is JobState.SUBMITTED:
         return f"RunComfy has accepted it and will charge for it{expected}."
     return f"It may have been charged{expected}."
+
+
+def defaults_note(job: Job, request: ClipRequest) -> str:
+    """That a request is served by a clip from before the model's defaults changed, and how they did; empty where it is not."""
+    if job.fingerprint in request.fingerprints():
+        return ""
+    now = request.stored_inputs
+    names = [name for name in {**job.inputs, **now} if job.inputs.get(name) != now.get(name)]
+    changes = ", ".join(
+        shown(f"{name} {job.inputs.get(name, '-')} \N{RIGHTWARDS ARROW} {now.get(name, '-')}") for name in names
+    )
+    return (
+        f"RunComfy has changed the defaults of the model since this clip was bought ({changes}), and the clip is not bought "
+        "again. To buy one with the new defaults, change the seed."
+    )
 
 
 def describe_inputs(inputs: Mapping[str, Scalar]) -> list[str]:
