@@ -145,7 +145,7 @@ class MissingTokenError(ConfigurationError):
     remedy = (
         "Create a token on runcomfy.com (Profile, API Token) and add it in ComfyUI's Settings under RunComfy, or set the "
         "environment variable RUNCOMFY_API_TOKEN. To try a graph for free without a token, turn on 'rehearse' in "
-        "the node."
+        "a node that makes clips."
     )
 
 
@@ -228,22 +228,11 @@ class InsufficientCreditsError(APIError):
 
 
 class InvalidRequestError(APIError):
-    """RunComfy rejected the inputs."""
-
-    remedy = (
-        "Change the prompt, size, seconds or picture. If RunComfy rejected the picture itself, host it and put its https "
-        "address into 'image_url' instead."
-    )
+    """RunComfy rejected the inputs; whoever made the request knows by which inputs of its node they are changed."""
 
 
 class ModelUnavailableError(APIError):
-    """RunComfy does not offer the model, or no longer does."""
-
-    remedy = (
-        "Use the node 'Image to Video, any model (RunComfy)' with a model that is sold today. OpenAI withdrew Sora 2 on "
-        "24 September 2026; if RunComfy offers a successor with the same inputs, its id can also be set in Settings under "
-        "RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
-    )
+    """RunComfy does not offer the model, or no longer does; whoever made the request knows what can take its place."""
 
 
 class NotFoundError(APIError):

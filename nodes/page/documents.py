@@ -109,6 +109,7 @@ def job_document(
         "created_at": job.created_at,
         # What is not charged has no price, whatever was expected.
         "expected_usd": job.expected_usd if job.may_be_charged else None,
+        "price_bound": job.price_bound.value,
         "cost_usd": job.cost_usd,
         "charge": charge_sentence(job),
         "is_released": job.is_released,

@@ -28,6 +28,7 @@ from ..runcomfy import (
     picture_limits,
     shipped_catalogue,
     translate,
+    with_earlier,
 )
 from .documents import Document
 from .pictures import Fitted, Pictures
@@ -172,17 +173,22 @@ class Outlook:
         }
         first = sent.get("image", ())
         # Some of what is sent follows the shape of the picture.
-        translation = _translated(offer, replace(wishes, picture=first[0].original if first else None))
+        wishes = replace(wishes, picture=first[0].original if first else None)
+        translation = _translated(offer, wishes)
         count = len(first) or 1
         if not offer.is_described or any(len(many) not in (1, count) for many in sent.values()):
             return first, []
         return first, [
-            CatalogueRequest(
-                offer.entry,
-                translation,
-                tuple(_picture(use, sent.get(use.widget, ()), number) for use in translation.media),
-                wishes.seed,
-                offer.source,
+            with_earlier(
+                CatalogueRequest(
+                    offer.entry,
+                    translation,
+                    tuple(_picture(use, sent.get(use.widget, ()), number) for use in translation.media),
+                    wishes.seed,
+                    offer.source,
+                ),
+                wishes,
+                offer.earlier,
             )
             for number in range(count)
         ]

@@ -26,6 +26,7 @@ from ..runcomfy import (
     shipped_catalogue,
     shown,
     translate,
+    with_earlier,
 )
 from .clips import Clip, bought, rehearsed, results
 from .current import current_engine
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
     import torch
 
 REHEARSED_S = 5.0  # where the model decides the length
+# With one of them changed, each clip of a batch is another purchase.
+SHARED_INPUTS = (
+    *("model", "prompt", "duration", "resolution", "aspect_ratio", "audio"),
+    *("negative_prompt", "seed", "custom_model_id", "extra_json"),
+)
 FILE_BYTES_PER_PIXEL = 0.05  # of a video file: about twice what the models make
 logger = logging.getLogger("runcomfy.sora2pro.any_model")
 
@@ -73,6 +79,7 @@ class Plan:
         offer: The model, and where its description is from.
         translation: The request of each clip, without its pictures.
         clip_count: How many clips.
+        wishes: Those of the order, with what is known of its pictures.
         requests: One for each clip where all of them are on this disk, so that nobody was asked; else none.
     """
 
@@ -80,6 +87,7 @@ class Plan:
     offer: Offer
     translation: Translation
     clip_count: int
+    wishes: Wishes
     requests: tuple[CatalogueRequest, ...] = ()
 
     @property
@@ -127,7 +135,7 @@ async def generate(order: AnyOrder) -> list[Clip]:
         (plan,) = results(await attend([lambda run: planned(engine, order, run)]))
         permission = Permission.of_this_run()
         works = await attend([_task(engine, plan, number, permission) for number in range(plan.clip_count)])
-        return results(works, if_a_clip_fails)
+        return results(works, if_a_clip_fails, SHARED_INPUTS)
 
 
 def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
@@ -191,7 +199,7 @@ def _plan(engine: Engine, order: AnyOrder, clip_count: int, offer: Offer) -> Pla
             catalogue=shipped_catalogue(),
             is_strict=engine.settings.schema_strict and offer.is_described,
         )
-    plan = Plan(order, offer, translation, clip_count)
+    plan = Plan(order, offer, translation, clip_count, wishes)
     for use in translation.media:
         picture = plan.picture(use, 0)
         if picture is not None:
@@ -242,7 +250,7 @@ def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Ta
 
 def _request(engine: Engine, plan: Plan, number: int) -> CatalogueRequest:
     pictures = tuple(_sent(plan, use, number) for use in plan.translation.media)
-    return CatalogueRequest(
+    request = CatalogueRequest(
         plan.offer.entry,
         plan.translation,
         pictures,
@@ -250,6 +258,7 @@ def _request(engine: Engine, plan: Plan, number: int) -> CatalogueRequest:
         plan.offer.source,
         is_strict=engine.settings.schema_strict,
     )
+    return with_earlier(request, plan.wishes, plan.offer.earlier)
 
 
 def _sent(plan: Plan, use: MediaUse, number: int) -> RequestPicture:

@@ -29,12 +29,13 @@ def stops_always(errors: Iterable[RunComfyError]) -> bool:
     return any(isinstance(error, _STOPS_ALWAYS) for error in errors)
 
 
-def missing(errors: Mapping[int, RunComfyError], clip_count: int) -> str:
+def missing(errors: Mapping[int, RunComfyError], clip_count: int, shared_inputs: Sequence[str]) -> str:
     """What to say of a batch that is delivered without some of its clips: which, why, at what charge, and what to do.
 
     Args:
         errors: The number of a clip, from 1, and how it failed.
         clip_count: Clips of the batch.
+        shared_inputs: The inputs of the node that make every clip of the batch another purchase.
     """
     arrived = [n for n in range(1, clip_count + 1) if n not in errors]
     delivered = numbered(
@@ -44,16 +45,11 @@ def missing(errors: Mapping[int, RunComfyError], clip_count: int) -> str:
         all=clip_count,
         missing=numbered("clip {numbers}", "clips {numbers}", list(errors)),
     )
-    return f"{delivered} {batch_error(errors, clip_count)}"
+    return f"{delivered} {batch_error(errors, clip_count, shared_inputs)}"
 
 
-def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComfyError:
-    """The first error of a batch, told as one of many.
-
-    Args:
-        errors: The number of a clip, from 1, and how it failed.
-        clip_count: Clips of the batch.
-    """
+def batch_error(errors: Mapping[int, RunComfyError], clip_count: int, shared_inputs: Sequence[str]) -> RunComfyError:
+    """The first error of a batch, told as one of many; see `missing` for the arguments."""
     number, first = next(iter(errors.items()))
     arrived = [n for n in range(1, clip_count + 1) if n not in errors]
     others: dict[str, list[int]] = {}
@@ -81,11 +77,11 @@ def batch_error(errors: Mapping[int, RunComfyError], clip_count: int) -> RunComf
         )
     return first.told(
         what=f"Clip {number} of {clip_count}: {first.what}",
-        remedy=" ".join(part for part in (*_remedies(errors, clip_count), *parts) if part),
+        remedy=" ".join(part for part in (*_remedies(errors, clip_count, shared_inputs), *parts) if part),
     )
 
 
-def _remedies(errors: Mapping[int, RunComfyError], clip_count: int) -> list[str]:
+def _remedies(errors: Mapping[int, RunComfyError], clip_count: int, shared_inputs: Sequence[str]) -> list[str]:
     """What to do about each kind of failure in a batch."""
     first = next(iter(errors.values()))
     pictures = {number: error for number, error in errors.items() if isinstance(error, _ABOUT_ONE_PICTURE)}
@@ -97,11 +93,11 @@ def _remedies(errors: Mapping[int, RunComfyError], clip_count: int) -> list[str]
         # Only a person can settle these; what else failed is told by what happened to it.
         remedies += [error.remedy for error in errors.values() if isinstance(error, SubmissionUncertainError)][:1]
     if pictures:
-        remedies.append(_without(pictures, is_rest_here=len(errors) == len(pictures)))
+        remedies.append(_without(pictures, shared_inputs, is_rest_here=len(errors) == len(pictures)))
     return remedies
 
 
-def _without(pictures: Mapping[int, RunComfyError], *, is_rest_here: bool) -> str:
+def _without(pictures: Mapping[int, RunComfyError], shared_inputs: Sequence[str], *, is_rest_here: bool) -> str:
     """How to go on without the pictures that failed, or with another try of them alone."""
     end = ": the others are free." if is_rest_here else "."
     take_out = numbered(
@@ -115,7 +111,7 @@ def _without(pictures: Mapping[int, RunComfyError], *, is_rest_here: bool) -> st
             sentences.append(
                 f"To buy clip {number} again, release job-{error.job_id} in the RunComfy Request Status node and run again."
             )
-    sentences.append("Changing the prompt, the seed, the size or the seconds buys every clip of the batch again.")
+    sentences.append(f"Changing one of these inputs buys every clip of the batch again: {', '.join(shared_inputs)}.")
     return " ".join(sentences)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import host
-from ..errors import NOTHING_SENT, RunComfyError, VideoDecodeError
-from ..runcomfy import ClipRequest, Engine, Job, Run, charge_sentence, describe_outcome, with_job
+from ..errors import NOTHING_SENT, NotEnoughRoomError, RunComfyError, VideoDecodeError
+from ..runcomfy import ClipRequest, Engine, Job, Run, charge_sentence, defaults_note, describe_outcome, with_job
 from ..runcomfy.progress import Decoding, Finished, FromJournal
 from .batch import batch_error, missing, stops_always
 from .current import DECODING, current_engine
@@ -98,7 +98,7 @@ async def generate(order: Order) -> list[Clip]:
         permission = Permission.of_this_run()
         tasks = [_task(engine, checked_order, picture, permission) for picture in pictures_of(checked_order)]
         works = await attend(tasks)
-        return results(works, if_a_clip_fails)
+        return results(works, if_a_clip_fails, order.shared_inputs)
 
 
 async def act(action: str, reference: str) -> Answer:
@@ -116,7 +116,7 @@ async def act(action: str, reference: str) -> Answer:
     def task(run: Run) -> Answer:
         outcome = current_engine().act(chosen, ref, run, request_id=request_id)
         job = outcome.job
-        clip = _clip_of(job, FrameChoice(), run) if job.has_whole_file else None
+        clip = _collected(job, run) if job.has_whole_file else None
         report = " ".join((describe_outcome(outcome), *(() if clip is None else clip.notes)))
         said = f"{job.name} is {job.state.value}."
         run.report(Finished(job.request_id or "", said, report, has_clip=clip is not None))
@@ -168,7 +168,7 @@ def bought(
 
     purchase = engine.generate(request, run, preflight=check, confirm=permission.confirm(run))
     clip = _clip_of(purchase.job, frames, run)
-    notes = (*notes, *filter(None, [purchase.note]))
+    notes = (*notes, *filter(None, [purchase.note, defaults_note(purchase.job, request)]))
     charge = charge_sentence(purchase.job) if purchase.is_new else describe(FromJournal(clip.request_id), 0.0)
     summary = " ".join((*clip.notes, charge))
     run.report(Finished(clip.request_id, summary, " ".join((*notes, summary)) if notes else ""))
@@ -208,6 +208,16 @@ def decode_clip(path: Path, request_id: str, choice: FrameChoice, run: Run) -> C
         logger.warning("%s: %s", path.name, note)
     frames = decoded.frames if choice.decode_frames else host.blocked(NO_FRAMES)
     return Clip(frames, decoded.audio, decoded.fps, host.video(path), request_id, path, decoded.notes)
+
+
+def _collected(job: Job, run: Run) -> Clip:
+    """The whole clip, for a node that has no inputs to ask for less of it."""
+    try:
+        return _clip_of(job, FrameChoice(), run)
+    except NotEnoughRoomError as error:
+        raise error.told(
+            remedy=f"Free memory, then run the node again. The clip is at {job.path}."
+        ) from error.__cause__
 
 
 def _clip_of(job: Job, choice: FrameChoice, run: Run) -> Clip:
@@ -269,8 +279,17 @@ def _is_readable(path: Path) -> bool:
         return False
 
 
-def results(works: Sequence[Work[Result]], if_a_clip_fails: IfAClipFails = IfAClipFails.STOP) -> list[Result]:
+def results(
+    works: Sequence[Work[Result]],
+    if_a_clip_fails: IfAClipFails = IfAClipFails.STOP,
+    shared_inputs: Sequence[str] = (),
+) -> list[Result]:
     """What the works brought: of all of them, or where that is wished of those that went well.
+
+    Args:
+        works: What was done, one for each clip.
+        if_a_clip_fails: What the user wishes where some failed.
+        shared_inputs: The inputs of the node that make every clip of a batch another purchase.
 
     Raises:
         BaseException: The error that stands for those that failed.
@@ -285,8 +304,8 @@ def results(works: Sequence[Work[Result]], if_a_clip_fails: IfAClipFails = IfACl
     if not errors:
         return arrived
     if not arrived or if_a_clip_fails is IfAClipFails.STOP or stops_always(errors.values()):
-        raise batch_error(errors, len(works))
-    said = missing(errors, len(works))
+        raise batch_error(errors, len(works), shared_inputs)
+    said = missing(errors, len(works), shared_inputs)
     logger.warning("%s", said)
     Stage().end("done", said)
     SHORTFALLS.count += 1

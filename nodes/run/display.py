@@ -36,8 +36,8 @@ def describe(progress: p.Progress, since_s: float) -> str:  # noqa: C901, PLR091
             return _waiting(limit)
         case p.Following():
             return "Another node is already making this clip; waiting for it (no second charge)"
-        case p.Asking(_, expected_usd):
-            price = "its price is not known" if expected_usd is None else f"about ${expected_usd:.2f}"
+        case p.Asking(_, expected_usd, bound):
+            price = "its price is not known" if expected_usd is None else bound.words(expected_usd)
             return f"Waiting for your answer: buy this clip ({price})?"
         case p.Submitting(expected_usd, bound):
             return "Sending to RunComfy" + ("" if expected_usd is None else f" ({bound.words(expected_usd)})")
@@ -174,7 +174,11 @@ def clip_document(progress: p.Progress, text: str, *, fraction: float) -> Docume
         fraction: How much of the work on this machine is done, 0 to 1.
     """
     is_report = isinstance(progress, p.Finished) and not progress.has_clip
-    question = {"question": progress.question, "usd": progress.expected_usd} if isinstance(progress, p.Asking) else {}
+    question = (
+        {"question": progress.question, "usd": progress.expected_usd, "price_bound": progress.bound.value}
+        if isinstance(progress, p.Asking)
+        else {}
+    )
     return {
         "kind": REPORTED if is_report else _KINDS[type(progress)],
         "text": shown_lines(text),

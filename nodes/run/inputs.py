@@ -89,6 +89,11 @@ class Order:
     rehearse: bool
     if_a_clip_fails: str
 
+    @property
+    def shared_inputs(self) -> tuple[str, ...]:
+        """The inputs that all clips of a batch share: with one of them changed, each is another purchase."""
+        return ("prompt", *self.inputs, "seed", "fit")
+
 
 def checked(order: Order, settings: Settings) -> Order:
     """The order with its size settled and memory for its frames at hand.

@@ -35,7 +35,9 @@ class Permission:
 
     def confirm(self, run: Run) -> Confirm:
         """How the user is asked about a dear clip of a run."""
-        return (lambda price_usd, _most_usd: QUESTIONS.ask(price_usd, run)) if self.can_ask else nobody_to_ask
+        if not self.can_ask:
+            return nobody_to_ask
+        return lambda price_usd, bound, _most_usd: QUESTIONS.ask(price_usd, run, bound)
 
     def check(self) -> None:
         """Refuse a purchase that nobody asked for.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ..errors import NOTHING_SENT, CancelledByUserError, InvalidInputError, NotConfirmedError
 from ..runcomfy import Run, this_clip
-from ..runcomfy.progress import Asking
+from ..runcomfy.progress import Asking, PriceBound
 
 PATIENCE_S = 600.0
 LOOK_S = 0.1
@@ -29,7 +29,7 @@ class Questions:
         self._lock = threading.Lock()
         self._answers: dict[str, bool | None] = {}
 
-    def ask(self, price_usd: float | None, run: Run) -> None:
+    def ask(self, price_usd: float | None, run: Run, bound: PriceBound = PriceBound.ABOUT) -> None:
         """Hold a run until the user has said in the page that the clip is to be bought.
 
         Raises:
@@ -40,13 +40,13 @@ class Questions:
         question = secrets.token_hex(16)
         with self._lock:
             self._answers[question] = None
-        run.report(Asking(question, price_usd))
+        run.report(Asking(question, price_usd, bound))
         try:
             give_up_at = self._clock() + self._patience_s
             while (buys := self._answers[question]) is None:
                 if self._clock() >= give_up_at:
                     raise NotConfirmedError(
-                        f"{this_clip(price_usd)} was not confirmed within {self._patience_s / 60:.0f} minutes."
+                        f"{this_clip(price_usd, bound)} was not confirmed within {self._patience_s / 60:.0f} minutes."
                     )
                 run.stop.sleep(LOOK_S)
         finally:
@@ -54,7 +54,7 @@ class Questions:
                 del self._answers[question]
         if not buys:
             raise CancelledByUserError(
-                f"{this_clip(price_usd)} is not bought, as you answered.",
+                f"{this_clip(price_usd, bound)} is not bought, as you answered.",
                 money=NOTHING_SENT,
                 remedy="Run the node again to be asked again.",
             )

@@ -9,7 +9,7 @@ from .catalogue.estimate import PriceEstimate
 from .catalogue.facts import ModelFacts, facts_of
 from .catalogue.limits import Limit, broken_limits, picture_limits
 from .catalogue.offer import Offer, differences
-from .catalogue.request import CatalogueRequest
+from .catalogue.request import CatalogueRequest, with_earlier
 from .catalogue.retrace import retrace
 from .catalogue.shipped import shipped_catalogue
 from .catalogue.translate import MediaUse, Translation, translate
@@ -52,7 +52,7 @@ from .picture_urls import check_image_url
 from .pricing import PriceRange
 from .progress import Run, Slots, StopSignal
 from .prompts import check_prompt
-from .sentences import Outcome, charge_sentence, describe_inputs, describe_outcome, with_job
+from .sentences import Outcome, charge_sentence, defaults_note, describe_inputs, describe_outcome, with_job
 from .settings import (
     SETTINGS,
     Setting,
@@ -123,6 +123,7 @@ __all__ = [
     "checked_settings",
     "clip_kind",
     "copy_journal",
+    "defaults_note",
     "describe_inputs",
     "describe_outcome",
     "differences",
@@ -151,6 +152,7 @@ __all__ = [
     "shown_lines",
     "this_clip",
     "translate",
+    "with_earlier",
     "with_job",
     "write_settings_file",
 ]

@@ -131,7 +131,7 @@ class Buyer:
         return purchase
 
     def _purchase(self, request: ClipRequest, run: Run, preflight: Callable[[], None], confirm: Confirm) -> Purchase:
-        fingerprints = request.validated().fingerprints()
+        fingerprints = request.validated().all_fingerprints()
         run.report(Preparing())
         job = self._journal.find(*fingerprints)
         if job is not None and job.has_whole_file:
@@ -171,7 +171,7 @@ class Buyer:
         while True:
             _wait_for(locks.enter_context(self._journal.lock(fingerprint)), run)
             held.add(fingerprint)
-            job = self._journal.find(*request.fingerprints())
+            job = self._journal.find(*request.all_fingerprints())
             if job is None or job.fingerprint in held:
                 return job
             fingerprint = job.fingerprint
@@ -216,16 +216,14 @@ class Buyer:
         most_usd = self._ask_above_usd()
         if most_usd is None:
             return
-        expected_usd, _ = self._expected(client, request, run)
+        expected_usd, bound = self._expected(client, request, run)
         price_usd = request.list_usd if expected_usd is None else expected_usd
         if price_usd is None or price_usd > most_usd + 1e-9:
-            confirm(price_usd, most_usd)
+            confirm(price_usd, bound, most_usd)
 
     def _expected(self, client: Client, request: ClipRequest, run: Run) -> tuple[float | None, PriceBound]:
         """What a clip is expected to cost, and what that says of the real price; raises `SpendLimitError` if it is too much."""
-        expected_usd = self._pricing.expected_usd_of(client, request, run.stop)
-        # What was paid before is not what the request says of its price.
-        bound = request.price_bound if expected_usd in (None, request.list_usd) else PriceBound.ABOUT
+        expected_usd, bound = self._pricing.expected(client, request, run.stop)
         check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip(), bound)
         return expected_usd, bound
 
@@ -245,7 +243,7 @@ class Buyer:
                 handle = self._submit(client, request, job)
             except RunComfyError as error:
                 attempt += 1
-                job, wait_s = self._after_failure(job, error, attempt)
+                job, wait_s = self._after_failure(job, request, error, attempt)
                 run.report(Retrying(error.what, wait_s))
                 try:
                     run.stop.sleep(wait_s)
@@ -283,7 +281,7 @@ class Buyer:
             self._journal.record_uncertain(job, "The run was interrupted while the request was being sent.")
             raise
 
-    def _after_failure(self, job: Job, error: RunComfyError, attempt: int) -> tuple[Job, float]:
+    def _after_failure(self, job: Job, request: ClipRequest, error: RunComfyError, attempt: int) -> tuple[Job, float]:
         """Record what a failed submit came to.
 
         Returns:
@@ -298,7 +296,7 @@ class Buyer:
                 raise uncertain(self._journal.record_uncertain(job, error.what)) from error
             if verdict is Verdict.REFUSED:
                 job = self._journal.record_rejected(job, error.what)
-                raise with_job(error.told(money=NOT_CHARGED), job)
+                raise with_job(error.told(money=NOT_CHARGED, remedy=request.remedy_for(error)), job)
             job = self._journal.record_not_submitted(job, error.what)
         except JournalUnavailableError as journal_error:
             raise with_job(journal_error, job) from error

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from ..errors import NotConfirmedError
+from .progress import PriceBound
 
-# Takes what a clip is expected to cost, None where nobody knows, and what it may cost without a question; raises if the clip is
-# not to be bought.
-Confirm = Callable[[float | None, float], None]
+# Takes what a clip is expected to cost, None where nobody knows, what that says of the real price, and what a clip may cost
+# without a question; raises if the clip is not to be bought.
+Confirm = Callable[[float | None, PriceBound, float], None]
 
 
 class Checks(TypedDict, total=False):
@@ -19,18 +20,18 @@ class Checks(TypedDict, total=False):
     confirm: Confirm
 
 
-def this_clip(price_usd: float | None) -> str:
+def this_clip(price_usd: float | None, bound: PriceBound) -> str:
     """A clip that is to be bought, with its price as far as it is known."""
-    return "This clip (its price is not known)" if price_usd is None else f"This clip (about ${price_usd:.2f})"
+    return "This clip (its price is not known)" if price_usd is None else f"This clip ({bound.words(price_usd)})"
 
 
-def nobody_to_ask(price_usd: float | None, most_usd: float) -> None:
+def nobody_to_ask(price_usd: float | None, bound: PriceBound, most_usd: float) -> None:
     """Refuse a clip that the user wants to be asked about.
 
     Raises:
         NotConfirmedError: Always.
     """
     raise NotConfirmedError(
-        f"You want to be asked before a clip above ${most_usd:.2f}. {this_clip(price_usd)} cannot be confirmed, because this run "
-        "was not started in ComfyUI's page, or the page is closed."
+        f"You want to be asked before a clip above ${most_usd:.2f}. {this_clip(price_usd, bound)} cannot be confirmed, because "
+        "this run was not started in ComfyUI's page, or the page is closed."
     )

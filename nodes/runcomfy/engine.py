@@ -169,7 +169,7 @@ class Engine:
 
     def known_job(self, request: ClipRequest) -> Job | None:
         """The job that a request would lead to instead of to a purchase; nobody is asked and nothing is changed."""
-        return self._journal.find(*request.fingerprints())
+        return self._journal.find(*request.all_fingerprints())
 
     def offer(self, model_id: str, stop: StopSignal) -> Offer:
         """How RunComfy describes a model; raises `InvalidInputError` where nobody can say."""

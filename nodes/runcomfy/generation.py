@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, InvalidRequestError, ModelUnavailableError, RunComfyError
 from .picture_urls import check_image_url
 from .progress import PriceBound
 from .prompts import canonical_spelling, check_prompt, spellings
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from .models import ModelSpec, Scalar
 
 MAX_SEED = 2**64 - 1
+SORA_IS_GONE = (
+    "Use the node 'Image to Video, any model (RunComfy)' with a model that is sold today. OpenAI withdrew Sora 2 on "
+    "24 September 2026; if RunComfy offers a successor with the same inputs, its id can also be set in Settings under "
+    "RunComfy or in RUNCOMFY_SORA2_PRO_MODEL_ID. 'rehearse' works without the model."
+)
 
 
 class RequestPicture(Protocol):
@@ -106,7 +111,7 @@ class ClipRequest(Protocol):
 
     @property
     def price_bound(self) -> PriceBound:
-        """What that price says of the real one."""
+        """What the expected price says of the real one."""
 
     @property
     def description(self) -> Description | None:
@@ -127,11 +132,17 @@ class ClipRequest(Protocol):
     def body(self) -> Mapping[str, Any]:
         """The JSON object to submit."""
 
+    def remedy_for(self, refusal: RunComfyError) -> str:
+        """What to do about RunComfy's refusal of it, in the inputs of the node that made it."""
+
     def canonical_fingerprint(self) -> str:
         """Under which a new job is claimed."""
 
     def fingerprints(self) -> tuple[str, ...]:
         """Under which the clip may be known already, the one that was typed first."""
+
+    def all_fingerprints(self) -> tuple[str, ...]:
+        """These, and those of the clips that the same wishes led to before the model's defaults changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +183,8 @@ class GenerationRequest:
 
     @property
     def price_bound(self) -> PriceBound:
-        """About as much: the catalogue knows nothing of sizes."""
-        return PriceBound.ABOUT
+        """The least, where the model is known to cost more at this size: the catalogue knows nothing of sizes."""
+        return PriceBound.AT_LEAST if self.model.costs_more(self.inputs) else PriceBound.ABOUT
 
     @property
     def description(self) -> None:
@@ -204,6 +215,14 @@ class GenerationRequest:
         pictures = [picture.value for picture in self.pictures]
         return self.model.body(prompt=self.prompt, pictures=pictures, inputs=self.inputs, take=self.take)
 
+    def remedy_for(self, refusal: RunComfyError) -> str:
+        """What to do about RunComfy's refusal of it."""
+        if isinstance(refusal, ModelUnavailableError):
+            return SORA_IS_GONE
+        if isinstance(refusal, InvalidRequestError):
+            return change_inputs(("prompt", *self.inputs, "image"), "'image_url'")
+        return refusal.remedy
+
     def fingerprint(self) -> str:
         """SHA-256 of all that makes this clip the one that was asked for; the same inputs have it on every machine."""
         return self._fingerprint(self.prompt)
@@ -216,11 +235,28 @@ class GenerationRequest:
         """The fingerprints of all spellings of the prompt that look the same, the one that was typed first."""
         return tuple(dict.fromkeys(map(self._fingerprint, spellings(self.prompt))))
 
+    def all_fingerprints(self) -> tuple[str, ...]:
+        """The same: the pack itself describes the model."""
+        return self.fingerprints()
+
     def _fingerprint(self, prompt: str) -> str:
         values = [self.inputs[one.name] for one in self.model.inputs]
         pictures = [picture.identity for picture in self.pictures]
         identity = [self.model.model_id, prompt, *values, *pictures, self.take]
         return hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
+
+
+def change_inputs(names: Iterable[str], address: str) -> str:
+    """What to do where RunComfy rejected the inputs.
+
+    Args:
+        names: The inputs of the node that it may have rejected.
+        address: The inputs that take the address of a picture instead, in quotes.
+    """
+    return (
+        f"Change one of these inputs: {', '.join(names)}. If RunComfy rejected the picture itself, host it and put its https "
+        f"address into {address} instead."
+    )
 
 
 def check_take(take: object) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ..errors import UNCHANGED, InvalidInputError
+from .progress import PriceBound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,6 +169,7 @@ class Job:
         started_at: When the request was first seen to have left the queue.
         list_usd: The highest price known for such a clip; it counts where nothing better is known.
         expected_usd: What the clip was expected to cost when it was submitted.
+        price_bound: What that says of the real price.
         cost_usd: What RunComfy says it cost; it may say so late.
         may_be_charged: Whether RunComfy may have charged for it, as far as is known.
         is_released: Whether the user released the job so that the same inputs can be bought again.
@@ -211,6 +213,7 @@ class Job:
     schema_source: str | None = None
     archived_sha256: str | None = None
     file_machine: str | None = None
+    price_bound: PriceBound = PriceBound.ABOUT
 
     @property
     def name(self) -> str:

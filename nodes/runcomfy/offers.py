@@ -41,6 +41,7 @@ KEPT_KEYS = (
     "input_schema",
 )
 FAILURE_FRESH_S = 60.0
+EARLIER_KEPT = 15  # descriptions of a model, beside the last one
 # What a model is taken for that only a rehearsal asks for and that nobody has described yet.
 UNDESCRIBED = {
     "kind": "model",
@@ -98,14 +99,19 @@ class Offers:
         if model_id in self._live:
             return self._live[model_id]
         with self._turns.setdefault(model_id, Slots(lambda: 1)).held(stop, on_wait=lambda: None):
-            return self._live.get(model_id) or self._found(model_id, stop)
+            if model_id in self._live:
+                return self._live[model_id]
+            offer = self._with_earlier(self._found(model_id, stop))
+            if offer.source is SchemaSource.LIVE:
+                self._live[model_id] = offer
+            return offer
 
     def _found(self, model_id: str, stop: StopSignal) -> Offer:
         failed_until, trouble = self._failed.get(model_id, (0.0, ""))
         if self._clock() < failed_until:
             return self._known(model_id, trouble)
         try:
-            offer = self._ask(model_id, stop)
+            return self._ask(model_id, stop)
         except ModelUnavailableError:
             refusal = unknown_model(model_id, shipped_catalogue())
             known = self._last_known(model_id)
@@ -121,16 +127,13 @@ class Offers:
             if isinstance(error, APIConnectionError):
                 self._failed[model_id] = (self._clock() + FAILURE_FRESH_S, error.what)
             return self._known(model_id, error.what)
-        if offer.refusal is None:
-            self._live[model_id] = offer
-        return offer
 
     def find_offline(self, model_id: str) -> Offer:
         """The description of a model as far as this machine knows it; that of a model like any other where it does not."""
         check_model_id(model_id)
         known = self._last_known(model_id)
         if known is not None and known.fields:
-            return Offer(known)
+            return self._with_earlier(Offer(known))
         note = "RunComfy has not been asked about this model yet, so its own limits are not checked."
         return Offer(parse_entry({"model_id": model_id, **UNDESCRIBED}), note=note, is_described=False)
 
@@ -171,6 +174,14 @@ class Offers:
         self._keep(model_id, entry, document)
         return Offer(entry, source=SchemaSource.LIVE)
 
+    def _with_earlier(self, offer: Offer) -> Offer:
+        """With the other descriptions by which something may have been bought here."""
+        model_id, now = offer.entry.model_id, offer.entry.schema_hash
+        shipped = shipped_catalogue().find(model_id)
+        known = (*self._kept_all(model_id), *([] if shipped is None else [shipped]))
+        by_hash = {one.schema_hash: one for one in reversed(known) if one.schema_hash != now}
+        return replace(offer, earlier=tuple(reversed(by_hash.values())))
+
     def _known(self, model_id: str, trouble: str) -> Offer:
         """The last description that is at hand.
 
@@ -203,15 +214,43 @@ class Offers:
 
     def _keep(self, model_id: str, entry: ModelEntry, document: dict[str, Any]) -> None:
         kept = {key: document[key] for key in KEPT_KEYS if key in document}
+        now = {"schema_hash": entry.schema_hash, "model": kept}
+        # What was bought by an earlier one is to be known again.
+        earlier = [one for one in self._records(model_id) if one.get("schema_hash") != entry.schema_hash]
         try:
-            write_private(self._path(model_id), json.dumps({"schema_hash": entry.schema_hash, "model": kept}))
+            write_private(self._path(model_id), json.dumps({**now, "earlier": earlier[:EARLIER_KEPT]}))
         except OSError as error:
             logger.info("The description of %s cannot be kept: %s", shown(model_id), error)
 
     def _kept(self, model_id: str) -> ModelEntry | None:
-        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError, InvalidInputError):
-            kept = json.loads(read_text(self._path(model_id)))
-            entry = parse_entry(kept["model"], shipped_catalogue().find(model_id))
-            if entry.model_id == model_id and entry.schema_hash == kept["schema_hash"]:
+        """The last description from RunComfy."""
+        for record in self._records(model_id)[:1]:
+            entry = _entry_of(model_id, record)
+            if entry is not None and entry.schema_hash == record.get("schema_hash"):
                 return entry
         return None
+
+    def _kept_all(self, model_id: str) -> tuple[ModelEntry, ...]:
+        """All descriptions from RunComfy that are kept, the latest first."""
+        found = (_entry_of(model_id, one) for one in self._records(model_id))
+        return tuple(entry for entry in found if entry is not None)
+
+    def _records(self, model_id: str) -> list[dict[str, Any]]:
+        """The same as they are written."""
+        try:
+            last = json.loads(read_text(self._path(model_id)))
+        except (OSError, ValueError, RecursionError):
+            return []
+        if not isinstance(last, dict):
+            return []
+        earlier = last.pop("earlier", [])
+        return [one for one in (last, *(earlier if isinstance(earlier, list) else [])) if isinstance(one, dict)]
+
+
+def _entry_of(model_id: str, record: dict[str, Any]) -> ModelEntry | None:
+    """A kept description; None where it is damaged."""
+    with suppress(TypeError, KeyError, RecursionError, InvalidInputError):
+        entry = parse_entry(record["model"], shipped_catalogue().find(model_id))
+        if entry.model_id == model_id:
+            return entry
+    return None

@@ -154,6 +154,7 @@ def _page(name: str, place: str, way_out: str, direct: str | None = None) -> Pag
     return Page(name, re.compile(place, re.IGNORECASE), way_out, query)
 
 
+GIVE_ADDRESS = "Give a public https address that opens without a login."
 SAVE_IT = "Save the picture and load it with Load Image."
 OPEN_IT = "Open the picture by itself (right click, open image in a new tab) and copy the address of that."
 # Only what is certainly a page stands here: the same hosts serve pictures at other places.
@@ -232,14 +233,15 @@ def page_at(host: str, path: str, query: str) -> Page | None:
     return None
 
 
-def check_image_url(url: str, name: str = "image_url") -> None:
+def check_image_url(url: str, name: str = "image_url", widget: str = "image") -> None:
     """Refuse an address that RunComfy could never download a picture from.
 
     The message never repeats the address: it may hold a signature.
 
     Args:
         url: The address.
-        name: The input that holds it, for the message.
+        name: The input or the field that holds it, for the message.
+        widget: The input that takes the picture itself instead; empty where none does.
 
     Raises:
         InvalidInputError: Not https, with credentials, malformed, on this machine or a private network, or of a web page.
@@ -247,42 +249,52 @@ def check_image_url(url: str, name: str = "image_url") -> None:
     if url[:5].lower() == "data:":
         raise InvalidInputError(
             f"'{name}' must begin with https://. This is a data URI: not an address, but the picture itself.",
-            remedy="Save the picture, load it with Load Image and connect 'image' instead.",
+            remedy=f"Save the picture, load it with Load Image and connect '{widget}' instead."
+            if widget
+            else GIVE_ADDRESS,
         )
     if len(url) > MAX_URL_CHARS or any(c <= " " or c == "\x7f" for c in url):
-        raise _unusable_url(name, NOT_PLAIN)
+        raise _unusable_url(name, widget, NOT_PLAIN)
     try:
         parts = urlsplit(url)
         host, port = plain_host(parts.hostname or ""), parts.port
     except ValueError:
-        raise _unusable_url(name, "'{name}' is not a usable address.") from None
+        raise _unusable_url(name, widget, "'{name}' is not a usable address.") from None
     if parts.scheme != "https":
-        raise _unusable_url(name, "'{name}' must begin with https://.")
+        raise _unusable_url(name, widget, "'{name}' must begin with https://.")
     if "@" in parts.netloc:
-        raise _unusable_url(name, "'{name}' has a user name or password in it, which would be sent along.")
+        raise _unusable_url(name, widget, "'{name}' has a user name or password in it, which would be sent along.")
     if is_private(host):
-        raise _unusable_url(name, "'{name}' points to this machine or a private network.")
+        raise _unusable_url(name, widget, "'{name}' points to this machine or a private network.")
     if not url.isascii():
-        raise _unusable_url(name, NOT_PLAIN)
+        raise _unusable_url(name, widget, NOT_PLAIN)
     # In brackets stands an IPv6 address. A backslash is a slash for browsers and a part of the host for other programs.
     is_in_brackets = parts.netloc.startswith("[")
     if not is_well_formed(host) or is_in_brackets != (":" in host) or set(parts.netloc) & set("%\\") or port == 0:
-        raise _unusable_url(name, "'{name}' is not a usable address: its host or port is malformed.")
-    _check_is_picture(host, parts, name)
+        raise _unusable_url(name, widget, "'{name}' is not a usable address: its host or port is malformed.")
+    _check_is_picture(host, parts, name, widget)
 
 
-def _check_is_picture(host: str, parts: SplitResult, name: str) -> None:
+def _check_is_picture(host: str, parts: SplitResult, name: str, widget: str) -> None:
     if RESERVED_NAMES.fullmatch(host):
-        raise _unusable_url(name, "'{name}' has a host with a reserved name, which no server on the internet has.")
+        raise _unusable_url(
+            name, widget, "'{name}' has a host with a reserved name, which no server on the internet has."
+        )
     if page := page_at(host, parts.path, parts.query):
         raise InvalidInputError(
             f"'{name}' leads to {page.name}, not to a picture.",
-            remedy=f"{page.way_out} Or connect 'image' instead.",
+            remedy=f"{page.way_out} Or connect '{widget}' instead."
+            if widget
+            else page.way_out
+            if page.way_out != SAVE_IT
+            else GIVE_ADDRESS,
         )
 
 
-def _unusable_url(name: str, what: str) -> InvalidInputError:
+def _unusable_url(name: str, widget: str, what: str) -> InvalidInputError:
     return InvalidInputError(
         what.format(name=name, most=MAX_URL_CHARS),
-        remedy="Give a public https address that opens without a login, or connect 'image' instead.",
+        remedy=f"Give a public https address that opens without a login, or connect '{widget}' instead."
+        if widget
+        else GIVE_ADDRESS,
     )

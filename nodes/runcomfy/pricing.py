@@ -15,7 +15,7 @@ from ..errors import MissingTokenError, RunComfyError
 from .generation import ClipRequest
 from .jobs import LEAST_USD
 from .models import ModelSpec, Scalar
-from .progress import StopSignal
+from .progress import PriceBound, StopSignal
 
 if TYPE_CHECKING:
     from .api.answers import CatalogueEntry
@@ -87,18 +87,19 @@ class Pricing:
             return last_usd
         return expected_usd(self._entry(client, model.model_id, StopSignal()), model.length_s(inputs))
 
-    def expected_usd_of(self, client: Client, request: ClipRequest, stop: StopSignal) -> float | None:
-        """The same for a request of a run.
+    def expected(self, client: Client, request: ClipRequest, stop: StopSignal) -> tuple[float | None, PriceBound]:
+        """The same for a request of a run, with what it says of the real price.
 
         Raises:
             Stopped: The run was asked to end.
         """
         last_usd = self._history.last_cost_usd(request.model_id, request.kind)
         if last_usd is not None:
-            return last_usd
-        return request.expected_usd(
+            return last_usd, PriceBound.ABOUT
+        usd = request.expected_usd(
             lambda model_id, length_s: expected_usd(self._entry(client, model_id, stop), length_s)
         )
+        return usd, PriceBound.ABOUT if usd is None else request.price_bound
 
     def _known_usd(self, connect: Connect, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """The price of one kind of clip; raises `MissingTokenError` where only RunComfy could say it."""

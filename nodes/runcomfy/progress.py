@@ -126,16 +126,26 @@ class Following:
 
 
 class PriceBound(StrEnum):
-    """What a price that is expected says of the real one, in words."""
+    """What a price that is expected says of the real one; kept with the job under these words."""
 
-    ABOUT = "about {}"
-    AT_LEAST = "from {}"
-    AT_MOST = "up to {}"
-    AT_LEAST_FOR_THE_LONGEST = "from {} at its longest"  # where the model decides the length
+    ABOUT = "about"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    AT_LEAST_FOR_THE_LONGEST = "at_least_for_the_longest"  # where the model decides the length
+
+    @classmethod
+    def _missing_(cls, _value: object) -> PriceBound:
+        """What an older journal does not say."""
+        return cls.ABOUT
 
     def words(self, usd: float) -> str:
         """Such as `about $1.20`."""
-        return self.format(f"${usd:.2f}")
+        return {
+            PriceBound.ABOUT: "about {}",
+            PriceBound.AT_LEAST: "from {}",
+            PriceBound.AT_MOST: "up to {}",
+            PriceBound.AT_LEAST_FOR_THE_LONGEST: "from {} at its longest",
+        }[self].format(f"${usd:.2f}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,7 @@ class Asking:
 
     question: str
     expected_usd: float | None
+    bound: PriceBound = PriceBound.ABOUT
 
 
 @dataclass(frozen=True, slots=True)

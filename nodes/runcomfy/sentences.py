@@ -18,8 +18,11 @@ from ..errors import (
     SubmissionUncertainError,
 )
 from .api.answers import CancelOutcome, Phase
+from .foreign_text import shown
+from .generation import ClipRequest
 from .jobs import LENGTH_FIELDS, Action, Job, JobState
 from .models import Scalar
+from .progress import PriceBound
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ def with_job(error: RunComfyError, job: Job) -> RunComfyError:
 
 def unknown_at_runcomfy(error: NotFoundError, job: Job) -> NotFoundError:
     """An accepted request that RunComfy does not know: what is known of its money, and the one way on."""
-    expected = "" if job.expected_usd is None else f" (expected: ${job.expected_usd:.2f})"
+    price = expected_price(job)
+    expected = "" if price is None else f" (expected: {price})"
     return error.told(
         money=f"It was accepted before, so it may have been charged{expected}."
         if job.cost_usd is None
@@ -180,18 +184,43 @@ def uncertain(job: Job) -> SubmissionUncertainError:
     )
 
 
+def expected_price(job: Job) -> str | None:
+    """What a job was expected to cost, such as `$1.20` or `from $1.20`; None where nobody could say."""
+    if job.expected_usd is None:
+        return None
+    return (
+        f"${job.expected_usd:.2f}" if job.price_bound is PriceBound.ABOUT else job.price_bound.words(job.expected_usd)
+    )
+
+
 def charge_sentence(job: Job) -> str:
     """What is known about the money of a job, in one sentence."""
     if job.cost_usd is not None:
         return f"RunComfy charged ${job.cost_usd:.2f} for it."
     if not job.may_be_charged:
         return "Nothing was charged for it."
-    expected = "" if job.expected_usd is None else f" (expected: ${job.expected_usd:.2f})"
+    price = expected_price(job)
+    expected = "" if price is None else f" (expected: {price})"
     if job.state in (JobState.COMPLETED, JobState.DOWNLOADED):
         return f"It is paid for; RunComfy has not named the amount yet{expected}."
     if job.state is JobState.SUBMITTED:
         return f"RunComfy has accepted it and will charge for it{expected}."
     return f"It may have been charged{expected}."
+
+
+def defaults_note(job: Job, request: ClipRequest) -> str:
+    """That a request is served by a clip from before the model's defaults changed, and how they did; empty where it is not."""
+    if job.fingerprint in request.fingerprints():
+        return ""
+    now = request.stored_inputs
+    names = [name for name in {**job.inputs, **now} if job.inputs.get(name) != now.get(name)]
+    changes = ", ".join(
+        shown(f"{name} {job.inputs.get(name, '-')} \N{RIGHTWARDS ARROW} {now.get(name, '-')}") for name in names
+    )
+    return (
+        f"RunComfy has changed the defaults of the model since this clip was bought ({changes}), and the clip is not bought "
+        "again. To buy one with the new defaults, change the seed."
+    )
 
 
 def describe_inputs(inputs: Mapping[str, Scalar]) -> list[str]:

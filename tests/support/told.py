@@ -54,7 +54,7 @@ too many (clients|connections)|remaining connection slots|too many connections f
 'node', 'values' and 'files' are needed.
 '{name}' is of another kind.
 (data URI)
-(expected: ${expected_usd})
+(expected: {price})
 (the limit is in Settings under RunComfy)
 (usually {usual_s})
 , without giving a reason.

@@ -197,7 +197,7 @@ class TestAdvice:
     """What the error of a batch advises never buys again what is here."""
 
     def advice(self, errors, clip_count):
-        return str(batch_error(errors, clip_count))
+        return str(batch_error(errors, clip_count, ("prompt", "seed")))
 
     def failed(self, job_id=7, **changes):
         return failure_of(made_job(JobState.FAILED, id=job_id, request_id=f"r{job_id}", may_be_charged=True, **changes))
@@ -206,9 +206,9 @@ class TestAdvice:
         assert self.advice({2: self.failed(reason="a face")}, 3) == (
             "Clip 2 of 3: RunComfy reports that the generation failed: a face. RunComfy does not say whether it charges for "
             "failed generations: check Usage on runcomfy.com. Take picture 2 out of the batch and run again: the others are "
-            "free. To buy clip 2 again, release job-7 in the RunComfy Request Status node and run again. Changing the prompt, "
-            "the seed, the size or the seconds buys every clip of the batch again. Clips 1 and 3 arrived: another run does not "
-            "buy them again. (request_id: r7, job: job-7)"
+            "free. To buy clip 2 again, release job-7 in the RunComfy Request Status node and run again. Changing one of these "
+            "inputs buys every clip of the batch again: prompt, seed. Clips 1 and 3 arrived: another run does not buy them "
+            "again. (request_id: r7, job: job-7)"
         )
 
     @pytest.mark.parametrize(
@@ -247,5 +247,6 @@ class TestAdvice:
         assert "Clip 2 (job-9) failed too: It is not known whether RunComfy accepted this request" in said
 
     def test_where_every_picture_was_refused_nothing_is_lost_by_a_change(self):
-        refused = {number: InvalidRequestError("The prompt is refused.", status_code=400) for number in (1, 2)}
-        assert "Change the prompt, size, seconds or picture." in self.advice(refused, 2)
+        refused = InvalidRequestError("The prompt is refused.", status_code=400)
+        refused = refused.told(remedy=made_request().remedy_for(refused))
+        assert "Change one of these inputs: prompt, size, seconds, image." in self.advice({1: refused, 2: refused}, 2)

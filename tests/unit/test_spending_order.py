@@ -30,6 +30,7 @@ from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import (
     Following,
     FromJournal,
+    PriceBound,
     Retrying,
     Run,
     Slots,
@@ -79,8 +80,8 @@ class World:
     def connect(self, **_ends):
         return contextlib.nullcontext(self)
 
-    def expected_usd_of(self, *_question):
-        return 1.2
+    def expected(self, *_question):
+        return 1.2, PriceBound.ABOUT
 
     def wait(self, seconds):
         self.stop.check()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sora2pro.nodes.errors import JournalUnavailableError
 from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.progress import PriceBound
 from sora2pro.nodes.runcomfy.store.history import History
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from support.values import made_job, made_request
@@ -35,7 +36,8 @@ JOBS = {
     1: FIRST_JOBS,
     3: FIRST_JOBS | {8: (S.DOWNLOADED, "A heron lands.", HERON, 4, "request-heron", False)},
 }
-SPENT_LATER_USD = {1: 0.0, 3: 0.25}
+JOBS[5] = JOBS[3]
+SPENT_LATER_USD = {1: 0.0, 3: 0.25, 5: 0.25}
 
 
 @pytest.fixture(params=JOBS)
@@ -63,6 +65,10 @@ def test_every_job_is_read_as_it_was_written(journal, version):
 
 def test_of_an_older_job_it_is_not_known_by_which_description_it_was_made(journal):
     assert (journal.newest().schema_hash, journal.newest().schema_source) == (None, None)
+
+
+def test_of_an_older_price_it_is_only_said_that_it_is_about_as_much(journal, version):
+    assert {journal.get(number).price_bound for number in JOBS[version]} == {PriceBound.ABOUT}
 
 
 def test_the_same_inputs_lead_to_the_clip_that_was_bought_then(journal):

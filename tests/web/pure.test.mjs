@@ -312,6 +312,11 @@ test("the clips that wait for an answer are one question, with their sum", () =>
   assert.equal(questionText(openClips(state({ clips }))), "Buy these 2 clips for about $3.60?");
   assert.equal(questionText([asking(1.2)]), "Buy this clip for about $1.20?");
   assert.equal(questionText([asking(null)]), "Buy this clip? Its price is not known.");
+  const bounded = (price_bound) => ({ ...asking(1.2), price_bound });
+  assert.equal(questionText([bounded("about")]), "Buy this clip for about $1.20?");
+  assert.equal(questionText([bounded("at_least")]), "Buy this clip? Expected price: from $1.20.");
+  assert.equal(questionText([bounded("at_most")]), "Buy this clip? Expected price: up to $1.20.");
+  assert.equal(questionText([bounded("about"), bounded("at_least")]), "Buy these 2 clips? Expected price in all: from $2.40.");
   assert.deepEqual(openClips(state({ clips, phase: "stopped" })), []);
 });
 
@@ -404,6 +409,9 @@ test("the seed of a new node stays as it is, whatever the front end calls the wi
 test("a row says what a job is and what it cost", () => {
   assert.equal(facts(job(), 30_000), "job-7 · 1280×720 · 4 s · seed 0 · $1.20 · just now");
   assert.equal(facts(job({ cost_usd: null }), 300_000), "job-7 · 1280×720 · 4 s · seed 0 · about $1.20 · 5 min ago");
+  const waiting = (price_bound) => facts(job({ cost_usd: null, price_bound }), 0).split(" · ")[4];
+  assert.deepEqual(["about", "at_least", "at_most", "at_least_for_the_longest"].map(waiting),
+    ["about $1.20", "from $1.20", "up to $1.20", "from $1.20 at its longest"]);
   assert.equal(facts(job({ inputs: [], seed: "", cost_usd: null, expected_usd: null }), 7_200_000), "job-7 · 2 h ago");
   assert.match(ago(0, 10 * 86_400_000), /19(69|70)/);
 });

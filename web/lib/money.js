@@ -9,6 +9,15 @@ export function usd(amount) {
   return amount === null ? say("price unknown") : `$${amount.toFixed(2)}`;
 }
 
+/** A price that is expected, and what it says of the real one. @param {number} amount @param {string} [bound] As the server calls it. */
+export function expected(amount, bound) {
+  const price = usd(amount);
+  if (bound === "at_least") return say("from {price}", { price });
+  if (bound === "at_most") return say("up to {price}", { price });
+  if (bound === "at_least_for_the_longest") return say("from {price} at its longest", { price });
+  return say("about {price}", { price });
+}
+
 /**
  * @typedef {object} Price
  * @property {number | null} min_usd

@@ -1,7 +1,7 @@
 // @ts-check
 /** Asks the user whether a dear clip is to be bought, before the server sends anything, and brings it the answer. */
 
-import { usd } from "./money.js";
+import { expected, usd } from "./money.js";
 import { say } from "./words.js";
 
 // The clips of a batch ask within a moment of each other, and are one question to the user.
@@ -22,7 +22,14 @@ export function questionText(clips) {
   if (clips.some((clip) => typeof clip.usd !== "number")) {
     return count === 1 ? say("Buy this clip? Its price is not known.") : say("Buy these {count} clips? Not all of their prices are known.", { count });
   }
-  const total = usd(clips.reduce((sum, clip) => sum + /** @type {number} */ (clip.usd), 0));
+  const sum = clips.reduce((so, clip) => so + /** @type {number} */ (clip.usd), 0);
+  // The clips of a node are of one model: beside "about" there is one word at most.
+  const bound = clips.map((clip) => clip.price_bound ?? "about").find((word) => word !== "about");
+  if (bound) {
+    const price = expected(sum, bound);
+    return count === 1 ? say("Buy this clip? Expected price: {price}.", { price }) : say("Buy these {count} clips? Expected price in all: {price}.", { count, price });
+  }
+  const total = usd(sum);
   return count === 1 ? say("Buy this clip for about {total}?", { total }) : say("Buy these {count} clips for about {total}?", { count, total });
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** A job in words. Pure. */
 
-import { usd } from "./money.js";
+import { expected, usd } from "./money.js";
 import { language, say, told } from "./words.js";
 
 /**
@@ -16,6 +16,7 @@ import { language, say, told } from "./words.js";
  * @property {string | null} request_id
  * @property {number} created_at
  * @property {number | null} expected_usd
+ * @property {string} [price_bound] What the expected price says of the real one.
  * @property {number | null} cost_usd
  * @property {string} charge
  * @property {boolean} is_released
@@ -109,7 +110,7 @@ function inputWords(one) {
 /** @param {Job} job */
 function price(job) {
   if (job.cost_usd !== null) return usd(job.cost_usd);
-  return job.expected_usd === null ? "" : say("about {price}", { price: usd(job.expected_usd) });
+  return job.expected_usd === null ? "" : expected(job.expected_usd, job.price_bound);
 }
 
 /**

@@ -11,6 +11,7 @@ import { say } from "./words.js";
  * @property {string | null} request_id
  * @property {string} [question] What an answer names, while the clip waits for one.
  * @property {number | null} [usd] What the clip is expected to cost, where it waits for an answer.
+ * @property {string} [price_bound] What that says of the real price.
  */
 
 /**

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, InvalidRequestError, ModelUnavailableError, RunComfyError
 from ..foreign_text import shown
-from ..generation import Description, Picture, RequestPicture, SchemaSource, check_take
+from ..generation import Description, Picture, RequestPicture, SchemaSource, change_inputs, check_take
 from ..jobs import LEAST_USD
 from ..progress import PriceBound
 from ..prompts import canonical_spelling, spellings
-from .roles import Roles, find_roles
+from .roles import WIDGETS, Roles, find_roles
 from .schema import ModelEntry, Role, canonical
-from .translate import Translation
+from .shipped import shipped_catalogue
+from .translate import Translation, translate
 from .validation import violations
+from .wishes import Wishes
 
 # The price of a clip is taken to depend on everything else.
 FREE_ROLES = frozenset({Role.PROMPT, Role.NEGATIVE_PROMPT, Role.SEED, Role.ASPECT_RATIO})
@@ -33,6 +36,7 @@ class CatalogueRequest:
         take: The seed of the node: which clip of equal inputs.
         source: Where the description is from.
         is_strict: Whether a body that the schema forbids is refused.
+        earlier: What the same wishes led to by earlier descriptions of the model, whose defaults were others.
     """
 
     entry: ModelEntry
@@ -41,6 +45,7 @@ class CatalogueRequest:
     take: int
     source: SchemaSource = SchemaSource.SHIPPED
     is_strict: bool = True
+    earlier: tuple[CatalogueRequest, ...] = ()
 
     @property
     def model_id(self) -> str:
@@ -115,6 +120,16 @@ class CatalogueRequest:
         pairs = zip(self.translation.media, self.pictures, strict=True)
         return {**self.translation.body, **{use.field.name: use.wrap(picture.value) for use, picture in pairs}}
 
+    def remedy_for(self, refusal: RunComfyError) -> str:
+        """What to do about RunComfy's refusal of it."""
+        if isinstance(refusal, ModelUnavailableError):
+            return "Choose another model in the node 'Image to Video, any model (RunComfy)', or try again later."
+        if isinstance(refusal, InvalidRequestError):
+            widgets = dict.fromkeys(WIDGETS[role] for role, _ in self._roles.found if role in WIDGETS)
+            addresses = " / ".join(f"'{use.widget}_url'" for use in self.translation.media)
+            return change_inputs((*widgets, "extra_json"), addresses or "'image_url'")
+        return refusal.remedy
+
     def canonical_fingerprint(self) -> str:
         """Under which a new job is claimed."""
         return self._fingerprint(canonical_spelling(self.prompt))
@@ -122,6 +137,10 @@ class CatalogueRequest:
     def fingerprints(self) -> tuple[str, ...]:
         """Under which the clip may be known already, the one that was typed first."""
         return tuple(dict.fromkeys(map(self._fingerprint, spellings(self.prompt))))
+
+    def all_fingerprints(self) -> tuple[str, ...]:
+        """These, and those of the clips that the same wishes led to before the model's defaults changed."""
+        return (*self.fingerprints(), *(name for one in self.earlier for name in one.fingerprints()))
 
     @property
     def _roles(self) -> Roles:
@@ -138,6 +157,26 @@ class CatalogueRequest:
         pairs = zip(self.translation.media, self.pictures, strict=True)
         media = {use.field.name: (picture.identity,) for use, picture in pairs}
         return fingerprint(model_id=self.model_id, body=spelled, media=media, take=self.take)
+
+
+def with_earlier(request: CatalogueRequest, wishes: Wishes, descriptions: Iterable[ModelEntry]) -> CatalogueRequest:
+    """A request that also knows what the same wishes led to by earlier descriptions of its model.
+
+    What was left to a default of the model was bought as that default then was. It is bought once, whatever the default is now.
+
+    Args:
+        request: By the description of now.
+        wishes: From which it was made.
+        descriptions: The earlier ones.
+    """
+    roles = [use.role for use in request.translation.media]
+    earlier = []
+    for entry in descriptions:
+        with suppress(InvalidInputError):  # nothing can have been bought by it
+            translation = translate(entry, wishes, catalogue=shipped_catalogue(), is_strict=False)
+            if [use.role for use in translation.media] == roles:
+                earlier.append(replace(request, entry=entry, translation=translation))
+    return replace(request, earlier=tuple(earlier))
 
 
 def fingerprint(*, model_id: str, body: Mapping[str, Any], media: Mapping[str, tuple[str, ...]], take: int) -> str:

@@ -23,6 +23,8 @@ IMAGE_NAME = re.compile(
     r"|(start|end|first|last|tail|reference|input|prompt)(frame)?(image|img|frame|reference)s?\d*|(image|img)s?\d*)"
 )
 
+ADDRESS = re.compile(r"http|//|data:\w+/", re.IGNORECASE)
+
 
 class Role(Enum):
     """What a field means to a person, whatever the model calls it."""
@@ -243,6 +245,8 @@ def _parse_input(schema: Mapping[str, Any] | None) -> tuple[dict[str, Any], tupl
     fields = tuple(_field(name, properties[name], raw[name], is_required=name in required) for name in raw)
     for one in fields:
         properties[one.name].pop("default", None)
+        if one.media is not None:
+            properties[one.name].pop("enum", None)  # of examples: the user has a picture of his own
         properties[one.name] |= {} if one.default is None else {"default": one.default}
     # A field that a reviewed schema leaves out because it is structured may still be sent.
     structured = schema.get("structured")
@@ -257,16 +261,17 @@ def _parse_input(schema: Mapping[str, Any] | None) -> tuple[dict[str, Any], tupl
 def _field(name: str, schema: dict[str, Any], raw: Any, *, is_required: bool) -> Field:  # noqa: ANN401 - JSON of any shape
     stated = schema.get("type", [])
     types = tuple(stated) if isinstance(stated, list) else (stated,)
-    choices = tuple(one for one in schema.get("enum", ()) if isinstance(one, str | int | float))
     media = _media(name, schema, types)
+    listed = schema.get("enum", ()) if media is None else ()
+    choices = tuple(one for one in listed if isinstance(one, str | int | float))
     if media is not None and not types:
         types = ("string",)
     default = schema.get("default")
     # A prompt, a file or an address that stands as a default is an example from the model's page.
     is_sample = media is not None or (
         not choices
-        and isinstance(default, str | list)
-        and ("prompt" in plain_name(name) or "http" in str(default).casefold())
+        and isinstance(default, str | list | dict)
+        and ("prompt" in plain_name(name) or ADDRESS.search(str(default)) is not None)
     )
     validations = raw.get("validations") if isinstance(raw, dict) else None
     return Field(
@@ -285,7 +290,9 @@ def _field(name: str, schema: dict[str, Any], raw: Any, *, is_required: bool) ->
 
 def _media(name: str, schema: dict[str, Any], types: tuple[str, ...]) -> Media | None:
     media = media_of_format(schema) or media_of_format(schema.get("items", {}))
-    could_be_address = not schema.get("enum") and (not types or "string" in types or "array" in types)
+    could_be_address = all(ADDRESS.search(str(one)) for one in schema.get("enum", ())) and (
+        not types or "string" in types or "array" in types
+    )
     items = schema.get("items", {}).get("type", "string")
     if media is None and could_be_address and items == "string":
         plain = plain_name(name)

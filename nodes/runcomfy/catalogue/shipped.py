@@ -136,7 +136,7 @@ def unknown_model(model_id: str, catalogue: Catalogue) -> InvalidInputError:
         return InvalidInputError(
             f"RunComfy no longer offers '{shown(model_id)}'. {known.retired_reason}".strip(), remedy=f"{kind}: {words}."
         )
-    by_plain_id = {one.casefold(): one for one in catalogue.ids}
+    by_plain_id = {one.casefold(): one for one in catalogue.ids if one != model_id}
     near = difflib.get_close_matches(model_id.strip().casefold(), by_plain_id, n=MAX_NEAREST)
     words = ", ".join(f"'{by_plain_id[one]}'" for one in near)
     remedy = f"The nearest that this pack knows: {words}." if near else "Choose one from the list of the node."

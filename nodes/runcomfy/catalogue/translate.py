@@ -168,7 +168,7 @@ def _pictures(question: Question, extra: Mapping[str, Any]) -> tuple[MediaUse, .
             raise _no_place(question, role, candidates)
         _refuse_both(one, role, extra)
         if address:
-            check_image_url(address, f"{widget}_url")
+            check_image_url(address, f"{widget}_url", widget)
         media.append(MediaUse(role, one, one.is_list, address or None))
     return tuple(media)
 
@@ -214,7 +214,7 @@ def _check_media_addresses(entry: ModelEntry, extra: Mapping[str, Any]) -> None:
                     f"'{shown(one.name)}' in 'extra_json' takes the https address of a {one.media.value}.",
                     remedy="Give an address, in quotes.",
                 )
-            check_image_url(address, shown(one.name))
+            check_image_url(address, shown(one.name), widget="")
 
 
 def _explicit(question: Question, filled: set[str]) -> dict[str, Any]:

@@ -118,6 +118,7 @@ class Journal(Records):
                 now=moment.now,
                 stamp="submitted_at",
                 expected_usd=expected_usd,
+                price_bound=bound.value,
                 may_be_charged=1,
                 schema_hash=description and description.schema_hash,
                 schema_source=description and description.source.value,

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, select
 
 from ...errors import JournalUnavailableError
 from ..jobs import Job, JobState
+from ..progress import PriceBound
 from .tables import jobs
 
 # Made once: to make a statement takes longer than to run it.
@@ -60,6 +61,7 @@ def row_of(job: Job) -> dict[str, Any]:
         "is_released": int(job.is_released),
         "cancel_requested": int(job.cancel_requested),
         "is_imported": int(job.is_imported),
+        "price_bound": job.price_bound.value,
     }
 
 
@@ -113,6 +115,7 @@ def job_of(row: Mapping[str, Any] | RowMapping) -> Job:
         schema_source=row["schema_source"],
         archived_sha256=row["archived_sha256"],
         file_machine=row["file_machine"],
+        price_bound=PriceBound(row["price_bound"]),
     )
 
 

@@ -25,6 +25,7 @@ LATER_COLUMNS = {
     "schema_source": None,
     "archived_sha256": None,
     "file_machine": None,
+    "price_bound": None,
 }
 
 

@@ -82,6 +82,7 @@ jobs = Table(
     Column("schema_source", Text),
     Column("archived_sha256", Text),
     Column("file_machine", Words),
+    Column("price_bound", Text),
 )
 Index(
     "one_job_per_fingerprint",

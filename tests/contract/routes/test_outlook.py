@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from contract.routes.page import OURS, buy, buy_and_stop
 from emulator import Call, Fault, State
+from emulator.quirks import QUIRKS
 from pack import load_pack
 from PIL import Image
 from sora2pro.nodes.errors import GenerationFailedError, InvalidInputError, SubmissionUncertainError
@@ -127,6 +128,19 @@ def test_any_model_knows_its_clips_too(page, emulator, picture):
     asked["values"] = {**wishes, "seed": 5}
     assert page.ask("POST", "/outlook", json=asked).json()["clips"] == ["new"]
     assert emulator.charges == 1
+
+
+def test_a_clip_that_was_bought_before_a_default_changed_is_known(page, emulator, picture):
+    model = "pixverse/pixverse-v6/image-to-video"
+    wishes = {"model": model, "duration": 0, "prompt": "A fox runs.", "seed": 0}
+    node = load_pack().NODE_CLASS_MAPPINGS[ANY]()
+    asyncio.run(node.generate(image=picture, frame_load_cap=8, **wishes))
+    emulator.configure(quirks={model: QUIRKS["longer-default-length"]})
+    current._engine.cache_clear()
+    asyncio.run(node.generate(image=picture, frame_load_cap=8, **{**wishes, "seed": 1}))
+    asked = {"node": ANY, "values": wishes, "files": {"image": "fox.png"}}
+    assert page.ask("POST", "/outlook", json=asked).json()["clips"] == ["bought"]
+    assert emulator.charges == 2
 
 
 @pytest.mark.parametrize("model", ["wan-ai/wan-3.0/image-to-video", "kling/kling-3.0/standard/image-to-video"])
