@@ -1,7 +1,8 @@
 """`make bench`."""
 
-from benchmarks import catalogue, engine, media
+from benchmarks import catalogue, engine, media, pictures
 
 media.main()
+pictures.main()
 engine.main()
 catalogue.main()
