@@ -1,8 +1,9 @@
 """`make bench`."""
 
-from benchmarks import catalogue, engine, media, pictures
+from benchmarks import catalogue, engine, media, pictures, start
 
 media.main()
 pictures.main()
+start.main()
 engine.main()
 catalogue.main()
