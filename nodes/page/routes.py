@@ -254,7 +254,7 @@ async def _picture(request: Request) -> StreamResponse:
 
     preview = await _in_thread(lambda: _outlook().preview(request.match_info["name"]))
     if preview is None:
-        return _json({"error": "This picture is not remembered any more.", "kind": "UnknownPicture"}, status=404)
+        return _json({"error": "This picture is no longer remembered.", "kind": "UnknownPicture"}, status=404)
     return web.Response(body=preview, content_type="image/jpeg", headers=PRIVATE)
 
 

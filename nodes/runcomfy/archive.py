@@ -155,7 +155,7 @@ class Archive:
 
         if self._protocol not in fsspec.available_protocols():
             raise ArchiveError(
-                f"fsspec knows nothing of addresses that begin with {self._protocol}://.",
+                f"fsspec does not support addresses that begin with {self._protocol}://.",
                 remedy="Change RUNCOMFY_ARCHIVE_URL to a folder, or to an address such as s3://bucket/prefix.",
             )
         return fsspec.get_filesystem_class(self._protocol)

@@ -349,7 +349,7 @@ def _wait_for(lock: Right, run: Run) -> None:
             run.report(Following())
             run.stop.sleep(FOLLOW_INTERVAL_S)
     except Stopped:
-        raise Stopped("Stopped. Another run is making this clip and goes on; this one sent nothing.") from None
+        raise Stopped("Stopped. Another run is making this clip and continues; this one sent nothing.") from None
 
 
 def paid_slots(api_base: str, account: Callable[[bytes], str | None], max_parallel: Callable[[], int]) -> Slots:

@@ -290,9 +290,7 @@ def _archive_url(value: Any) -> str:  # noqa: ANN401 - JSON
             return os.path.abspath(folder)  # noqa: PTH100 - resolve() follows links
     elif STORAGE.fullmatch(text) and scheme.lower() not in ("http", "https") and ".." not in rest.split("/"):
         if "@" in rest and scheme.lower() in ("s3", "s3a", "gs", "gcs"):
-            raise ValueError(
-                "credentials do not belong into it: set them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            )
+            raise ValueError("credentials do not belong in it: set them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         return f"{scheme.lower()}://{rest.rstrip('/')}"
     raise ValueError("it must be the full path of a folder, or an address such as s3://bucket/prefix")
 

@@ -14,6 +14,7 @@ from playwright.sync_api import sync_playwright
 from support.clips import photo
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FAILED = pytest.StashKey[bool]()
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -50,11 +51,8 @@ def open_site(installation, tmp_path_factory):
         )
         opened.append((comfyui, emulator))
         Image.fromarray(photo(1500, 900)).save(comfyui.base / "input" / "picture.png")
-        site = Site(name, comfyui, emulator)
-        if not token_from_environment:
-            site.state_dir.mkdir(parents=True)
-            (site.state_dir / "token").write_text(emulator.token)
-            (site.state_dir / "settings.json").write_text('{"max_usd_per_day": "none"}')
+        site = Site(name, comfyui, emulator, token_from_environment=token_from_environment)
+        site.write_settings()
         comfyui.start()
         return site
 
@@ -86,3 +84,18 @@ def desk(chromium, request):
     yield desk
     context.close()
     assert desk.complaints == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def fresh_desk_after_a_failure(request):
+    """A test that fails costs one test: the next one on the same desk does not inherit its state."""
+    yield
+    if request.node.stash[FAILED] and isinstance(desk := request.node.funcargs.get("desk"), Desk):
+        desk.start_over(after=request.node.originalname)

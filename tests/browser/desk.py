@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from comfyui.install import ROOT
+from playwright.sync_api import Error as PlaywrightError
 
 if TYPE_CHECKING:
     from browser.site import Site
@@ -107,6 +109,17 @@ class Desk:
         self._settle()
         self.page.reload(wait_until="domcontentloaded")
         self.wait_until_ready()
+
+    def start_over(self, *, after: str) -> None:
+        """Takes away what a failed test left, of which the next ones would fail too: a run, a fault, a dialog, a setting."""
+        with contextlib.suppress(PlaywrightError):  # a page that crashed has no picture
+            self.snap(f"failed-{after}")
+        self.site.emulator.clear_faults()
+        self.site.clear_queue()
+        self.site.write_settings()
+        self.page.close()
+        self.open()
+        self.forgive()
 
     # --- the graph
 

@@ -22,7 +22,9 @@ def test_run_on_change_buys_nothing_until_the_user_allows_it_on_the_node(desk):
     known, charges = len(emulator.requests), emulator.charges
     desk.build(f"Automatic on {desk.name}.")
     desk.page.evaluate(MODE, "change")
-    desk.wait_for_card("Runs are automatic. They deliver what is bought or free, and do not buy.")
+    desk.wait_for_card(
+        "Automatic runs are on. They deliver clips that are already bought or free, and buy nothing new."
+    )
     for text in ("A gull", "A gull cries", "A gull cries."):
         type_prompt(desk, f"{text} {desk.name}")
         desk.wait_for_phase("failed")
@@ -33,7 +35,7 @@ def test_run_on_change_buys_nothing_until_the_user_allows_it_on_the_node(desk):
     assert (len(emulator.requests), emulator.charges) == (known, charges)
 
     desk.card.get_by_role("button", name="Let automatic runs buy").click()
-    desk.wait_for_card("Runs are automatic and may buy clips on this node.")
+    desk.wait_for_card("Automatic runs are on and may buy clips with this node.")
     desk.snap("automatic-allowed")
     type_prompt(desk, f"A gull cries twice. {desk.name}")
     emulator.wait_until(lambda: len(emulator.requests) > known)
@@ -43,7 +45,9 @@ def test_run_on_change_buys_nothing_until_the_user_allows_it_on_the_node(desk):
     assert len(emulator.requests) == known + 1
 
     desk.page.evaluate(MODE, "change")
-    desk.wait_for_card("Runs are automatic. They deliver what is bought or free, and do not buy.")
+    desk.wait_for_card(
+        "Automatic runs are on. They deliver clips that are already bought or free, and buy nothing new."
+    )
     desk.page.evaluate(MODE, "disabled")
     assert desk.card.get_by_role("button", name="Let automatic runs buy").count() == 0
 

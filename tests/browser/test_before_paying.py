@@ -63,7 +63,7 @@ def test_after_a_restart_and_a_reload_the_node_says_that_run_is_free(desk):
     request = desk.buy()
     desk.wait_for_card("Queued at RunComfy")
     desk.site.comfyui.restart()
-    desk.wait_for_card("ComfyUI was restarted. The request goes on at RunComfy")
+    desk.wait_for_card("ComfyUI was restarted. The request continues at RunComfy")
     desk.wait_for_badge("under way: Run is free")
     desk.reload()
     desk.wait_for_card("One request is under way. Run is free")

@@ -70,6 +70,7 @@ def test_card_panel_and_settings_are_in_the_language_of_comfyui_and_nothing_of_o
     emulator = desk.site.emulator
     words = json.loads((ROOT / "web" / "words" / f"{locale}.json").read_text("utf-8"))
     page, server = words["said"], words["told"]
+    desk.site.empty_journal()
     with speaking(desk, locale):
         desk.build_any_model(PROMPTS[locale])
         desk.page.wait_for_function("document.querySelector('.s2p-model')?.textContent.includes(' · ')")

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 from browser.places import ONE_OF_EACH, on
-from browser.test_panel import empty
 
 BALANCE = re.compile(r"/sora2pro/balance$")
 NODES = """(kind) => window.app.graph.nodes.filter((node) => node.comfyClass === kind).map((node) => ({
@@ -48,7 +47,7 @@ def overlap(one, other):
 
 @on(*ONE_OF_EACH)
 def test_an_empty_panel_offers_a_node_and_the_templates(desk):
-    empty(desk)
+    desk.site.empty_journal()
     panel = desk.open_panel()
     desk.build("Here before.")
     panel.get_by_role("button", name="Add a node").click()

@@ -29,17 +29,9 @@ def fill(desk, count):
         )
 
 
-def empty(desk):
-    """A journal without jobs."""
-    journal = desk.site.state_dir / "journal.sqlite3"
-    if journal.exists():
-        with sqlite3.connect(journal, timeout=30) as connection:
-            connection.execute("DELETE FROM jobs")
-
-
 @on(*ONE_OF_EACH)
 def test_an_empty_panel_explains_itself_and_a_run_appears_in_it_by_itself(desk):
-    empty(desk)
+    desk.site.empty_journal()
     panel = desk.open_panel()
     panel.get_by_text("No clips yet.").wait_for()
     desk.snap("panel-empty")
@@ -178,7 +170,7 @@ def test_a_row_shows_what_became_of_it_when_its_id_was_sent_with_enter(desk):
 
 @on(*ONE_OF_EACH)
 def test_takes_are_told_apart_by_their_seed_and_found_and_the_list_is_narrowed(desk):
-    empty(desk)
+    desk.site.empty_journal()
     panel = desk.open_panel()
     for seed in (77, 78):
         desk.build(f"The same words on {desk.name}.", seed=seed)
@@ -268,7 +260,7 @@ def test_ten_thousand_jobs_are_searched_and_paged(desk):
     panel.get_by_text("No job matches “no such thing”.").wait_for()
     panel.get_by_role("searchbox").fill("")
     panel.get_by_text("Old clip number 9999", exact=True).wait_for()
-    empty(desk)
+    desk.site.empty_journal()
 
 
 @on(("latest", "vue"))
@@ -292,7 +284,7 @@ def test_a_panel_without_its_server_says_why_and_comes_back_by_itself(desk, answ
 
 @on(("latest", "vue", "light"))
 def test_the_panel_is_walked_with_the_keyboard_and_readable_at_200_percent_in_light(desk):
-    empty(desk)
+    desk.site.empty_journal()
     panel = desk.open_panel()
     request = leave(
         desk, "With the keyboard alone, and with a prompt that is long enough to need a second line in the panel."

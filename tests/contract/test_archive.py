@@ -271,7 +271,7 @@ def test_a_missing_package_is_named_before_money(rig_on, emulator, monkeypatch, 
 
 def test_an_address_that_nobody_knows_is_refused_before_money(rig_on, emulator):
     error = assertions.attempt(rig_on(emulator, archive_url="cloud://me:very-secret@studio/clips"))
-    assert "fsspec knows nothing of addresses that begin with cloud://" in str(error)
+    assert "fsspec does not support addresses that begin with cloud://" in str(error)
     assert NOTHING_SENT in str(error)
     assert "very-secret" not in str(error)
     assert emulator.seen(Call.SUBMIT) == []

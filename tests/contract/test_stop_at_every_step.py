@@ -140,7 +140,7 @@ def test_stop_of_a_follower_leaves_the_other_run_alone(start_emulator, rig_on, c
     leader = Running(rig_on(emulator))
     leader.until(Queued)
     assert assertions.stopped_at(Following | Queued, rig_on(emulator).run) == (
-        "Stopped. Another run is making this clip and goes on; this one sent nothing."
+        "Stopped. Another run is making this clip and continues; this one sent nothing."
     )
     assert emulator.charges == 1
     emulator.release(emulator.requests[0].request_id)

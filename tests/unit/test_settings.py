@@ -183,7 +183,7 @@ def test_a_variable_with_nothing_in_its_quotes_is_not_set(load):
                 "~nobody-of-this-name/clips",
             )
         ),
-        ("archive_url", "s3://key:secret@studio/clips", "credentials do not belong into it"),
+        ("archive_url", "s3://key:secret@studio/clips", "credentials do not belong in it"),
     ],
 )
 def test_a_value_that_cannot_be_used_names_the_variable_it_stands_in(load, name, value, words):

@@ -110,7 +110,7 @@ test("after a restart of ComfyUI a run it does not know is over, and the request
   states.endLost(before, [state({ node: "3" }), null]);
   const [one, three, four, two] = states.of("w").sort((a, b) => a.run - b.run);
   assert.deepEqual([one, two, three, four].map((each) => each.phase), ["stopped", "working", "working", "done"]);
-  assert.match(one.message, /^ComfyUI was restarted\. The request goes on at RunComfy: .* at no new charge\.$/);
+  assert.match(one.message, /^ComfyUI was restarted\. The request continues at RunComfy: .* at no new charge\.$/);
   assert.equal(one.clips[0].request_id, "r1");
   states.endLost([two], []);
   assert.match(states.of("w").at(-1).message, /already accepted is not bought a second time\.$/);

@@ -79,7 +79,7 @@ function buttons(job, handlers) {
   /** @type {Record<string, () => Node | Node[]>} */
   const makers = {
     open: () => plain(handlers.isOpen() ? say("Close") : say("Play"), say("Play the clip here"), () => handlers.setOpen(!handlers.isOpen())),
-    check: () => plain(say("Check"), say("See how far it is"), act("check")),
+    check: () => plain(say("Check"), say("Check progress"), act("check")),
     collect: () => job.state === "failed" || job.state === "cancelled"
       ? plain(say("Check again"), say("Ask RunComfy about it again; free"), act("collect"))
       : plain(say("Collect"), say("Wait for the clip and download it; no new charge"), act("collect")),

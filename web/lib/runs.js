@@ -118,8 +118,8 @@ export class Runs {
     const mayBuy = this._mayBuy.has(node);
     card.ask("automatic", this.isAutomatic ? {
       text: mayBuy
-        ? say("Runs are automatic and may buy clips on this node.")
-        : say("Runs are automatic. They deliver what is bought or free, and do not buy."),
+        ? say("Automatic runs are on and may buy clips with this node.")
+        : say("Automatic runs are on. They deliver clips that are already bought or free, and buy nothing new."),
       buttons: [{
         label: mayBuy ? say("Stop automatic buying") : say("Let automatic runs buy"),
         act: () => {

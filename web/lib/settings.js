@@ -25,12 +25,12 @@ import { say } from "./words.js";
 const fields = () => [
   {
     label: say("Daily spending limit (USD)"), name: "max_usd_per_day", isNumber: true,
-    tooltip: say("A clip that would go over this limit is blocked before anything is sent. Empty: $30. For no limit, type none."),
+    tooltip: say("A clip that would go over this limit is blocked before anything is sent. Leave empty for the default of $30; type none for no limit."),
     attributes: { type: "text", inputmode: "decimal", spellcheck: "false", placeholder: "30" },
   },
   {
     label: say("Spending limit per clip (USD)"), name: "max_usd_per_clip", isNumber: true,
-    tooltip: say("A clip that costs more, or whose price is not known, is refused before anything is sent. Empty: no limit."),
+    tooltip: say("A clip that costs more, or whose price is not known, is refused before anything is sent. Leave empty for no limit."),
     attributes: { type: "number", min: 0, step: "any", placeholder: say("no limit") },
   },
   {

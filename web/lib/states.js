@@ -120,7 +120,7 @@ function keyOf(state) {
 /** @param {State} state */
 function lostSentence(state) {
   if (state.clips.some((clip) => clip.request_id && !isRehearsal(clip))) {
-    return say("ComfyUI was restarted. The request goes on at RunComfy: run the node again with the same inputs to collect the clip at no "
+    return say("ComfyUI was restarted. The request continues at RunComfy: run the node again with the same inputs to collect the clip at no "
       + "new charge.");
   }
   return say("ComfyUI was restarted. Run the node again: what RunComfy has already accepted is not bought a second time.");

@@ -30,7 +30,7 @@ REFUSED = Trouble(
 )
 NO_DATABASE = Trouble("the server has no database of that name", f"Create it, or correct RUNCOMFY_JOURNAL_URL; {THEN}.")
 NO_RIGHTS = Trouble(
-    "the user may not use the tables of the journal, or may not make them",
+    "the user may not use the tables of the journal, or may not create them",
     f"Let the user own the database, as the README shows, {THEN}.",
 )
 READ_ONLY = Trouble(
@@ -47,7 +47,7 @@ NO_HOST = Trouble("the host's name is not known", f"Correct RUNCOMFY_JOURNAL_URL
 OPTION = Trouble("RUNCOMFY_JOURNAL_URL has an option that is not libpq's", f"Correct it, {THEN}.")
 STARTING = Trouble("the server is starting or stopping", f"Wait a moment, {THEN}.")
 TOO_MANY = Trouble(
-    "the server has no connection left", f"Raise max_connections there, or close other programs; {THEN}."
+    "the server has no free connections left", f"Raise max_connections there, or close other programs; {THEN}."
 )
 FULL = Trouble("the server's disk or memory is full", f"Make room there, {THEN}.")
 WAITED = Trouble("other workers were writing to it for too long", f"Wait a moment, {THEN}.")
