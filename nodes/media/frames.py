@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import NotEnoughRoomError, VideoDecodeError
 from .colour import write_rgb
 from .container import KEPT, MAX_EDGE, opened, pass_over_others, video_stream
-from .memory import WAYS_OUT, check_room, frames_bytes
+from .memory import WAYS_OUT, WantedFrames, check_room
 from .pyav import av
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def read_frames(
             for place, picture in enumerate(_only(pictures, wanted)):
                 if place == 0:
                     # The size that the clip states may be another one: that of its first frame counts.
-                    block = _block(len(wanted), timeline.orientation.size(picture.width, picture.height), path)
+                    size = timeline.orientation.size(picture.width, picture.height)
+                    block = _block(wanted, len(timeline.starts), size, path)
                 running.append(pool.submit(write_upright, picture, timeline.orientation, block[place]))
                 if len(running) > _MOST_WAITING:
                     running.popleft().result()
@@ -135,17 +136,23 @@ def _pictures(
         raise VideoDecodeError(f"Frame {min(number + 1, count)} of {count} is broken.", path=path)
 
 
-def _block(count: int, size: tuple[int, int], path: Path) -> NDArray[np.float32]:
+def _block(wanted: range, all_frames: int, size: tuple[int, int], path: Path) -> NDArray[np.float32]:
     width, height = size
     if max(size) > MAX_EDGE:
         raise VideoDecodeError(f"The clip claims a size of {width} x {height} pixels.", path=path)
-    remedy = f"{WAYS_OUT} The clip is at {path}."
-    check_room(frames_bytes(width, height, count), money=KEPT, remedy=remedy)
+    frames = WantedFrames(width, height, all_frames, wanted.step, len(wanted))
+
+    def remedy(room_bytes: int) -> str:
+        return f"{frames.ways_out(room_bytes)} The clip is at {path}."
+
+    check_room(frames.needed_bytes, money=KEPT, remedy=remedy)
     try:
         # numpy, not torch, makes the block: it asks Linux for huge pages, which halves the time to fill it.
-        return np.empty((count, height, width, 3), np.float32)
+        return np.empty((len(wanted), height, width, 3), np.float32)
     except MemoryError as error:
-        raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=remedy) from error
+        raise NotEnoughRoomError(
+            "There is not enough memory for the frames.", money=KEPT, remedy=f"{WAYS_OUT} The clip is at {path}."
+        ) from error
 
 
 def write_upright(frame: VideoFrame, orientation: Orientation, out: NDArray[np.float32]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import psutil
 from ..errors import NotEnoughRoomError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 GIB = 1024**3
 WAYS_OUT = (
@@ -27,13 +28,65 @@ def frames_bytes(width: int, height: int, frame_count: int) -> int:
     return width * height * frame_count * _BYTES_PER_PIXEL
 
 
+@dataclass(frozen=True, slots=True)
+class WantedFrames:
+    """The frames that a graph gets of one clip or of several that are alike.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        all_frames: How many the clip has.
+        select_every_nth: The first of every n frames is wanted.
+        frame_load_cap: At most this many are wanted; 0 for all.
+        clips: How many clips.
+    """
+
+    width: int
+    height: int
+    all_frames: int
+    select_every_nth: int = 1
+    frame_load_cap: int = 0
+    clips: int = 1
+
+    @property
+    def needed_bytes(self) -> int:
+        """What they take in memory."""
+        count = -(-self.all_frames // self.select_every_nth)
+        if self.frame_load_cap:
+            count = min(count, self.frame_load_cap)
+        return count * self._bytes_each
+
+    def ways_out(self, room_bytes: int) -> str:
+        """Say what fits into `room_bytes`, where they do not: each of the ways named is enough by itself."""
+        most = room_bytes // self._bytes_each
+        if most < 1:
+            return WAYS_OUT
+        return (
+            f"Set 'frame_load_cap' to {most} or less, or raise 'select_every_nth' to {-(-self.all_frames // most)} or more. "
+            "Or turn 'decode_frames' off (video and sound are still delivered), or free memory."
+        )
+
+    @property
+    def _bytes_each(self) -> int:
+        return self.clips * frames_bytes(self.width, self.height, 1)
+
+
+def check_frames(wanted: WantedFrames) -> None:
+    """Make sure that frames fit into memory, before anything is sent.
+
+    Raises:
+        NotEnoughRoomError: They do not fit.
+    """
+    check_room(wanted.needed_bytes, remedy=wanted.ways_out)
+
+
 def check_room(
     needed_bytes: int,
     *,
     refusal: str = "The frames need {needed} GiB of memory, but only {free} GiB are free.",
     available: int | None = None,
     money: str | None = None,
-    remedy: str = WAYS_OUT,
+    remedy: str | Callable[[int], str] = WAYS_OUT,
 ) -> None:
     """Make sure that `needed_bytes` fit into memory.
 
@@ -42,17 +95,18 @@ def check_room(
         refusal: What a refusal says; `{needed}` and `{free}` are filled in.
         available: Free bytes; asked of the machine by default.
         money: What a refusal means for the money; by default that nothing was sent.
-        remedy: What a refusal recommends.
+        remedy: What a refusal recommends, or what says it of the bytes that there is room for.
 
     Raises:
         NotEnoughRoomError: They do not fit.
     """
     free_bytes = available_bytes() if available is None else available
-    if needed_bytes + _HEADROOM_BYTES > free_bytes:
+    room_bytes = free_bytes - _HEADROOM_BYTES
+    if needed_bytes > room_bytes:
         raise NotEnoughRoomError(
             refusal.format(needed=f"{needed_bytes / GIB:.1f}", free=f"{max(free_bytes, 0) / GIB:.1f}"),
             money=money,
-            remedy=remedy,
+            remedy=remedy if isinstance(remedy, str) else remedy(room_bytes),
         )
 
 

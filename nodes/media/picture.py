@@ -6,7 +6,9 @@ import base64
 import hashlib
 import io
 import math
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from PIL import Image
 
 from ..errors import InvalidInputError
 from . import FITS, memory
-from .light import to_display, to_light
+from .light import to_eight_bit, to_light
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +35,8 @@ _SAME_SHAPE = 0.02  # log of the ratio of two aspect ratios: 16:9 and 7:4 look a
 _BLUR_SHRINK = 8  # the blurred ground is made at an eighth of the size
 _BLUR_SIGMA = 1 / 24  # of its shorter side
 _BAND_PIXELS = 1 << 18  # of a picture that are worked on at a time: a large one would not fit into memory several times
+_WORKERS = min(4, os.cpu_count() or 1)  # bring bands to linear light
+_REACH = 3  # of the wider of the two filters, in pixels of the smaller picture
 _BYTES_PER_VALUE = 4  # float32
 _UNPROVEN_BYTES = 256 * 1024**2  # what may be taken without asking for it
 _FEED = "Connect the IMAGE output of a node such as Load Image."
@@ -119,9 +123,11 @@ def _is_finite(image: torch.Tensor, name: str) -> bool:
         InvalidInputError: PyTorch cannot read the values.
     """
     try:
-        # Not every kind of number knows `isfinite`; in float64 all do, and no value becomes infinite on the way there.
         return all(
-            bool(picture[rows].detach().double().isfinite().all()) for picture in image for rows in _bands(picture)
+            math.isfinite(extreme)
+            for picture in image
+            for rows in _bands(picture)
+            for extreme in _extremes(picture[rows])
         )
     except (RuntimeError, TypeError, ValueError) as error:
         raise InvalidInputError(
@@ -136,6 +142,14 @@ def _bands(picture: torch.Tensor) -> Iterator[slice]:
     count = max(1, _BAND_PIXELS // width)
     for top in range(0, height, count):
         yield slice(top, min(top + count, height))
+
+
+def _extremes(values: torch.Tensor) -> tuple[float, float]:
+    """Return the least and the largest of some values; both are NaN if one of them is."""
+    # Not every kind of number can be compared; in float32 all can, but only float64 holds every float64.
+    values = values.detach() if values.dtype == torch.float64 else values.detach().float()
+    least, most = values.aminmax()
+    return float(least), float(most)
 
 
 def nearest_size(image: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -179,7 +193,7 @@ def fit(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.ui
     if fit not in FITS:
         raise InvalidInputError(f"'{fit}' is not a way to fit a picture.", remedy=f"Choose one of: {', '.join(FITS)}.")
     if tuple(picture.shape[:2]) == size[::-1]:
-        return _eight_bit(_rgb(picture))
+        return np.rint(_rgb(picture) * 255).astype(np.uint8)
     _check_room(picture)
     light = _light_of(picture)
     if fit == "stretch":
@@ -189,7 +203,7 @@ def fit(picture: torch.Tensor, size: tuple[int, int], fit: str) -> NDArray[np.ui
     else:
         fitted = np.zeros((*size[::-1], 3), np.float32) if fit == "pad" else _blurred(light, size)
         _place_inside(light, fitted)
-    return _eight_bit(to_display(fitted))
+    return to_eight_bit(fitted)
 
 
 def encode(pixels: NDArray[np.uint8], *, max_bytes: int = MAX_PICTURE_BYTES) -> EncodedImage:
@@ -267,8 +281,12 @@ def _rgb(picture: torch.Tensor) -> NDArray[np.float32]:
     return np.broadcast_to(values, (*values.shape[:2], 3))
 
 
-def _eight_bit(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.rint(rgb * 255).astype(np.uint8)
+def _colour(picture: torch.Tensor, number: int) -> NDArray[np.float32]:
+    """Return one colour of a picture [H, W, C]: [H, W], where values outside of 0..1 may be left."""
+    if picture.shape[2] == 4:  # noqa: PLR2004 - as above
+        return np.ascontiguousarray(_rgb(picture)[..., number])
+    values = picture[..., number if picture.shape[2] > 1 else 0]
+    return np.ascontiguousarray(values.detach().float().cpu().numpy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,21 +295,26 @@ class _Light:
 
     Attributes:
         size: (width, height).
-        channel: Returns red, green or blue: 0, 1 or 2.
+        channel: Returns red, green or blue (0, 1 or 2), of which only the given rows are needed.
     """
 
     size: tuple[int, int]
-    channel: Callable[[int], Image.Image]
+    channel: Callable[[int, range], Image.Image]
 
 
 def _light_of(picture: torch.Tensor) -> _Light:
     size = (picture.shape[1], picture.shape[0])
+    band_rows = max(1, _BAND_PIXELS // size[0])
 
-    def channel(number: int) -> Image.Image:
-        light = Image.new("F", size)
-        for rows in _bands(picture):
-            band = np.ascontiguousarray(_rgb(picture[rows])[..., number])
-            light.paste(Image.fromarray(to_light(band)), (0, rows.start))
+    def channel(number: int, rows: range) -> Image.Image:
+        light = Image.new("F", size, None)
+
+        def fill(top: int) -> None:
+            band = picture[top : min(top + band_rows, rows.stop)]
+            light.paste(Image.fromarray(to_light(_colour(band, number))), (0, top))
+
+        with ThreadPoolExecutor(_WORKERS, "sora2pro-light") as pool:
+            list(pool.map(fill, rows[::band_rows]))
         return light
 
     return _Light(size, channel)
@@ -300,11 +323,17 @@ def _light_of(picture: torch.Tensor) -> _Light:
 def _scaled(
     light: _Light, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
 ) -> NDArray[np.float32]:
-    """Scale the part of the picture inside `box` (left, top, right, bottom; all of it by default) to `size`."""
+    """Scale the part of the picture inside `box` (left, top, right, bottom; all of it by default) to `size`.
+
+    Pillow scales a whole colour at once: which direction it scales first depends on its version and the sizes, and the last
+    bits, so that the pixels that bought clips are found by, on that.
+    """
     left, top, right, bottom = box or (0, 0, *light.size)
     shrinks = size[0] < right - left or size[1] < bottom - top
     kernel = Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC
-    return np.stack([np.asarray(light.channel(number).resize(size, kernel, box)) for number in range(3)], axis=2)
+    reach = math.ceil(_REACH * max(1.0, (bottom - top) / size[1])) + 1
+    rows = range(max(0, int(top) - reach), min(light.size[1], math.ceil(bottom) + reach))
+    return np.stack([np.asarray(light.channel(number, rows).resize(size, kernel, box)) for number in range(3)], axis=2)
 
 
 def _covering(light: _Light, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -323,7 +352,7 @@ def _blurred(light: _Light, size: tuple[int, int]) -> NDArray[np.float32]:
     soft = np.asarray(
         cv2.GaussianBlur(ground, (0, 0), min(small) * _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32
     )
-    return _scaled(_Light(small, lambda number: Image.fromarray(np.ascontiguousarray(soft[..., number]))), size)
+    return _scaled(_Light(small, lambda number, _rows: Image.fromarray(np.ascontiguousarray(soft[..., number]))), size)
 
 
 def _place_inside(light: _Light, ground: NDArray[np.float32]) -> None:

@@ -31,7 +31,7 @@ from ..runcomfy import (
 from .clips import Clip, bought, rehearsed, results
 from .current import current_engine
 from .display import endings_shown
-from .inputs import MAX_CLIPS, FrameChoice, IfAClipFails, check_counts, check_folder, expected_bytes
+from .inputs import MAX_CLIPS, FrameChoice, IfAClipFails, check_counts, check_folder, check_memory
 from .permission import Permission
 from .pictures import reduced, size_within
 from .rehearsals import Scene, stand_in
@@ -226,12 +226,10 @@ def _clip_count(order: AnyOrder) -> int:
 
 
 def _check_memory(plan: Plan) -> None:
-    from ..media.memory import check_room  # noqa: PLC0415 - as in `_clip_count`
-
     one, frames = plan.translation, plan.order.frames
     length_s = _rehearsed_s(one) if plan.order.rehearse else one.longest_s
     if frames.decode_frames:
-        check_room(plan.clip_count * expected_bytes(one.size, length_s, one.fps, frames))
+        check_memory(one.size, length_s, one.fps, frames, plan.clip_count)
 
 
 def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Task[Clip]:

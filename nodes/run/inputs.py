@@ -102,7 +102,7 @@ def checked(order: Order, settings: Settings) -> Order:
         RunComfyError: It cannot be carried out; nothing was sent.
     """
     with packages_named():
-        from ..media import memory  # noqa: PLC0415 - OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts
+        # OpenCV and Pillow are loaded when a node runs, not when ComfyUI starts.
         from ..media.picture import check_batch, nearest_size  # noqa: PLC0415 - as above
 
     check_prompt(order.prompt, max_chars=settings.model.max_prompt_chars)
@@ -119,7 +119,9 @@ def checked(order: Order, settings: Settings) -> Order:
     sound = replace(order, inputs=inputs, image_url=image_url)
     _request(sound, Picture("", ""), settings).validated()
     if order.frames.decode_frames:
-        memory.check_room(clip_count * _frames_bytes(sound, settings))
+        model = settings.model
+        frame_size, length_s = model.frame_size(sound.inputs), model.length_s(sound.inputs)
+        check_memory(frame_size, length_s, model.assumed_fps, order.frames, clip_count)
     return sound
 
 
@@ -150,20 +152,16 @@ def check_counts(max_clips: object, frames: FrameChoice) -> None:
             raise InvalidInputError(f"'{name}' is {value!r}.", remedy=f"Use a whole number from {minimum} up.")
 
 
-def _frames_bytes(order: Order, settings: Settings) -> int:
-    """Memory for the frames of one clip, as far as it can be known before the clip is there."""
-    model = settings.model
-    return expected_bytes(model.frame_size(order.inputs), model.length_s(order.inputs), model.assumed_fps, order.frames)
+def check_memory(size: Size, length_s: float, fps: float, frames: FrameChoice, clip_count: int) -> None:
+    """Make sure that the frames of clips of so many seconds fit into memory, as far as it can be known before they are there.
 
+    Raises:
+        NotEnoughRoomError: They do not; nothing was sent.
+    """
+    from ..media.memory import WantedFrames, check_frames  # noqa: PLC0415 - as in `checked`
 
-def expected_bytes(size: Size, length_s: float, fps: float, frames: FrameChoice) -> int:
-    """Memory for the frames of a clip of so many seconds."""
-    from ..media.memory import frames_bytes  # noqa: PLC0415 - as in `checked`
-
-    frame_count = math.ceil(length_s * fps / frames.select_every_nth)
-    if frames.frame_load_cap:
-        frame_count = min(frame_count, frames.frame_load_cap)
-    return frames_bytes(size.width, size.height, frame_count)
+    all_frames = math.ceil(length_s * fps)
+    check_frames(WantedFrames(*size, all_frames, frames.select_every_nth, frames.frame_load_cap, clip_count))
 
 
 def pictures_of(order: Order) -> list[torch.Tensor | None]:

@@ -1,7 +1,9 @@
 """`make bench`."""
 
-from benchmarks import catalogue, engine, media
+from benchmarks import catalogue, engine, media, pictures, start
 
 media.main()
+pictures.main()
+start.main()
 engine.main()
 catalogue.main()
