@@ -246,7 +246,7 @@ def _parse_input(schema: Mapping[str, Any] | None) -> tuple[dict[str, Any], tupl
     for one in fields:
         properties[one.name].pop("default", None)
         if one.media is not None:
-            properties[one.name].pop("enum", None)  # of examples: the user has a picture of his own
+            properties[one.name].pop("enum", None)  # of examples: the user has a picture of their own
         properties[one.name] |= {} if one.default is None else {"default": one.default}
     # A field that a reviewed schema leaves out because it is structured may still be sent.
     structured = schema.get("structured")

@@ -82,8 +82,8 @@ MIGRATIONS = (
     """
     ALTER TABLE jobs ADD COLUMN archived_sha256 TEXT;
     """,
-    # Which machine has the file, where several share the journal; NULL where one has it alone. What the expected price says of the
-    # real one; NULL for older jobs.
+    # Which machine has the file, where several share the journal; NULL where one has it alone. What the expected price says of
+    # the real one; NULL for older jobs.
     """
     ALTER TABLE jobs ADD COLUMN file_machine TEXT;
     ALTER TABLE jobs ADD COLUMN price_bound TEXT;
