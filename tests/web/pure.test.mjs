@@ -188,14 +188,14 @@ test("what a node is set to is known with a picture of Load Image, and with no o
     comfyClass: "Sora2ProImageToVideo", mode: 0, constructor: { nodeData: { input } },
     widgets: [{ name: "prompt", value: "A fox." }, { name: "size", value: "a" }, { name: "sora2pro", value: "card" }],
     inputs: [{ name: "image" }, { name: "size" }], isInputConnected: (slot) => slot === 0 && source !== null,
-    getInputNode: () => source, getInputLink: () => ({ origin_slot: 0 }), ...changes,
+    graph: { getNodeById: () => source }, getInputLink: () => ({ origin_id: 1, origin_slot: 0 }), ...changes,
   });
   const values = { prompt: "A fox.", size: "a" };
   assert.deepEqual(inputsOf(node(loader())), { node: "Sora2ProImageToVideo", values, files: { image: "fox.png" } });
   assert.deepEqual(inputsOf(node(null)).files, {});
   for (const unknown of [
     node(loader({ comfyClass: "EmptyImage" })), node(loader({ mode: 4 })), node(loader({ widgets: [] })), node(undefined),
-    node(loader({ inputs: [{ name: "image" }], isInputConnected: () => true })), node(loader(), { getInputLink: () => ({ origin_slot: 1 }) }),
+    node(loader({ inputs: [{ name: "image" }], isInputConnected: () => true })), node(loader(), { getInputLink: () => ({ origin_id: 1, origin_slot: 1 }) }),
     node(loader(), { isInputConnected: () => true }), node(loader(), { mode: 2 }),
   ]) assert.equal(inputsOf(unknown), null);
 });
@@ -595,7 +595,7 @@ test("inside of a subgraph, what a node is set to is known from outside, and not
   const loader = (file) => ({ comfyClass: "LoadImage", mode: 0, inputs: [], widgets: [{ name: "image", value: file }] });
   const outer = (seconds, source) => ({
     widgets: [{ name: "seconds", value: seconds }], inputs: [{ name: "picture" }, { name: "seconds" }],
-    isInputConnected: (slot) => slot === 0, getInputNode: () => source, links: [{ origin_id: 1, origin_slot: 0 }],
+    isInputConnected: (slot) => slot === 0, graph: { getNodeById: () => source }, links: [{ origin_id: 1, origin_slot: 0 }],
     getInputLink: () => { throw new TypeError("there is no such output"); },
   });
   const known = (...outers) => {

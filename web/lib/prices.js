@@ -31,6 +31,13 @@ export class Prices {
     this._nodes = new Set();
     /** @type {WeakMap<object, import("./card.js").Card>} */
     this._cards = new WeakMap();
+    /** @type {(() => void)[]} */
+    this._listeners = [];
+  }
+
+  /** @param {() => void} act After a badge may have changed. */
+  onChange(act) {
+    this._listeners.push(act);
   }
 
   /** @param {any} node A node that buys clips. @param {import("./card.js").Card} card */
@@ -80,6 +87,11 @@ export class Prices {
   _changed(node) {
     this._warn(node);
     redraw(node);
+    this._announce();
+  }
+
+  _announce() {
+    for (const act of this._listeners) act();
     this._app.graph?.setDirtyCanvas?.(true, true);
   }
 
@@ -120,7 +132,7 @@ export class Prices {
       if (node) redraw(node);
       else this._nodes.delete(reference);
     }
-    this._app.graph?.setDirtyCanvas?.(true, true);
+    this._announce();
   }
 }
 

@@ -12,6 +12,7 @@ export class Subgraphs {
     /** @type {Set<WeakRef<any>>} */
     this._outers = new Set();
     cards.onRefresh(() => this._redraw());
+    prices.onChange(() => this._redraw());
   }
 
   /** @param {any} outer A node that stands for a subgraph. */

@@ -41,9 +41,9 @@ export function sourceOf(node, name) {
     const outers = outerNodesOf(node.graph);
     return outers.length === 1 ? sourceOf(outers[0], promoted) : null;
   }
-  const slot = slotOf(node, name);
-  const source = node.getInputNode?.(slot);
-  return source ? { node: source, slot: linkTo(node, slot)?.origin_slot } : null;
+  const link = linkTo(node, slotOf(node, name));
+  const source = link && node.graph?.getNodeById(link.origin_id);
+  return source ? { node: source, slot: link.origin_slot } : null;
 }
 
 /** @param {any} node @param {string} name @returns {string | undefined} The subgraph's input that gives an input its value. */
@@ -54,7 +54,7 @@ function nameOutside(node, name) {
 
 /** @param {any} node @param {number} slot @returns {any} What is linked to an input. */
 function linkTo(node, slot) {
-  // A node that stands for a subgraph has this function for its outputs.
+  // A node that stands for a subgraph has this function for its outputs, and `getInputNode` goes by it.
   const ask = node.subgraph ? /** @type {any} */ (globalThis).LGraphNode?.prototype.getInputLink : node.getInputLink;
   return ask?.call(node, slot) ?? null;
 }
