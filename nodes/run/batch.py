@@ -111,7 +111,8 @@ def _without(pictures: Mapping[int, RunComfyError], shared_inputs: Sequence[str]
             sentences.append(
                 f"To buy clip {number} again, release job-{error.job_id} in the RunComfy Request Status node and run again."
             )
-    sentences.append(f"Changing one of these inputs buys every clip of the batch again: {', '.join(shared_inputs)}.")
+    quoted = ", ".join(f"'{name}'" for name in shared_inputs)
+    sentences.append(f"Changing one of these inputs buys every clip of the batch again: {quoted}.")
     return " ".join(sentences)
 
 

@@ -253,8 +253,9 @@ def change_inputs(names: Iterable[str], address: str) -> str:
         names: The inputs of the node that it may have rejected.
         address: The inputs that take the address of a picture instead, in quotes.
     """
+    quoted = ", ".join(f"'{name}'" for name in names)
     return (
-        f"Change one of these inputs: {', '.join(names)}. If RunComfy rejected the picture itself, host it and put its https "
+        f"Change one of these inputs: {quoted}. If RunComfy rejected the picture itself, host it and put its https "
         f"address into {address} instead."
     )
 

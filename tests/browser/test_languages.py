@@ -24,7 +24,7 @@ SHOWN = """() => {
 NAMES = re.compile(
     r"https?://\S+|…[0-9a-f]{4}\b|[a-z0-9.-]+/[a-z0-9./-]+|[\w.-]+\.(?:com|md|json|mp4)|[A-Z]+_[A-Z_]+|'[^']*'|job-\d+"
     r"|(?:req-)?[0-9a-f]{8}-[0-9a-f-]{27}|\((?:submitted|completed|downloaded|failed|rejected|uncertain|prepared|cancelled)\)|\d+p\b"
-    r"|\b(?:RunComfy|ComfyUI|Sora|Pro|API|ID|USD|CSV|HTTP|https|URL|MB|Profile|Token|Generations|Usage|request_id|job|none|rehearse)\b"
+    r"|\b(?:RunComfy|ComfyUI|Sora|Pro|API|ID|USD|CSV|PostgreSQL|HTTP|https|URL|MB|Profile|Token|Generations|Usage|request_id|job|none|rehearse)\b"
     r"|The prompt was refused|GMT\S*"
 )
 

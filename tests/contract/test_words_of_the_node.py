@@ -31,9 +31,8 @@ def inputs_of(node_id):
 
 
 def names_in(said):
-    """The inputs of any node that a sentence names, in quotes or in a list of inputs."""
-    listed = [name for names in re.findall(r"these inputs[^:]*: ([\w, ]+)\.", said) for name in names.split(", ")]
-    return {*listed, *re.findall(r"'(\w+)'", said)} & set().union(*map(inputs_of, NODES))
+    """The inputs of any node that a sentence names."""
+    return set(re.findall(r"'(\w+)'", said)) & set().union(*map(inputs_of, NODES))
 
 
 def outputs_of(node_id):

@@ -207,7 +207,7 @@ class TestAdvice:
             "Clip 2 of 3: RunComfy reports that the generation failed: a face. RunComfy does not say whether it charges for "
             "failed generations: check Usage on runcomfy.com. Take picture 2 out of the batch and run again: the others are "
             "free. To buy clip 2 again, release job-7 in the RunComfy Request Status node and run again. Changing one of these "
-            "inputs buys every clip of the batch again: prompt, seed. Clips 1 and 3 arrived: another run does not buy them "
+            "inputs buys every clip of the batch again: 'prompt', 'seed'. Clips 1 and 3 arrived: another run does not buy them "
             "again. (request_id: r7, job: job-7)"
         )
 
@@ -249,4 +249,6 @@ class TestAdvice:
     def test_where_every_picture_was_refused_nothing_is_lost_by_a_change(self):
         refused = InvalidRequestError("The prompt is refused.", status_code=400)
         refused = refused.told(remedy=made_request().remedy_for(refused))
-        assert "Change one of these inputs: prompt, size, seconds, image." in self.advice({1: refused, 2: refused}, 2)
+        assert "Change one of these inputs: 'prompt', 'size', 'seconds', 'image'." in self.advice(
+            {1: refused, 2: refused}, 2
+        )
