@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from pack import ROOT
@@ -99,9 +100,8 @@ def test_a_copy_that_breaks_off_leaves_nothing_and_can_be_begun_again(here, ther
 
     def break_off():
         with there.database.writing() as connection:
-            copy_jobs(
-                here.database, type("Same", (), {"writing": lambda _self: _passed(connection)})(), is_dry_run=False
-            )
+            target = SimpleNamespace(writing=lambda: _passed(connection), machine=there.database.machine)
+            copy_jobs(here.database, target, is_dry_run=False)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

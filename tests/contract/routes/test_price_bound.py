@@ -83,7 +83,9 @@ def test_an_older_journal_in_postgresql_learns_the_word_and_keeps_its_jobs(postg
     name = older_url.rpartition("/")[2]
     old = Journal("/nowhere", database=PostgresDatabase(older_url))
     job = old.record_submitting(old.claim(request_of()), expected_usd=1.2, max_usd_per_day=None)
-    postgres.ask("ALTER TABLE jobs DROP COLUMN price_bound; UPDATE journal_version SET version = 5", database=name)
+    for column in ("price_bound", "file_machine"):
+        postgres.ask(f"ALTER TABLE jobs DROP COLUMN {column}", database=name)
+    postgres.ask("UPDATE journal_version SET version = 5", database=name)
     journal = Journal("/nowhere", database=PostgresDatabase(older_url))
     assert journal.get(job.id) == job
     assert journal.get(job.id).price_bound == "about"
