@@ -55,7 +55,7 @@ comfyui: venv ## a real ComfyUI for the tests and the demo [COMFYUI_PATH=folder:
 emulator: venv ## RunComfy's API on this machine, and how to point a ComfyUI of yours to it
 	@$(RUN) emulator
 
-bench: venv ## figures: speed and memory of decoding and fitting
+bench: venv ## figures: decoding, fitting, the page, the start, the engine
 	@$(RUN) benchmarks
 
 clean: ## removes everything that was made here

@@ -1,9 +1,6 @@
 """`make bench`."""
 
-from benchmarks import catalogue, engine, media, pictures, start
+from benchmarks import catalogue, engine, media, panel, pictures, start
 
-media.main()
-pictures.main()
-start.main()
-engine.main()
-catalogue.main()
+for part in (media, pictures, start, panel, catalogue, engine):
+    part.main()
