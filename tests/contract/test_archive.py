@@ -339,7 +339,7 @@ def test_an_archive_that_hangs_only_delays_a_purchase(rig_on, emulator, hanging,
     assert "takes long and goes on in the background" in purchase.note
     began_at = time.monotonic()
     assert rig.buy().is_new is False
-    assert time.monotonic() - began_at < 1
+    assert time.monotonic() - began_at < 4
 
 
 @pytest.mark.usefixtures("bought_on_another_machine", "hanging")

@@ -147,7 +147,7 @@ def test_a_redirect_without_end_costs_no_memory_and_no_time(call, status):
         tracemalloc.stop()
         assert isinstance(error, APIError)
         assert len(server.requests) == 1
-        assert took_s < 2
+        assert took_s < 10
         assert most < 16 << 20
 
 

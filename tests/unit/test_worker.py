@@ -379,7 +379,7 @@ class TestTheEndOfTheProcess:
         entry, answer = self.stubborn(progress)
         began_at = time.monotonic()
         threads._finish_submissions()
-        assert time.monotonic() - began_at < 2
+        assert time.monotonic() - began_at < 5
         assert not entry.is_finished
         answer.set()
         entry.wait(LONG_S)
