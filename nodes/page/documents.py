@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..environment import read_variable
 from ..errors import (
@@ -36,6 +35,7 @@ from ..runcomfy import (
     charge_sentence,
     describe_inputs,
     shown,
+    shown_address,
     shown_lines,
 )
 
@@ -171,15 +171,6 @@ def place_documents(settings: Settings, file_values: Mapping[str, Any], environ:
             "variable": archive.variable,
         },
     }
-
-
-def shown_address(url: str) -> str:
-    """An address without what may be secret in it, wherever it stands: a user, a password, options; a folder as it is."""
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    scheme = parts.scheme.removesuffix("+psycopg")
-    return f"{scheme}://{(parts.netloc + parts.path).rpartition('@')[2]}"
 
 
 def setting_source(setting: Setting, file_values: Mapping[str, Any], environ: Mapping[str, str]) -> str:

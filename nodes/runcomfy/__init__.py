@@ -61,6 +61,7 @@ from .settings import (
     load_settings,
     read_settings_file,
     resolve_state_dir,
+    shown_address,
     write_settings_file,
 )
 
@@ -149,6 +150,7 @@ __all__ = [
     "saved_token_path",
     "shipped_catalogue",
     "shown",
+    "shown_address",
     "shown_lines",
     "this_clip",
     "translate",

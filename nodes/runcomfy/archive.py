@@ -9,7 +9,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 from ..errors import RunComfyError
 from .files import remove_stale
+from .settings import shown_address
 
 DIGEST = "sha256"
 STALE_AFTER_S = 86_400.0
@@ -46,11 +46,6 @@ class NotInArchiveError(ArchiveError):
     """The archive can be used, but has no such clip, or another one in its place."""
 
 
-def shown_archive(url: str) -> str:
-    """The address of an archive as it may be shown: without a user and a password."""
-    return re.sub(r"^([a-z0-9+.-]+://).*@", r"\1", url)
-
-
 class Archive:
     """Clips in one folder or bucket. Every call may block for as long as the storage makes it.
 
@@ -61,7 +56,7 @@ class Archive:
     def __init__(self, url: str) -> None:
         self._url = url
         self._protocol = url.partition("://")[0] if "://" in url else "file"
-        self.shown = shown_archive(url)
+        self.shown = shown_address(url)
 
     def __repr__(self) -> str:
         """The address, without a password."""

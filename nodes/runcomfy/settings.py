@@ -278,6 +278,15 @@ def _switch(value: Any) -> bool:  # noqa: ANN401 - JSON
         raise ValueError("it must be 1 (on) or 0 (off)") from None
 
 
+def shown_address(url: str) -> str:
+    """Where a journal or an archive is, without what may be secret in its address: a user, a password, options."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url  # a folder
+    place = re.split("[?#]", rest, maxsplit=1)[0]
+    return f"{scheme.removesuffix('+psycopg')}://{place.rpartition('@')[2]}"
+
+
 def _archive_url(value: Any) -> str:  # noqa: ANN401 - JSON
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_ADDRESS_CHARS else ""
     scheme, separator, rest = text.partition("://")

@@ -71,6 +71,7 @@ NAMES = [
     "saved_token_files",
     "saved_token_path",
     "shown",
+    "shown_address",
     "shown_lines",
     "with_earlier",
     "with_job",

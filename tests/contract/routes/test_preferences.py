@@ -215,6 +215,13 @@ def test_an_archive_that_the_settings_file_names_is_told(page, state_dir):
     assert "horse" not in answer.text
 
 
+@pytest.mark.parametrize("address", ["smb://[nas/clips", "smb://na]s/clips", "sftp://nas\u2100/clips"])
+def test_an_archive_whose_host_is_malformed_is_shown_as_it_was_given(page, point_to, emulator, address):
+    point_to(emulator, RUNCOMFY_ARCHIVE_URL=address)
+    answer = page.get("/settings")
+    assert (answer.status_code, answer.json()["places"]["archive"]["address"]) == (200, address)
+
+
 SECRET, SIGNATURE = "horse7battery", "c0ffee5ignature"
 
 
