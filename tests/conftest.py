@@ -25,15 +25,20 @@ def installation():
 
 
 @pytest.fixture(scope="session")
-def postgres():
-    """A PostgreSQL of this session's own."""
+def postgres_programs():
+    """PostgreSQL's programs, for a server of a test's own."""
     try:
-        programs = find_programs()
+        return find_programs()
     except FileNotFoundError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
-    with PostgresServer(programs) as server:
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_programs):
+    """A PostgreSQL of this session's own."""
+    with PostgresServer(postgres_programs) as server:
         yield server
 
 

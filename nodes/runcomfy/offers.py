@@ -178,9 +178,11 @@ class Offers:
         """With the other descriptions by which something may have been bought here."""
         model_id, now = offer.entry.model_id, offer.entry.schema_hash
         shipped = shipped_catalogue().find(model_id)
-        known = (*self._kept_all(model_id), *([] if shipped is None else [shipped]))
-        by_hash = {one.schema_hash: one for one in reversed(known) if one.schema_hash != now}
-        return replace(offer, earlier=tuple(reversed(by_hash.values())))
+        by_hash: dict[str, ModelEntry] = {}
+        for one in (*self._kept_all(model_id), *([] if shipped is None else [shipped])):
+            if one.schema_hash != now:
+                by_hash.setdefault(one.schema_hash, one)
+        return replace(offer, earlier=tuple(by_hash.values()))
 
     def _known(self, model_id: str, trouble: str) -> Offer:
         """The last description that is at hand.

@@ -281,14 +281,11 @@ def _check_is_picture(host: str, parts: SplitResult, name: str, widget: str) -> 
             name, widget, "'{name}' has a host with a reserved name, which no server on the internet has."
         )
     if page := page_at(host, parts.path, parts.query):
-        raise InvalidInputError(
-            f"'{name}' leads to {page.name}, not to a picture.",
-            remedy=f"{page.way_out} Or connect '{widget}' instead."
-            if widget
-            else page.way_out
-            if page.way_out != SAVE_IT
-            else GIVE_ADDRESS,
-        )
+        if widget:
+            remedy = f"{page.way_out} Or connect '{widget}' instead."
+        else:
+            remedy = GIVE_ADDRESS if page.way_out == SAVE_IT else page.way_out
+        raise InvalidInputError(f"'{name}' leads to {page.name}, not to a picture.", remedy=remedy)
 
 
 def _unusable_url(name: str, widget: str, what: str) -> InvalidInputError:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 from emulator import Call
@@ -23,6 +24,7 @@ from support.storages import ACCESS_KEY, SECRET_KEY, Bucket, Folder, S3Server
 
 NEVER = {"retry_waits_s": ()}
 WAIT_S = 20.0
+wait_for = partial(assertions.wait_until, seconds=WAIT_S)
 LOADED = importlib.import_module("fsspec.registry")._registry
 
 
@@ -66,13 +68,6 @@ def worker(rig_on, emulator, tmp_path, storage):
 
 def named(clip):
     return {hashlib.sha256(clip).hexdigest(): clip}
-
-
-def wait_for(is_so):
-    give_up_at = time.monotonic() + WAIT_S
-    while not is_so():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.02)
 
 
 def without_token():

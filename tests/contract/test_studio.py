@@ -23,7 +23,7 @@ from sora2pro.nodes.runcomfy.store.postgres import PostgresDatabase
 from sora2pro.nodes.runcomfy.store.schema import MIGRATIONS
 from support import assertions
 from support.engine_fixture import Rig, request_of
-from support.postgres import PASSWORD, PASSWORD_IN_ADDRESS, PostgresServer, Proxy, find_programs, free_port
+from support.postgres import PASSWORD, PASSWORD_IN_ADDRESS, PostgresServer, Proxy, free_port
 
 BY_HAND = pytest.mark.parametrize("emulator", [Timeline.by_hand()], indirect=True, ids=["by hand"])
 
@@ -58,13 +58,6 @@ def worker(url, emulator, tmp_path):
 def end_sessions(postgres, name):
     """As a network does that drops a machine's connections."""
     postgres.ask(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '{name}'")  # noqa: S608 - ours
-
-
-def wait_until(condition, seconds=30):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come to that"
-        time.sleep(0.02)
 
 
 def refused(url):
@@ -179,7 +172,7 @@ def test_a_second_worker_with_the_same_inputs_follows_the_first_and_gets_the_cli
     threads[0].start()
     assert began.wait(30)
     threads[1].start()
-    wait_until(lambda: any(isinstance(progress, Following) for progress in seen))
+    assertions.wait_until(lambda: any(isinstance(progress, Following) for progress in seen))
     emulator.release(emulator.requests[0].request_id)
     for thread in threads:
         thread.join(60)
@@ -228,7 +221,7 @@ def test_paid_requests_at_once_are_counted_over_all_machines(worker, emulator, o
     assert waits.wait(30)
     assert len(emulator.seen(Call.SUBMIT)) == 1
     emulator.release(emulator.requests[0].request_id)
-    wait_until(lambda: len(emulator.requests) == 2)
+    assertions.wait_until(lambda: len(emulator.requests) == 2)
     emulator.release(emulator.requests[1].request_id)
     for thread in threads:
         thread.join(60)
@@ -267,8 +260,10 @@ def test_an_answer_that_comes_after_another_worker_called_the_job_uncertain_sett
     assert len(emulator.ledger) == 1
 
 
-def test_an_id_that_the_database_did_not_take_is_kept_told_and_recorded_when_it_is_back(emulator, clip, worker):
-    with PostgresServer(find_programs()) as server:
+def test_an_id_that_the_database_did_not_take_is_kept_told_and_recorded_when_it_is_back(
+    postgres_programs, emulator, clip, worker
+):
+    with PostgresServer(postgres_programs) as server:
         rig = worker("first", url=server.new_database())
         folder = rig.settings.state_dir / "outbox"
 
@@ -286,7 +281,7 @@ def test_an_id_that_the_database_did_not_take_is_kept_told_and_recorded_when_it_
         refusal = assertions.attempt(rig, request_of("another"))
         assert NOTHING_SENT in str(refusal)
         server.start()
-        wait_until(lambda: not list(folder.iterdir()))
+        assertions.wait_until(lambda: not list(folder.iterdir()))
         assert rig.journal.by_request_id(charge.request_id).state is JobState.SUBMITTED
         assert rig.run().path.read_bytes() == clip
     assert len(emulator.ledger) == 1
@@ -302,7 +297,7 @@ def test_what_is_in_the_outbox_is_recorded_by_the_next_comfyui(worker, emulator,
     first.engine._buyer._outbox.keep(job, request_id)
     first.journal.record_abandoned(job)
     again = worker("first", poll_interval_s=0.006)
-    wait_until(lambda: again.journal.by_request_id(request_id) is not None)
+    assertions.wait_until(lambda: again.journal.by_request_id(request_id) is not None)
     assert again.run().path.read_bytes() == clip
     assert len(emulator.ledger) == 1
 

@@ -9,21 +9,15 @@ from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.store.postgres import PostgresDatabase
 from support.certificates import DAY, authority, for_loopback
 from support.engine_fixture import Rig
-from support.postgres import NOBODY, PASSWORD, PASSWORD_IN_ADDRESS, PostgresServer, find_programs
+from support.postgres import NOBODY, PASSWORD, PASSWORD_IN_ADDRESS, PostgresServer
 
 OURS, ANOTHER = authority("ours"), authority("another")
 
 
 @pytest.fixture(scope="module")
-def server():
+def server(postgres_programs):
     """One that takes only encrypted connections."""
-    try:
-        programs = find_programs()
-    except FileNotFoundError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    with PostgresServer(programs) as server:
+    with PostgresServer(postgres_programs) as server:
         show(server, for_loopback(OURS))
         (server.folder / "data" / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
         server.kill()

@@ -8,7 +8,7 @@ from emulator import Timeline
 from sora2pro.nodes.runcomfy.jobs import JobState
 from support import assertions
 from support.engine_fixture import Rig, request_of
-from support.postgres import PostgresServer, Proxy, find_programs
+from support.postgres import PostgresServer, Proxy
 from support.studio_workers import context, prompt_of, work
 
 WORKERS, INPUTS = 8, 50
@@ -44,11 +44,11 @@ class Studio:
 
 
 def test_eight_machines_under_faults_pay_once_for_each_clip_lose_none_and_keep_to_the_limit(
-    start_emulator, tmp_path, clip
+    postgres_programs, start_emulator, tmp_path, clip
 ):
     emulator = start_emulator(Timeline.after_polls(queued=1, rendering=2))
     chance, until, processes = random.Random(SEED), time.time() + PATIENCE_S, context()  # noqa: S311 - a chance
-    with PostgresServer(find_programs()) as server, Proxy(server.port) as proxy:
+    with PostgresServer(postgres_programs) as server, Proxy(server.port) as proxy:
         direct = server.new_database()
         url = direct.replace(str(server.port), str(proxy.port))
 

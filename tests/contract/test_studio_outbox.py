@@ -1,7 +1,6 @@
 """The database goes away while a request is sent, and then the process dies: the id is not lost, and nothing is bought twice."""
 
 import sys
-import time
 
 import pytest
 from sora2pro.nodes.errors import InvalidInputError, SubmissionUncertainError
@@ -10,8 +9,6 @@ from support import assertions
 from support.engine_fixture import Rig, request_of
 from support.killed_processes import Forker
 from support.postgres import Proxy
-
-AT_MOST_S = 30.0
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and pidfd")
 
@@ -31,7 +28,7 @@ def die(postgres, forker, emulator, tmp_path):
         with Proxy(postgres.port) as proxy:
             through_proxy = url.replace(str(postgres.port), str(proxy.port))
             child = forker.begin(emulator, root, journal_url=through_proxy, moment=moment)
-            wait_until((root / "sends").exists)
+            assertions.wait_until((root / "sends").exists)
             proxy.is_open = False
             proxy.cut()
             (root / "is-cut").touch()
@@ -48,13 +45,6 @@ def again(emulator, tmp_path):
     return lambda url, name="first": Rig(emulator.url, emulator.token, tmp_path / name, journal_url=url)
 
 
-def wait_until(condition):
-    until = time.monotonic() + AT_MOST_S
-    while not condition():
-        assert time.monotonic() < until, "it did not come to that"
-        time.sleep(0.02)
-
-
 def kept(tmp_path):
     return [path.stem for path in (tmp_path / "first" / "state" / "outbox").glob("*.json")]
 
@@ -67,7 +57,7 @@ def test_an_id_that_is_kept_and_was_told_to_nobody_leads_the_next_run_to_the_cli
     assert kept(tmp_path) == [emulator.ledger[0].request_id]
     rig = again(url)
     assert rig.run().path.read_bytes() == clip
-    wait_until(lambda: not kept(tmp_path))
+    assertions.wait_until(lambda: not kept(tmp_path))
     assertions.assert_clip_for_one_charge(rig, emulator, clip)
 
 
@@ -98,7 +88,7 @@ def test_another_machine_buys_nothing_while_the_id_is_kept_where_one_died(die, a
     assert isinstance(outcome, SubmissionUncertainError), outcome
     assert second.journal.newest().state is JobState.UNCERTAIN
     again(url)
-    wait_until(lambda: not kept(tmp_path))
+    assertions.wait_until(lambda: not kept(tmp_path))
     assertions.assert_clip_for_one_charge(second, emulator, clip)
 
 

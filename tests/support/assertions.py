@@ -1,6 +1,7 @@
 """What the pack promises about money and clips, as assertions that every fault, every kill and every Stop has to pass."""
 
 import threading
+import time
 
 import pytest
 from emulator.visitor import Visitor
@@ -23,6 +24,14 @@ def attempt(rig, request=None, **options):
         return rig.run(request, **options)
     except RunComfyError as error:
         return error
+
+
+def wait_until(is_so, seconds=30.0):
+    """Waits for what another thread or process is to do."""
+    give_up_at = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < give_up_at, "it did not come to that"
+        time.sleep(0.02)
 
 
 def stopped_at(kind, run, *, cancels_remotely=True, just_before=lambda: None):

@@ -22,7 +22,7 @@ export function questionText(clips) {
   if (clips.some((clip) => typeof clip.usd !== "number")) {
     return count === 1 ? say("Buy this clip? Its price is not known.") : say("Buy these {count} clips? Not all of their prices are known.", { count });
   }
-  const sum = clips.reduce((so, clip) => so + /** @type {number} */ (clip.usd), 0);
+  const sum = clips.reduce((soFar, clip) => soFar + /** @type {number} */ (clip.usd), 0);
   // The clips of a node are of one model: beside "about" there is one word at most.
   const bound = clips.map((clip) => clip.price_bound ?? "about").find((word) => word !== "about");
   if (bound) {
