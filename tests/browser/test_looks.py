@@ -40,6 +40,15 @@ FAINT = """(selector) => {
     .filter(([ratio]) => ratio < 4.5);
 }"""
 
+# How many pictures it gives the page cannot know before the run, so that the badge goes on naming the most there can be.
+FROM_ANOTHER_NODE = """() => {
+  const graph = window.app.graph, source = window.LiteGraph.createNode('EmptyImage');
+  source.pos = [40, 500];
+  graph.add(source);
+  const clip = graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo');
+  source.connect(0, clip, clip.inputs.findIndex((input) => input.name === 'image'));
+}"""
+
 
 def looked_at(desk, kind, name):
     desk.snap(name)
@@ -89,6 +98,7 @@ def test_card_and_settings_are_readable_in_light_and_at_200_percent(desk):
 @on(("latest", "vue"), ("bundled", "vue"))
 def test_a_long_badge_stays_on_the_node(desk):
     desk.build(f"With a long badge on {desk.name}.", size="auto", max_clips=64)
+    desk.page.evaluate(FROM_ANOTHER_NODE)
     node = desk.page.locator(".lg-node", has=desk.card)
     badge = node.get_by_text("per clip, up to")
     badge.wait_for()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from emulator import Call, Fault, FaultKind, Timeline
 from emulator.wire import Delivery, Reply
-from sora2pro.nodes.errors import NOTHING_SENT, RunComfyError, Stopped
+from sora2pro.nodes.errors import NOTHING_SENT, CancelledByUserError, RunComfyError, Stopped
 from sora2pro.nodes.run.clips import decode_clip
 from sora2pro.nodes.run.inputs import FrameChoice
 from sora2pro.nodes.runcomfy.jobs import JobState
@@ -104,6 +104,21 @@ def test_stop_in_the_queue_costs_nothing_and_the_next_run_buys_once(start_emulat
     emulator.release(emulator.requests[1].request_id)
     assert running.job().path.read_bytes() == clip
     assert emulator.charges == 1
+
+
+def test_a_cancel_from_the_panel_ends_the_run_as_the_users_own_whichever_of_them_hears_of_it_first(
+    start_emulator, rig_on
+):
+    emulator = start_emulator(Timeline.by_hand())
+    rig = rig_on(emulator, poll_interval_s=0.001)
+    for take in range(20):
+        running = Running(rig, request_of(seed=take))
+        running.until(Queued)
+        said = rig.act("cancel", emulator.requests[take].request_id).report
+        assert "cancelled at RunComfy. Nothing is charged for it." in said
+        with pytest.raises(CancelledByUserError, match="Nothing was charged for it"):
+            running.job()
+    assert emulator.charges == 0
 
 
 def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be_collected(

@@ -105,6 +105,12 @@ def test_only_a_cancel_of_our_own_leaves_the_way_free(journal, asked_to_cancel, 
     assert (journal.find(job.fingerprint) is None) is is_free
 
 
+def test_who_hears_second_that_a_request_is_cancelled_finds_it_recorded(journal):
+    job = journal.record_cancel_requested(job_in(journal, S.SUBMITTED))
+    first = journal.record_cancelled(job, "from the panel")
+    assert journal.record_cancelled(job, "by the run that waited for it") == first == journal.get(job.id)
+
+
 def test_a_cancel_that_runcomfy_refused_counts_as_none(journal):
     job = journal.record_cancel_requested(job_in(journal, S.SUBMITTED))
     job = journal.record_cancel_requested(job, is_requested=False)

@@ -205,7 +205,14 @@ class Journal(Records):
 
     def record_cancelled(self, job: Job, reason: str) -> Job:
         """The request is cancelled at RunComfy. One that we cancelled was still queued and is not charged."""
-        return self._move(job, JobState.CANCELLED, reason=reason, may_be_charged=int(not job.cancel_requested))
+        try:
+            return self._move(job, JobState.CANCELLED, reason=reason, may_be_charged=int(not job.cancel_requested))
+        except JobChangedError:
+            # Who cancels holds no lock: the run that waits for the request can find it cancelled at the same moment.
+            known = self.get(job.id)
+            if known is None or known.state is not JobState.CANCELLED:
+                raise
+            return known
 
     def reopen(self, job: Job) -> Job:
         """Ask RunComfy again about a request that failed or was cancelled: a second look is free."""
