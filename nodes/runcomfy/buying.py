@@ -203,7 +203,7 @@ class Buyer:
                 run.report(Following())
                 run.stop.sleep(FOLLOW_INTERVAL_S)
         except Stopped:
-            raise Stopped("Stopped. Another run is making this clip and continues; this one sent nothing.") from None
+            raise Stopped("Stopped. This run sent nothing: it was waiting for another run of the same clip.") from None
         followed = self._journal.latest(fingerprint)
         if followed is not None and followed != before and followed.was_cancelled_by_user:
             raise failure_of(followed)

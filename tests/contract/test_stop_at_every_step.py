@@ -211,7 +211,7 @@ def test_stop_of_a_follower_leaves_the_other_run_alone(start_emulator, rig_on, c
     leader = Running(rig_on(emulator))
     leader.until(Queued)
     assert assertions.stopped_at(Following | Queued, rig_on(emulator).run) == (
-        "Stopped. Another run is making this clip and continues; this one sent nothing."
+        "Stopped. This run sent nothing: it was waiting for another run of the same clip."
     )
     assert emulator.charges == 1
     emulator.release(emulator.requests[0].request_id)
