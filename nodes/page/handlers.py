@@ -232,10 +232,14 @@ async def _price(request: Request) -> StreamResponse:
 
 
 async def _what_would_run(request: Request) -> StreamResponse:
-    from .outlook import parse_inputs  # noqa: PLC0415 - as above
-
     document = await _body(request, MAX_INPUTS_BYTES)
-    return _json(await _in_thread(lambda: _outlook().of(parse_inputs(document))))
+
+    def looked() -> dict[str, Any]:
+        from .outlook import parse_inputs  # noqa: PLC0415 - as above
+
+        return _outlook().of(parse_inputs(document))
+
+    return _json(await _in_thread(looked))
 
 
 async def _picture(request: Request) -> StreamResponse:
