@@ -247,10 +247,11 @@ class Buyer:
                 return self._collector.look_again(job, watched)
             return self._collector.collect(job, watched)
         except GenerationCancelledError:
-            # One that was cancelled before this run began leaves the way free. Who cancels what a run waits for wants no other.
-            if was_waited_for or self._journal.find(job.fingerprint) is not None:
-                raise
-            return None
+            # Only what the user cancelled before this run leaves the way free: who cancels what a run waits for wants no other.
+            was_cancelled_before = job.cancel_requested and not was_waited_for
+            if was_cancelled_before and self._journal.find(job.fingerprint) is None:
+                return None
+            raise
 
     def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm, run: Run) -> None:
         """Ask the user about a clip that is dearer than what may be bought without a question, or of unknown price."""

@@ -135,6 +135,24 @@ def test_a_cancel_from_the_panel_buys_nothing_new_for_a_run_that_picked_up_an_ea
     assert emulator.charges == 0
 
 
+def test_a_cancel_from_the_panel_buys_nothing_new_for_a_run_that_has_not_yet_asked_for_the_request(
+    start_emulator, rig_on
+):
+    emulator = start_emulator(Timeline.by_hand())
+    panel = rig_on(emulator)
+    assertions.stopped_at(Queued, panel.run, cancels_remotely=False)
+    cancelled = []
+
+    def connect(*values, **options):
+        if not cancelled:
+            cancelled.append(panel.act("cancel", emulator.requests[0].request_id))
+        return panel.connect(*values, **options)
+
+    with pytest.raises(CancelledByUserError, match="Nothing was charged for it"):
+        rig_on(emulator, connect=connect).run()
+    assert len(emulator.requests) == 1
+
+
 def test_a_cancel_from_the_panel_buys_nothing_new_for_a_run_that_follows_the_cancelled_one(start_emulator, rig_on):
     emulator = start_emulator(Timeline.by_hand())
     rig = rig_on(emulator)
