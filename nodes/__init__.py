@@ -1,4 +1,9 @@
-"""The registry: three node ids, three classes."""
+"""The registry: three node ids, three classes.
+
+ComfyUI imports every pack before it serves its page. So the files that it reads while it starts, which are the three nodes,
+`run.clip_node` and `page.routes`, import nothing at the top that takes time. What they work with, the engine first of all, they
+import inside the functions that ComfyUI calls later, under `packages_named`, which says in words what is missing.
+"""
 
 from .any_model import RunComfyImageToVideo
 from .image_to_video import Sora2ProImageToVideo

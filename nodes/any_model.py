@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import host
-from .run.any_model import AnyOrder, generate
-from .run.clip_node import BATCH_INPUTS, LAST_INPUTS, ClipNode
-from .run.inputs import FrameChoice, IfAClipFails
-from .runcomfy import MODEL_DEFAULT, Wishes, shipped_catalogue
+from .packages import packages_named
+from .run.clip_node import ClipNode
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +44,10 @@ class RunComfyImageToVideo(ClipNode):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
         """The inputs, in the order saved workflows hold them: append, never insert or rename."""
+        with packages_named():
+            from .run.widgets import BATCH_INPUTS, LAST_INPUTS  # noqa: PLC0415 - loaded when it is called: see nodes/__init__.py
+            from .runcomfy import MODEL_DEFAULT, shipped_catalogue  # noqa: PLC0415 - as above
+
         catalogue = shipped_catalogue()
         return {
             "required": {
@@ -208,9 +210,9 @@ class RunComfyImageToVideo(ClipNode):
         model: str = DEFAULT_MODEL,
         prompt: str = "",
         duration: int = DEFAULT_SECONDS,
-        resolution: str = MODEL_DEFAULT,
-        aspect_ratio: str = MODEL_DEFAULT,
-        audio: str = MODEL_DEFAULT,
+        resolution: str = "model default",
+        aspect_ratio: str = "model default",
+        audio: str = "model default",
         image: torch.Tensor | None = None,
         end_image: torch.Tensor | None = None,
         image_url: str = "",
@@ -224,13 +226,18 @@ class RunComfyImageToVideo(ClipNode):
         select_every_nth: int = 1,
         frame_load_cap: int = 0,
         rehearse: bool = False,
-        if_a_clip_fails: str = IfAClipFails.STOP.value,
+        if_a_clip_fails: str = "stop",
     ) -> dict[str, Any]:
         """Get the clips; see `INPUT_TYPES` for the arguments and `RETURN_NAMES` for what comes back, each as a list.
 
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
         """
+        with packages_named():
+            from .run.any_model import AnyOrder, generate  # noqa: PLC0415 - as above
+            from .run.inputs import FrameChoice  # noqa: PLC0415 - as above
+            from .runcomfy import Wishes  # noqa: PLC0415 - as above
+
         clips = await generate(
             AnyOrder(
                 model=model,

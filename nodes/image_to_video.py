@@ -7,28 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import host
 from .errors import InvalidInputError
 from .media import FITS
-from .run.clip_node import BATCH_INPUTS, LAST_INPUTS, ClipNode
-from .run.clips import generate
-from .run.current import current_model
-from .run.inputs import FrameChoice, IfAClipFails, Order
-from .runcomfy import AUTO_SIZE, MAX_SEED, SORA_2_PRO, Input, Role, Scalar, check_prompt
+from .packages import packages_named
+from .run.clip_node import ClipNode
 
 if TYPE_CHECKING:
     import torch
 
-DEFAULTS = SORA_2_PRO.defaults()
-
-
-def widget(one: Input) -> tuple[Any, dict[str, Any]]:
-    """An input of the model as ComfyUI declares a widget. A size can also be left to the picture."""
-    options: dict[str, Any] = {"default": one.default, "tooltip": one.tooltip, "sets_price": one.sets_price}
-    if one.choices:
-        return [*one.choices, *([AUTO_SIZE] if one.role is Role.SIZE else [])], options
-    if isinstance(one.default, bool):
-        return "BOOLEAN", options
-    if isinstance(one.default, str):
-        return "STRING", options
-    return "INT" if isinstance(one.default, int) else "FLOAT", {**options, "min": one.minimum, "max": one.maximum}
+    from .runcomfy import Scalar
 
 
 class Sora2ProImageToVideo(ClipNode):
@@ -45,6 +30,11 @@ class Sora2ProImageToVideo(ClipNode):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
         """The inputs, in the order saved workflows hold them: append, never insert or rename."""
+        with packages_named():
+            from .run.current import current_model  # noqa: PLC0415 - loaded when it is called: see nodes/__init__.py
+            from .run.widgets import BATCH_INPUTS, LAST_INPUTS, widget  # noqa: PLC0415 - as above
+            from .runcomfy import MAX_SEED  # noqa: PLC0415 - as above
+
         model = current_model()
         return {
             "required": {
@@ -116,6 +106,9 @@ class Sora2ProImageToVideo(ClipNode):
 
         Of one input only: ComfyUI repeats the sentence for every argument of this function.
         """
+        with packages_named():
+            from .runcomfy import SORA_2_PRO, check_prompt  # noqa: PLC0415 - as above
+
         try:
             if prompt is not None:
                 check_prompt(prompt, max_chars=SORA_2_PRO.max_prompt_chars)
@@ -126,8 +119,8 @@ class Sora2ProImageToVideo(ClipNode):
     async def generate(  # noqa: PLR0913, PLR0917 - ComfyUI passes every input by its name
         self,
         prompt: str = "",
-        size: Scalar = DEFAULTS["size"],
-        seconds: Scalar = DEFAULTS["seconds"],
+        size: Scalar = "720x1280",
+        seconds: Scalar = 4,
         image: torch.Tensor | None = None,
         seed: int = 0,
         fit: str = FITS[0],
@@ -137,13 +130,17 @@ class Sora2ProImageToVideo(ClipNode):
         select_every_nth: int = 1,
         frame_load_cap: int = 0,
         rehearse: bool = False,
-        if_a_clip_fails: str = IfAClipFails.STOP.value,
+        if_a_clip_fails: str = "stop",
     ) -> dict[str, Any]:
         """Get the clips; see `INPUT_TYPES` for the arguments and `RETURN_NAMES` for what comes back, each as a list.
 
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
         """
+        with packages_named():
+            from .run.clips import generate  # noqa: PLC0415 - as above
+            from .run.inputs import FrameChoice, Order  # noqa: PLC0415 - as above
+
         clips = await generate(
             Order(
                 image=image,

@@ -6,10 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from . import host
-from .run.clips import act
-from .runcomfy import Action
-
-ACTIONS = [action.value for action in Action]
+from .packages import packages_named
 
 
 class Sora2ProStatus:
@@ -39,6 +36,10 @@ class Sora2ProStatus:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802 - ComfyUI's name
         """The inputs, in the order saved workflows hold them: append, never insert or rename."""
+        with packages_named():
+            from .runcomfy import Action  # noqa: PLC0415 - loaded when it is called: see nodes/__init__.py
+
+        actions = [action.value for action in Action]
         return {
             "required": {
                 "request_id": (
@@ -51,9 +52,9 @@ class Sora2ProStatus:
                     },
                 ),
                 "action": (
-                    ACTIONS,
+                    actions,
                     {
-                        "default": ACTIONS[0],
+                        "default": actions[0],
                         "tooltip": " ".join(f"{action}: {action.meaning}" for action in Action),
                     },
                 ),
@@ -65,12 +66,15 @@ class Sora2ProStatus:
         """Never the same twice: a state can change at any time, and looking is free."""
         return math.nan
 
-    async def act(self, request_id: str = "", action: str = ACTIONS[0]) -> dict[str, Any]:
+    async def act(self, request_id: str = "", action: str = "check") -> dict[str, Any]:
         """Do the action; see `INPUT_TYPES` and `RETURN_NAMES`.
 
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
         """
+        with packages_named():
+            from .run.clips import act  # noqa: PLC0415 - as above
+
         answer = await act(action, request_id)
         job, clip = answer.job, answer.clip
         if clip is None:

@@ -213,5 +213,6 @@ def state_of(job: Job | None) -> str:
     if job.state in _READY:
         return "ready"
     if job.state in _UNDER_WAY:
-        return "under_way"
+        # RunComfy may have cancelled one that it was asked to cancel; then the run buys.
+        return "new" if job.cancel_requested else "under_way"
     return "uncertain" if job.state is JobState.UNCERTAIN else "failed"

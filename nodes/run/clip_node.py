@@ -1,66 +1,15 @@
-"""What the nodes that make clips have in common: their outputs, and the inputs that do not depend on the model."""
+"""What the nodes that make clips have in common, as ComfyUI reads it while it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import host
-from .clips import SHORTFALLS, Clip
-from .inputs import MAX_CLIPS, IfAClipFails
+from ..packages import packages_named
 
-BATCH_INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "max_clips": (
-        "INT",
-        {
-            "default": 1,
-            "min": 1,
-            "max": MAX_CLIPS,
-            "advanced": True,
-            "tooltip": "Safety limit: a batch of more pictures than this is refused before anything is bought.",
-        },
-    ),
-    "decode_frames": (
-        "BOOLEAN",
-        {
-            "default": True,
-            "advanced": True,
-            "tooltip": "Off: no frames are made, which saves gigabytes of memory; 'video' and 'audio' are "
-            "still delivered.",
-        },
-    ),
-    "select_every_nth": (
-        "INT",
-        {
-            "default": 1,
-            "min": 1,
-            "max": 1000,
-            "advanced": True,
-            "tooltip": "Keep only every nth frame; 'fps' is lowered to match, so speed and sound stay correct.",
-        },
-    ),
-    "frame_load_cap": (
-        "INT",
-        {
-            "default": 0,
-            "min": 0,
-            "max": 100_000,
-            "advanced": True,
-            "tooltip": "Keep at most this many frames, with their sound. 0: all frames.",
-        },
-    ),
-}
-LAST_INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "if_a_clip_fails": (
-        [choice.value for choice in IfAClipFails],
-        {
-            "default": IfAClipFails.STOP.value,
-            "advanced": True,
-            "tooltip": "If some clips of a batch do not arrive: stop, or deliver the others to the graph in their "
-            "order. Every clip that was bought is kept either way, and another run does not buy it again.",
-        },
-    ),
-}
+if TYPE_CHECKING:
+    from .clips import Clip
 
 
 class ClipNode:
@@ -83,6 +32,10 @@ class ClipNode:
     @classmethod
     def IS_CHANGED(cls, if_a_clip_fails: str | None = None, **_inputs: object) -> int:  # noqa: N802 - ComfyUI's name
         """Another value once clips were missing: ComfyUI then runs the node again instead of repeating what it got."""
+        with packages_named():
+            from .clips import SHORTFALLS  # noqa: PLC0415 - loaded when it is called: see nodes/__init__.py
+            from .inputs import IfAClipFails  # noqa: PLC0415 - as above
+
         return 0 if if_a_clip_fails == IfAClipFails.STOP else SHORTFALLS.count
 
     def delivered(self, clips: Sequence[Clip]) -> dict[str, Any]:

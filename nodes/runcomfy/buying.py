@@ -29,9 +29,22 @@ from .confirming import Confirm, nobody_to_ask
 from .generation import ClipRequest
 from .jobs import Job, JobState, Purchase
 from .pricing import Pricing
-from .progress import Following, FromJournal, Preparing, PriceBound, Retrying, Run, Slots, Submitting, WaitingForSlot
+from .progress import (
+    Following,
+    FromJournal,
+    Preparing,
+    PriceBound,
+    Progress,
+    Queued,
+    Rendering,
+    Retrying,
+    Run,
+    Slots,
+    Submitting,
+    WaitingForSlot,
+)
 from .receipts import keep_receipt
-from .sentences import uncertain, with_job
+from .sentences import failure_of, uncertain, with_job
 from .store.journal import Journal, RequestTakenError, SlotsTakenError
 from .store.outbox import Outbox
 from .store.spending import check_clip_limit
@@ -169,12 +182,31 @@ class Buyer:
         """
         fingerprint, held = request.canonical_fingerprint(), set[str]()
         while True:
-            _wait_for(locks.enter_context(self._journal.lock(fingerprint)), run)
+            self._wait_for(locks.enter_context(self._journal.lock(fingerprint)), fingerprint, run)
             held.add(fingerprint)
             job = self._journal.find(*request.all_fingerprints())
             if job is None or job.fingerprint in held:
                 return job
             fingerprint = job.fingerprint
+
+    def _wait_for(self, lock: Right, fingerprint: str, run: Run) -> None:
+        """Until nobody else works on the job.
+
+        Raises:
+            CancelledByUserError: The request that was followed was cancelled from ComfyUI: nobody wants another in its place.
+        """
+        if lock.try_acquire():
+            return
+        before = self._journal.latest(fingerprint)
+        try:
+            while not lock.try_acquire():
+                run.report(Following())
+                run.stop.sleep(FOLLOW_INTERVAL_S)
+        except Stopped:
+            raise Stopped("Stopped. This run sent nothing: it was waiting for another run of the same clip.") from None
+        followed = self._journal.latest(fingerprint)
+        if followed is not None and followed != before and followed.was_cancelled_by_user:
+            raise failure_of(followed)
 
     def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run, confirm: Confirm) -> Job:
         try:
@@ -202,14 +234,23 @@ class Buyer:
             job = self._journal.record_abandoned(job)
         if job.state is JobState.UNCERTAIN:
             raise uncertain(job)
+        was_waited_for = False
+
+        def report(progress: Progress) -> None:
+            nonlocal was_waited_for
+            was_waited_for = was_waited_for or isinstance(progress, Queued | Rendering)
+            run.report(progress)
+
+        watched = Run(run.stop, report)
         try:
             if job.state in (JobState.FAILED, JobState.CANCELLED):
-                return self._collector.look_again(job, run)
-            return self._collector.collect(job, run)
+                return self._collector.look_again(job, watched)
+            return self._collector.collect(job, watched)
         except GenerationCancelledError:
-            if self._journal.find(job.fingerprint) is None:
-                return None
-            raise
+            # One that was cancelled before this run began leaves the way free. Who cancels what a run waits for wants no other.
+            if was_waited_for or self._journal.find(job.fingerprint) is not None:
+                raise
+            return None
 
     def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm, run: Run) -> None:
         """Ask the user about a clip that is dearer than what may be bought without a question, or of unknown price."""
@@ -338,16 +379,6 @@ class Buyer:
             logger.error("The id %s could not be kept in %s: %s", handle.request_id, self._outbox.folder, error)  # noqa: TRY400 - told once
             return False
         return True
-
-
-def _wait_for(lock: Right, run: Run) -> None:
-    """Until nobody else works on the job."""
-    try:
-        while not lock.try_acquire():
-            run.report(Following())
-            run.stop.sleep(FOLLOW_INTERVAL_S)
-    except Stopped:
-        raise Stopped("Stopped. Another run is making this clip and continues; this one sent nothing.") from None
 
 
 def paid_slots(api_base: str, account: Callable[[bytes], str | None], max_parallel: Callable[[], int]) -> Slots:

@@ -227,6 +227,11 @@ class Job:
             return False
         return self.state is not JobState.CANCELLED or self.may_be_charged
 
+    @property
+    def was_cancelled_by_user(self) -> bool:
+        """Whether it was cancelled from ComfyUI."""
+        return self.state is JobState.CANCELLED and self.cancel_requested
+
     def allows(self, action: Action) -> bool:
         """Whether an action makes sense now."""
         if action is Action.CHECK:

@@ -121,7 +121,7 @@ def failure_of(job: Job) -> RunComfyError:
     """What to tell of a job that ended without a clip."""
     said = f": {job.reason.rstrip('.')}." if job.reason else ", without giving a reason."
     if job.state is JobState.CANCELLED:
-        kind = CancelledByUserError if job.cancel_requested else GenerationCancelledError
+        kind = CancelledByUserError if job.was_cancelled_by_user else GenerationCancelledError
         return kind(
             "The request was cancelled at RunComfy" + (said if job.reason else "."),
             money=charge_sentence(job),

@@ -8,11 +8,23 @@ _PAN = (3, 1)  # pixels per frame to the right and down
 _RATE = {"preset": "medium", "b": "10M", "maxrate": "12M", "bufsize": "20M"}
 
 
-def write_film(path, width, height, seconds, fps=30):
-    """H.264, yuv420p, tagged BT.709 limited, with noise as stereo sound."""
+# codec: (encoder, pixel format, options); each at about the same rate.
+CODECS = {
+    "H.264": ("libx264", "yuv420p", _RATE),
+    "HEVC, 10 bits": ("libx265", "yuv420p10le", {"preset": "fast", "b": "10M", "x265-params": "log-level=none"}),
+    "AV1": ("libsvtav1", "yuv420p", {"preset": "10", "b": "10M"}),
+}
+
+
+def write_film(path, width, height, seconds, fps=30, codec="H.264"):
+    """4:2:0, tagged BT.709 limited, with noise as stereo sound."""
+    encoder, pix_fmt, options = CODECS[codec]
     sound = np.random.default_rng(1).normal(0, 0.1, (2, seconds * 48000))
     frames = _frames(width, height, seconds * fps)
-    return clips.write(path, frames, fps=fps, options=_RATE, tags=(1, 1), sound=("aac", 48000, sound, 0))
+    if pix_fmt.endswith("10le"):
+        frames = ([plane.astype(np.uint16) << 2 for plane in planes] for planes in frames)
+    sound = ("aac", 48000, sound, 0)
+    return clips.write(path, frames, codec=encoder, pix_fmt=pix_fmt, fps=fps, options=options, tags=(1, 1), sound=sound)
 
 
 def _frames(width, height, count):

@@ -1,5 +1,6 @@
 """Ways from a clip on disk to a float32 tensor [F, H, W, 3]: ours, and those it is held against."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -60,10 +61,38 @@ def comfyui_core(path):
     return InputImpl.VideoFromFile(str(path)).get_components().images
 
 
+def videohelpersuite(path):
+    """The loader of VideoHelperSuite, sound left unread; COMFYUI_PATH and VIDEOHELPERSUITE_PATH say where both are."""
+    sys.path[:0] = [os.environ["COMFYUI_PATH"]]
+    sys.path.append(os.environ["VIDEOHELPERSUITE_PATH"])
+    sys.argv = ["main.py", "--cpu"]
+    import comfy.options  # noqa: PLC0415 - it needs a ComfyUI
+
+    comfy.options.enable_args_parsing()
+    import server  # noqa: PLC0415 - as above
+    import utils.extra_config  # noqa: F401, PLC0415 - as main.py does, before ComfyUI's nodes.py puts another `utils` in front
+
+    server.PromptServer(asyncio.new_event_loop())  # the suite looks for one while it is imported
+    from videohelpersuite.load_video_nodes import LoadVideoPath  # noqa: PLC0415 - as above
+
+    choice = {"force_rate": 0, "custom_width": 0, "custom_height": 0, "frame_load_cap": 0, "skip_first_frames": 0}
+    return LoadVideoPath().load_video(video=str(path), select_every_nth=1, **choice)[0]
+
+
+def torchcodec(path):
+    """All frames at once, as bytes, then as numbers in one more pass; no sound."""
+    from torchcodec.decoders import VideoDecoder  # noqa: PLC0415 - where it is installed
+
+    decoder = VideoDecoder(str(path), dimension_order="NHWC", num_ffmpeg_threads=0)
+    return decoder.get_frames_in_range(0, len(decoder)).data.to(torch.float32).div_(255)
+
+
 WAYS = {
     "bare": bare_decode,
     "floor": practical_floor,
     "ours": ours,
     "opencv": opencv_list_and_stack,
     "core": comfyui_core,
+    "suite": videohelpersuite,
+    "torchcodec": torchcodec,
 }

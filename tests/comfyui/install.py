@@ -100,7 +100,9 @@ def _comfyui_from_pypi(cache: Path) -> Path:
 
 def _environment_for(source: Path, cache: Path) -> Path:
     requirements = (source / "requirements.txt").read_text("utf-8")
-    wanted = "\n".join([sys.version, sysconfig.get_path("purelib"), _installed_torch(), requirements])
+    # Resolved: a checkout beside this one may have the same environment by another name.
+    project = str(Path(sysconfig.get_path("purelib")).resolve())
+    wanted = f"{sys.version}\n{project}\n{_installed_torch()}\n{requirements}"
     fingerprint = hashlib.sha256(wanted.encode()).hexdigest()
     environment = cache / f"environment-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from emulator import Call, Fault, FaultKind, Timeline
 from emulator.wire import Delivery, Reply
-from sora2pro.nodes.errors import NOTHING_SENT, CancelledByUserError, RunComfyError, Stopped
+from sora2pro.nodes.errors import NOTHING_SENT, CancelledByUserError, NotEnoughRoomError, RunComfyError, Stopped
 from sora2pro.nodes.run.clips import decode_clip
 from sora2pro.nodes.run.inputs import FrameChoice
 from sora2pro.nodes.runcomfy.jobs import JobState
@@ -21,6 +21,7 @@ from sora2pro.nodes.runcomfy.progress import (
     Retrying,
     Run,
     StopSignal,
+    ignore,
 )
 from support import assertions, node_runs
 from support.engine_fixture import request_of
@@ -121,6 +122,61 @@ def test_a_cancel_from_the_panel_ends_the_run_as_the_users_own_whichever_of_them
     assert emulator.charges == 0
 
 
+def test_a_cancel_from_the_panel_buys_nothing_new_for_a_run_that_picked_up_an_earlier_request(start_emulator, rig_on):
+    emulator = start_emulator(Timeline.by_hand())
+    assertions.stopped_at(Queued, rig_on(emulator).run, cancels_remotely=False)
+    rig = rig_on(emulator)
+    running = Running(rig)
+    running.until(Queued)
+    rig.act("cancel", emulator.requests[0].request_id)
+    with pytest.raises(CancelledByUserError, match="Nothing was charged for it"):
+        running.job()
+    assert len(emulator.requests) == 1
+    assert emulator.charges == 0
+
+
+def test_a_cancel_from_the_panel_buys_nothing_new_for_a_run_that_follows_the_cancelled_one(start_emulator, rig_on):
+    emulator = start_emulator(Timeline.by_hand())
+    rig = rig_on(emulator)
+    leader = Running(rig)
+    leader.until(Queued)
+    follower = Running(rig_on(emulator))
+    follower.until(Following)
+    rig.act("cancel", emulator.requests[0].request_id)
+    for running in (leader, follower):
+        with pytest.raises(CancelledByUserError, match="Nothing was charged for it"):
+            running.job()
+    assert len(emulator.requests) == 1
+    assert emulator.charges == 0
+    again = Running(rig_on(emulator))
+    emulator.wait_until(lambda: emulator.charges == 1)
+    emulator.release(emulator.requests[1].request_id)
+    assert again.job().request_id == emulator.requests[1].request_id
+
+
+def test_what_was_cancelled_earlier_does_not_end_a_run_that_followed_one_without_a_request(start_emulator, rig_on):
+    emulator = start_emulator(Timeline.by_hand())
+    rig = rig_on(emulator)
+    assertions.stopped_at(Queued, rig.run)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def full_disk():
+        reached.set()
+        go_on.wait(AT_MOST_S)
+        raise NotEnoughRoomError("The disk is full.")
+
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(rig.engine.generate, request_of(), Run(StopSignal(), ignore), preflight=full_disk)
+        assert reached.wait(AT_MOST_S)
+        follower = Running(rig_on(emulator))
+        follower.until(Following)
+        go_on.set()
+        assert isinstance(leader.exception(AT_MOST_S), NotEnoughRoomError)
+    emulator.wait_until(lambda: emulator.charges == 1)
+    emulator.release(emulator.requests[1].request_id)
+    assert follower.job().request_id == emulator.requests[1].request_id
+
+
 def test_stop_while_it_renders_says_that_it_goes_on_and_is_charged_and_it_can_be_collected(
     start_emulator, rig_on, clip
 ):
@@ -155,7 +211,7 @@ def test_stop_of_a_follower_leaves_the_other_run_alone(start_emulator, rig_on, c
     leader = Running(rig_on(emulator))
     leader.until(Queued)
     assert assertions.stopped_at(Following | Queued, rig_on(emulator).run) == (
-        "Stopped. Another run is making this clip and continues; this one sent nothing."
+        "Stopped. This run sent nothing: it was waiting for another run of the same clip."
     )
     assert emulator.charges == 1
     emulator.release(emulator.requests[0].request_id)

@@ -14,7 +14,7 @@ from pack import ROOT
 from sentences import NOT_PROSE
 
 # Their words are ComfyUI's to show, from `locales`: the shape of the nodes, and what the tooltip of the actions is made of.
-NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py"}
+NODES = {"__init__.py", "any_model.py", "image_to_video.py", "status.py", "run/clip_node.py", "run/widgets.py"}
 # A report is written for whoever reads a bug report, and a command for whoever runs a server: in English.
 REPORT = ("doctor/", "runcomfy/store/examination.py", "journal.py", "runcomfy/copying.py")
 TOOLTIPS = {"_MEANINGS"}

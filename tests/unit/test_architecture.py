@@ -14,6 +14,39 @@ for node in load_pack().NODE_CLASS_MAPPINGS.values():
     node.INPUT_TYPES()
 print(*(name for name in sys.argv[2:] if name in sys.modules), sep=", ", end="")
 """
+START = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pack import load_pack
+load_pack()
+print(*sorted(name for name in sys.modules if name.split(".")[0] == "sora2pro"), sep="\\n")
+"""
+# What ComfyUI needs of the pack while it starts: see the docstring of nodes/__init__.py.
+LOADED_AT_THE_START = {
+    *("sora2pro", "sora2pro.nodes", "sora2pro.nodes.run", "sora2pro.nodes.page", "sora2pro.nodes.media"),
+    *("sora2pro.nodes.any_model", "sora2pro.nodes.image_to_video", "sora2pro.nodes.status"),
+    *("sora2pro.nodes.run.clip_node", "sora2pro.nodes.page.routes"),
+    *("sora2pro.nodes.host", "sora2pro.nodes.environment", "sora2pro.nodes.packages", "sora2pro.nodes.errors"),
+}
+TOGETHER = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+sys.setswitchinterval(1e-5)
+from pack import load_pack
+nodes = load_pack().NODE_CLASS_MAPPINGS.values()
+works = [*(node.INPUT_TYPES for node in nodes), *(node.IS_CHANGED for node in nodes)] * 2
+together = threading.Barrier(len(works))
+
+def first(work):
+    together.wait()
+    work()
+
+threads = [threading.Thread(target=first, args=(work,)) for work in works]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
 GOOD_TREE = {
     "__init__.py": "from .nodes import NODE_CLASS_MAPPINGS",
     "nodes/__init__.py": "from .status import Status",
@@ -115,3 +148,17 @@ def test_loading_the_pack_and_asking_for_its_inputs_loads_nothing_heavy_and_prin
         check=False,
     )
     assert (loaded.stdout, loaded.stderr, loaded.returncode) == ("", "", 0)
+
+
+def test_importing_the_pack_loads_what_comfyui_reads_at_its_start_and_none_of_the_engine():
+    loaded = subprocess.run(
+        [sys.executable, "-c", START, str(ROOT / "tests")], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert set(loaded.stdout.split()) == LOADED_AT_THE_START
+
+
+def test_nodes_that_are_first_asked_from_several_threads_at_once_all_answer():
+    asked = subprocess.run(
+        [sys.executable, "-c", TOGETHER, str(ROOT / "tests")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (asked.stdout, asked.stderr, asked.returncode) == ("", "", 0)

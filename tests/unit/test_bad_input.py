@@ -264,7 +264,10 @@ except Exception as error:
     ("module", "remedy"),
     [
         *((package, "pip install") for package in ("av", "cv2", "PIL", "requests")),
-        ("sora2pro.nodes.media.timeline", "reinstall the pack"),
+        *(
+            (f"sora2pro.nodes.{file}", "reinstall the pack")
+            for file in ("media.timeline", "run.clips", "run.current", "runcomfy.engine")
+        ),
     ],
 )
 def test_a_missing_package_or_file_is_named_with_the_way_to_get_it(module, remedy):
@@ -280,3 +283,29 @@ def test_a_missing_package_or_file_is_named_with_the_way_to_get_it(module, remed
     assert remedy in said
     assert NOTHING_SPENT in said
     assert "a socket was opened" not in said
+
+
+ASK_FOR_INPUTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.modules[sys.argv[2]] = None
+from pack import load_pack
+try:
+    load_pack().NODE_CLASS_MAPPINGS[sys.argv[3]].INPUT_TYPES()
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+@pytest.mark.parametrize("node_id", ["Sora2ProImageToVideo", "Sora2ProStatus", "RunComfyImageToVideo"])
+def test_a_missing_file_is_named_when_comfyui_asks_a_node_for_its_inputs(node_id):
+    said = subprocess.run(
+        [sys.executable, "-c", ASK_FOR_INPUTS, str(ROOT / "tests"), "sora2pro.nodes.runcomfy.engine", node_id],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert said.startswith("MissingDependencyError: A file of this node pack is missing: ")
+    assert "sora2pro.nodes.runcomfy.engine" in said
+    assert "reinstall the pack" in said

@@ -22,6 +22,7 @@ HOLDER = select(jobs).where(
     text(HOLDS_FINGERPRINT),
     or_(jobs.c.api_base.is_(None), jobs.c.api_base == bindparam("api_base")),
 )
+LATEST = select(jobs).where(jobs.c.fingerprint == bindparam("fingerprint")).order_by(jobs.c.id.desc()).limit(1)
 KEY = select(account_key.c.key)
 
 
@@ -62,6 +63,11 @@ class Records:
         """The job that the same inputs lead to at this address of the API; of several spellings the first that has one."""
         with self.database.reading() as connection:
             return self._holder(connection, fingerprints)
+
+    def latest(self, fingerprint: str) -> Job | None:
+        """The job that was begun last for the same inputs, whatever became of it."""
+        with self.database.reading() as connection:
+            return select_one(connection, LATEST, fingerprint=fingerprint)
 
     def is_here(self, job: Job) -> bool:
         """Whether a job belongs to the address of the API in use.

@@ -125,19 +125,22 @@ def test_what_is_not_a_number_is_refused_in_words(page, number):
 
 
 @pytest.mark.parametrize(
-    ("package", "path"),
+    ("module", "path", "remedy"),
     [
-        ("requests", "/jobs"),
-        ("requests", "/jobs/1"),
-        ("requests", "/price?size=1280x720&seconds=4"),
-        ("sqlite3", "/jobs"),
-        ("av", "/jobs/1/clip"),
+        ("requests", "/jobs", "pip install"),
+        ("requests", "/jobs/1", "pip install"),
+        ("requests", "/price?size=1280x720&seconds=4", "pip install"),
+        ("sqlite3", "/jobs", "pip install"),
+        ("av", "/jobs/1/clip", "pip install"),
+        ("sora2pro.nodes.page.jobs", "/jobs", "reinstall the pack"),
+        ("sora2pro.nodes.page.handlers", "/nodes", "reinstall the pack"),
+        ("sora2pro.nodes.runcomfy.engine", "/models", "reinstall the pack"),
     ],
 )
-def test_a_package_that_is_missing_is_named(tmp_path, package, path):
+def test_a_package_or_file_that_is_missing_is_named(tmp_path, module, path, remedy):
     environment = {**os.environ, "RUNCOMFY_STATE_DIR": str(tmp_path)}
     asked = subprocess.run(
-        [sys.executable, "-c", ASK_WITHOUT, str(ROOT / "tests"), package, path],
+        [sys.executable, "-c", ASK_WITHOUT, str(ROOT / "tests"), module, path],
         capture_output=True,
         text=True,
         timeout=60,
@@ -145,4 +148,4 @@ def test_a_package_that_is_missing_is_named(tmp_path, package, path):
         env=environment,
     )
     status, said = asked.stdout.split(" ", 1)
-    assert (status, package in said, "pip install" in said) == ("409", True, True)
+    assert (status, module in said, remedy in said) == ("409", True, True)

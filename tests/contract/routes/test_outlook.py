@@ -86,6 +86,15 @@ def test_a_request_under_way_is_seen_after_a_restart(page, emulator):
     assert emulator.charges == 1
 
 
+def test_a_run_is_not_called_free_while_the_request_may_be_cancelled_so_that_it_buys(page, emulator):
+    _, request = buy_and_stop(emulator)
+    emulator.inject(Fault(Call.CANCEL, "500", after_accept=True))
+    current_engine().act(Action.CANCEL, JobRef(), Run(StopSignal(), ignore))
+    assert clips(page, image_url=PICTURE_URL) == ["new"]
+    buy_and_stop(emulator)
+    assert emulator.requests[-1].request_id != request.request_id
+
+
 def test_a_job_that_is_uncertain_keeps_the_run_from_buying_until_it_is_released(page, emulator):
     emulator.inject(Fault(Call.SUBMIT, "503", after_accept=True))
     with pytest.raises(SubmissionUncertainError):
