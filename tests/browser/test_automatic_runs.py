@@ -1,5 +1,6 @@
 """ComfyUI's Run (On Change) and Run (Instant): what they may buy, and how a person lets them."""
 
+import pytest
 from browser.places import EVERYWHERE, ONE_OF_EACH, on
 
 MODE = "(mode) => { window.app.extensionManager.queueSettings.mode = mode; }"
@@ -11,9 +12,32 @@ TYPE = """(text) => {
   window.app.extensionManager.workflow.activeWorkflow.changeTracker.checkState();
 }"""
 
+COUNT_UP = """() => {
+  const clip = window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo');
+  clip.widgets.find((widget) => widget.options?.values?.includes?.('randomize')).value = 'increment';
+  clip.widgets.find((widget) => widget.name === 'seed').value = 7;
+}"""
+
 
 def type_prompt(desk, text):
     desk.page.evaluate(TYPE, text)
+
+
+def press_button(desk):
+    # The button alone, or around it the menu as well.
+    desk.page.locator("button[data-testid=queue-button], [data-testid=queue-button] button").first.click()
+
+
+def press_keys(desk):
+    desk.page.evaluate("() => document.activeElement?.blur?.()")
+    desk.page.keyboard.press("Control+Enter")
+
+
+def finish(desk, known):
+    """Renders the clip that was bought last; what comes after it is refused."""
+    emulator = desk.site.emulator
+    emulator.wait_until(lambda: len(emulator.requests) > known)
+    emulator.release(emulator.requests[known].request_id)
 
 
 @on(*EVERYWHERE)
@@ -57,13 +81,7 @@ def test_run_instant_with_a_changing_seed_buys_at_most_the_run_that_was_pressed(
     emulator = desk.site.emulator
     known = len(emulator.requests)
     desk.build(f"Instant on {desk.name}.")
-    desk.page.evaluate(
-        """() => {
-          const clip = window.app.graph.nodes.find((node) => node.comfyClass === 'Sora2ProImageToVideo');
-          clip.widgets.find((widget) => widget.options?.values?.includes?.('randomize')).value = 'increment';
-          clip.widgets.find((widget) => widget.name === 'seed').value = 7;
-        }"""
-    )
+    desk.page.evaluate(COUNT_UP)
     if desk.site.name == "latest":
         desk.page.evaluate(MODE, "instant-running")
         desk.page.evaluate("() => window.app.queuePrompt(0, 1, {intent: {trigger_source: 'button'}})")
@@ -79,3 +97,48 @@ def test_run_instant_with_a_changing_seed_buys_at_most_the_run_that_was_pressed(
     desk.site.wait_until_idle()
     desk.close_dialogs()
     assert len(emulator.requests) <= known + 1
+
+
+@on(*ONE_OF_EACH)
+@pytest.mark.parametrize("press", [press_button, press_keys])
+def test_run_that_is_pressed_buys_while_run_is_set_to_on_change(desk, press):
+    emulator = desk.site.emulator
+    known = len(emulator.requests)
+    desk.build(f"Pressed on {desk.name} with {press.__name__}.")
+    desk.page.evaluate(MODE, "change")
+    press(desk)
+    finish(desk, known)
+    desk.wait_for_phase("done")
+    desk.site.wait_until_idle()
+    for text in ("A gull", "A gull cries"):
+        type_prompt(desk, f"{text} after {press.__name__}.")
+        desk.wait_for_card("automatic runs of this node do not buy clips")
+        desk.site.wait_until_idle()
+        desk.close_dialogs()
+    assert len(emulator.requests) == known + 1
+    press(desk)
+    finish(desk, known + 1)
+    desk.wait_for_phase("done")
+    desk.page.evaluate(MODE, "disabled")
+    desk.site.wait_until_idle()
+    assert len(emulator.requests) == known + 2
+
+
+@on(("bundled", "litegraph"))
+@pytest.mark.parametrize("press", [press_button, press_keys])
+def test_run_that_is_pressed_buys_one_clip_while_run_is_set_to_instant(desk, press):
+    emulator = desk.site.emulator
+    known = len(emulator.requests)
+    desk.build(f"Instant on {desk.name} with {press.__name__}.")
+    desk.page.evaluate(COUNT_UP)
+    desk.page.evaluate(MODE, "instant")
+    for bought in (1, 2):
+        press(desk)
+        finish(desk, known + bought - 1)
+        desk.wait_for_phase("failed")
+        desk.wait_for_card("automatic runs of this node do not buy clips")
+        desk.page.wait_for_timeout(2000)
+        desk.site.wait_until_idle()
+        desk.close_dialogs()
+        assert len(emulator.requests) == known + bought
+    desk.page.evaluate(MODE, "disabled")

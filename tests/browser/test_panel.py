@@ -8,6 +8,41 @@ from browser.places import ONE_OF_EACH, on
 from emulator import Call, Fault, State
 
 FOCUSED = "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
+LINES_OF_SEED = """(facts) => {
+  const walk = document.createTreeWalker(facts, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const found = /seed \\d+/.exec(walk.currentNode.data);
+    if (!found) continue;
+    const range = document.createRange();
+    range.setStart(walk.currentNode, found.index);
+    range.setEnd(walk.currentNode, found.index + found[0].length);
+    return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+  }
+  return 0;
+}"""
+CUT_OFF = """(panel) => {
+  const { left, right } = panel.getBoundingClientRect();
+  return [...panel.querySelectorAll('*')].filter((element) => {
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && (box.left < left - 1 || box.right > right + 1);
+  }).map((element) => `${element.className} ${element.textContent}`);
+}"""
+
+
+def changed(*changes):
+    """Lets the page have the server's answer with its first jobs changed so, as ones of another kind would be."""
+
+    def answer(route):
+        response = route.fetch()
+        if response.status != 200:  # 304: nothing new
+            route.fulfill(response=response)
+            return
+        page = response.json()
+        for job, change in zip(page["jobs"], changes, strict=False):
+            job.update(change)
+        route.fulfill(response=response, json=page)
+
+    return answer
 
 
 def leave(desk, prompt):
@@ -242,6 +277,72 @@ def test_a_status_node_for_a_job_is_put_on_the_canvas_and_its_run_costs_nothing(
     desk.page.locator(".s2p-card", has_text="is downloaded. 1280x720, 4 s.").first.wait_for()
     desk.snap("panel-status-node")
     assert desk.site.emulator.charges == charges
+
+
+@on(*ONE_OF_EACH)
+def test_what_is_searched_for_is_shown_from_the_first_row_on(desk):
+    desk.site.empty_journal()
+    panel = desk.open_panel()
+    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
+    fill(desk, 120)
+    panel.get_by_text("Old clip number 119", exact=True).wait_for()
+    panel.get_by_role("button", name="Show older jobs").click()
+    last = panel.locator(".s2p-row").nth(99)
+    last.wait_for(state="attached")
+    for _ in range(3):  # rows get their height when they come into view
+        last.scroll_into_view_if_needed()
+        desk.page.wait_for_timeout(300)
+    panel.get_by_role("searchbox").fill("number 1")
+    panel.get_by_text("Old clip number 99", exact=True).wait_for(state="detached")
+    desk.page.wait_for_timeout(300)
+    desk.snap("panel-searched-from-below")
+    first = panel.get_by_text("Old clip number 119", exact=True).bounding_box()
+    head = panel.locator(".s2p-header").bounding_box()
+    assert first["y"] >= head["y"] + head["height"]
+    panel.get_by_role("searchbox").fill("")
+    desk.site.empty_journal()
+
+
+@on(*ONE_OF_EACH)
+def test_the_name_of_another_machine_and_a_long_seed_are_read_whole(desk):
+    desk.site.empty_journal()
+    panel = desk.open_panel()
+    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
+    there = {"at_work_on": "render-07.vfx.example.studio", "state": "submitted", "seed": "496108327626441"}
+    elsewhere = {"file_on": "render-07.vfx.example.studio", "state": "downloaded", "actions": ["collect"]}
+    desk.page.route(ANY_JOBS, changed(there, elsewhere))
+    fill(desk, 2)
+    panel.get_by_text("at work on render-07.vfx.example.studio", exact=True).wait_for()
+    desk.snap("panel-other-machines")
+    for name in ("at work on render-07.vfx.example.studio", "file on render-07.vfx.example.studio"):
+        place = panel.get_by_text(name, exact=True)
+        assert place.evaluate("(element) => element.scrollWidth <= element.clientWidth")
+        below = desk.row(name).locator(".s2p-remark, .s2p-actions").first.bounding_box()
+        assert place.bounding_box()["y"] + place.bounding_box()["height"] <= below["y"]
+    assert panel.locator(".s2p-facts").first.evaluate(LINES_OF_SEED) == 1
+    desk.page.unroute(ANY_JOBS)
+    desk.site.empty_journal()
+
+
+@on(*ONE_OF_EACH)
+def test_in_a_window_of_700_pixels_nothing_of_the_panel_is_cut_off(desk):
+    desk.site.empty_journal()
+    panel = desk.open_panel()
+    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
+    lost = {"state": "uncertain", "actions": ["adopt", "release"], "reason": "The connection was closed."}
+    desk.page.route(ANY_JOBS, changed(lost, lost))
+    fill(desk, 3)
+    panel.get_by_role("textbox", name="Request id for").first.wait_for()
+    panel.get_by_role("button", name="More for").first.click()
+    desk.page.set_viewport_size({"width": 700, "height": 900})
+    desk.page.wait_for_timeout(500)
+    desk.snap("panel-700")
+    assert panel.evaluate(CUT_OFF) == []
+    assert panel.get_by_text("Old clip number 2", exact=True).bounding_box()["width"] >= 90
+    assert panel.get_by_role("textbox", name="Request id for").first.bounding_box()["width"] >= 90
+    desk.page.set_viewport_size({"width": 1400, "height": 900})
+    desk.page.unroute(ANY_JOBS)
+    desk.site.empty_journal()
 
 
 @on(("latest", "vue"))

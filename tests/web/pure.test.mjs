@@ -223,7 +223,7 @@ test("the size that the picture decides is asked for by its name as soon as it i
 });
 
 /** ComfyUI's page as `Runs` knows it: what is queued goes out as it does there, one after the other and the newest first. */
-function pageOfComfyUI(queueSettings, ui = {}) {
+function pageOfComfyUI(queueSettings, ui = {}, commands = []) {
   const sent = [];
   const node = { id: 12 };
   const api = {
@@ -233,7 +233,7 @@ function pageOfComfyUI(queueSettings, ui = {}) {
     },
   };
   const app = {
-    ui, rootGraph: { getNodeById: (id) => (Number(id) === 12 ? node : null) }, extensionManager: { queueSettings }, items: [], isBusy: false,
+    ui, rootGraph: { getNodeById: (id) => (Number(id) === 12 ? node : null) }, extensionManager: { queueSettings, command: { commands } }, items: [], isBusy: false,
     async queuePrompt(_number, count = 1, _options = {}) {
       this.items.push(count);
       if (this.isBusy) return false;
@@ -262,15 +262,36 @@ test("the server is told of every prompt whether somebody pressed Run", async ()
   assert.deepEqual(notes(), [BY_ITSELF]);
   await app.queuePrompt(0, 1, ["12"]);
   assert.deepEqual(notes(), [BY_HAND]);
-  // What is queued while another prompt goes out may be either; nothing is bought by mistake.
-  const pressed = app.queuePrompt(0, 2);
-  await app.queuePrompt(0, 1, AUTO);
-  await pressed;
-  assert.deepEqual(notes(), [BY_HAND, BY_ITSELF, BY_ITSELF]);
+  // What is asked for while another prompt goes out keeps its kind: a click on Run may be the change that starts an automatic run.
+  await Promise.all([app.queuePrompt(0, 2), app.queuePrompt(0, 1, AUTO), app.queuePrompt(0, 1)]);
+  assert.deepEqual(notes(), [BY_HAND, BY_HAND, BY_HAND, BY_ITSELF]);
+  await Promise.all([app.queuePrompt(0, 2, AUTO), app.queuePrompt(0, 1), app.queuePrompt(0, 1, AUTO)]);
+  assert.deepEqual(notes(), [BY_ITSELF, BY_ITSELF, BY_ITSELF, BY_HAND]);
   await app.queuePrompt(0, 1);
   assert.deepEqual(notes(), [BY_HAND]);
   await api.fetchApi("/queue", { method: "POST", body: "{}" });
   assert.deepEqual(sent, [["/queue", {}]]);
+});
+
+test("where only the commands are told who asked, what they queue was pressed, and nothing else", async () => {
+  const queue = () => page.app.queuePrompt(0, 1);
+  const run = { id: "Comfy.QueuePrompt", function: queue };
+  const other = { id: "Comfy.Interrupt", function: queue };
+  const late = { id: "Comfy.QueuePromptFront", function: async () => { await null; await queue(); } };
+  const failing = { id: "Comfy.QueueSelectedOutputNodes", function: () => { throw new Error("not now"); } };
+  const page = pageOfComfyUI({ mode: "change" }, {}, [run, other, late, failing]);
+  for (const source of ["button", "keybinding"]) {
+    await run.function({ trigger_source: source });
+    assert.deepEqual(page.notes(), [BY_HAND]);
+  }
+  const button = { trigger_source: "button" };
+  for (const act of [queue, () => run.function(), () => run.function({}), () => other.function(button), () => late.function(button)]) {
+    await act();
+    assert.deepEqual(page.notes(), [BY_ITSELF]);
+  }
+  assert.throws(() => failing.function(button), /not now/);
+  await queue();
+  assert.deepEqual(page.notes(), [BY_ITSELF]);
 });
 
 test("where the front end does not say who asked, a run counts as automatic as long as the Run button is set so", async () => {

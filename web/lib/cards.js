@@ -128,7 +128,7 @@ export class Cards {
     // `options.serialize` keeps it out of the prompt, this keeps it out of the saved workflow.
     widget.serialize = false;
     widget.label = "";
-    takeOverPreviews(node, card);
+    takeOverPreviews(this._app, node, card);
     this.refresh();
     return card;
   }
@@ -137,9 +137,9 @@ export class Cards {
 /**
  * The card shows clip and text; ComfyUI's own previews would show them a second time and make the node jump.
  *
- * @param {any} node @param {Card} card
+ * @param {any} app @param {any} node @param {Card} card
  */
-function takeOverPreviews(node, card) {
+function takeOverPreviews(app, node, card) {
   // Nodes 2.0 looks at this, LiteGraph makes its preview while it draws the background.
   node.hideOutputImages = true;
   // A subgraph's outer node in Nodes 2.0 plays the clip, and would take it for a picture without this.
@@ -150,13 +150,18 @@ function takeOverPreviews(node, card) {
   node.onExecuted = function (/** @type {any} */ output) {
     const { images, animated, ...rest } = output ?? {};
     if (images && animated) card.offer(images);
-    if (output) {
+    if (output && !hasAppMode(app)) {
       // Older front ends with Nodes 2.0 know no other way to leave the preview out.
       delete output.images;
       delete output.animated;
     }
     return onExecuted?.call(this, rest);
   };
+}
+
+/** @param {any} app @returns {boolean} Whether the front end has an app mode, which reads the clip from the same output afterwards. */
+function hasAppMode(app) {
+  return "activeMode" in (app.extensionManager?.workflow?.activeWorkflow ?? {});
 }
 
 /** @param {any} node */

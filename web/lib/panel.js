@@ -143,6 +143,7 @@ export class JobsPanel {
     this._drawTotals(page.totals);
     this._drawModels(page.models);
     this._draw();
+    if (!isSame) scrollToTop(this.element);
   }
 
   /** @param {string[]} models */
@@ -288,6 +289,11 @@ export class JobsPanel {
     this._notice.hidden = !text;
     setText(this._notice, text);
   }
+}
+
+/** @param {HTMLElement} element The one that scrolls is ComfyUI's, somewhere around it. */
+function scrollToTop(element) {
+  for (let around = element.parentElement; around; around = around.parentElement) around.scrollTop = 0;
 }
 
 /**

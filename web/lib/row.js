@@ -3,7 +3,7 @@
 
 import { detailsElement, isKnown, isLoadable } from "./details.js";
 import { confirmButton, copyButton, h, named, oneTabStop } from "./dom.js";
-import { chip, facts, fileOf, machine, remark } from "./rows.js";
+import { SEPARATOR, chip, facts, fileOf, machine, remark } from "./rows.js";
 import { language, say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
@@ -29,11 +29,11 @@ export function rowElement(job, handlers) {
     picture(job, handlers),
     h("div.s2p-row-text", {},
       h("p.s2p-prompt", { title: job.prompt || null }, job.prompt || say("Request made outside this ComfyUI")),
-      h("p.s2p-facts", { title: `${told(job.charge)} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, facts(job, Date.now())),
+      h("p.s2p-facts", { title: `${told(job.charge)} ${new Date(job.created_at * 1000).toLocaleString(language())}` }, ...factElements(job)),
       h("p.s2p-state", {},
         h(`span.s2p-chip.s2p-${tone}`, { title: meaning }, label),
-        h("span.s2p-model", { title: job.model_id }, job.model_id),
-        where && h("span.s2p-machine", { title: where }, where)),
+        h("span.s2p-row-model", { title: job.model_id }, job.model_id)),
+      where && h("p.s2p-machine", {}, where),
     ),
   );
   if (isLoadable(job)) handlers.library.letDrag(head, job);
@@ -43,6 +43,12 @@ export function rowElement(job, handlers) {
     actions(job, handlers),
     player(job, handlers),
   );
+}
+
+/** @param {Job} job @returns {(Node | string)[]} Lines end between facts, not within one. */
+function factElements(job) {
+  const all = facts(job, Date.now()).split(SEPARATOR);
+  return all.flatMap((fact, index) => [h("span.s2p-fact", {}, index < all.length - 1 ? `${fact}${SEPARATOR.trimEnd()}` : fact), " "]);
 }
 
 /** @param {Job} job @param {Handlers} handlers */

@@ -84,6 +84,8 @@ export function fileOf(job, what) {
   return `/jobs/${job.id}/${what}?v=${encodeURIComponent(job.clip_version)}`;
 }
 
+export const SEPARATOR = " · ";
+
 /** @param {Job} job @param {number} now Milliseconds. */
 export function facts(job, now) {
   const parts = [job.name];
@@ -92,7 +94,7 @@ export function facts(job, now) {
   const cost = price(job);
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));
-  return parts.join(" · ");
+  return parts.join(SEPARATOR);
 }
 
 /** Which other machine has something of a job. @param {Job} job */

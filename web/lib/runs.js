@@ -10,14 +10,18 @@ import { say } from "./words.js";
 const NOTE = "sora2pro";
 const AUTOMATIC_SOURCE = "auto_queue";
 const BY_HAND = "disabled";
+const RUN_COMMANDS = new Set(["Comfy.QueuePrompt", "Comfy.QueuePromptFront", "Comfy.QueueSelectedOutputNodes"]);
 
 export class Runs {
   /** @param {any} app @param {any} api */
   constructor(app, api) {
     this._app = app;
     this._api = api;
-    this._open = 0;
+    /** @type {Set<Promise<any>>} Calls by which the front end is queueing prompts, either all automatic or all by hand. */
+    this._underWay = new Set();
     this._isAutomatic = false;
+    /** @type {string | undefined} What the command that is just being carried out was given by. */
+    this._pressed = undefined;
     /** @type {WeakSet<object>} Nodes on which automatic runs may buy, until the page is closed. */
     this._mayBuy = new WeakSet();
     /** @type {Map<WeakRef<any>, any>} */
@@ -31,14 +35,13 @@ export class Runs {
     const { _app: app, _api: api } = this;
     const runs = this;
     const queuePrompt = app.queuePrompt;
-    app.queuePrompt = async function (/** @type {any[]} */ ...values) {
-      runs._begin(values[2]?.intent?.trigger_source);
-      try {
-        return await queuePrompt.apply(this, values);
-      } finally {
-        runs._end();
-      }
+    app.queuePrompt = function (/** @type {any[]} */ ...values) {
+      const source = values[2]?.intent?.trigger_source ?? runs._pressed;
+      return runs._inTurn(runs._isUnasked(source), () => queuePrompt.apply(this, values));
     };
+    for (const command of app.extensionManager?.command?.commands ?? []) {
+      if (RUN_COMMANDS.has(command.id)) this._watchCommand(command);
+    }
     const fetchApi = api.fetchApi;
     api.fetchApi = function (/** @type {string} */ route, /** @type {any} */ options) {
       const isPrompt = route === "/prompt" && options?.method === "POST";
@@ -89,17 +92,48 @@ export class Runs {
     return this._app.extensionManager?.queueSettings;
   }
 
-  /** @param {string | undefined} source Who asked for the run, as newer front ends say. */
-  _begin(source) {
-    this._open += 1;
-    // Older ones do not say it: there a run counts as automatic as long as the Run button is set so.
-    if (source === undefined ? this.isAutomatic : source === AUTOMATIC_SOURCE) this._isAutomatic = true;
+  /**
+   * Front ends whose queue is not told who asked tell the command, where the Run button or a key gave it; their automatic runs
+   * go past the commands.
+   *
+   * @param {any} command
+   */
+  _watchCommand(command) {
+    const act = command.function;
+    command.function = (/** @type {any} */ metadata) => {
+      this._pressed = metadata?.trigger_source;
+      try {
+        // It queues before it waits for anything, so that no other run can come in between.
+        return act(metadata);
+      } finally {
+        this._pressed = undefined;
+      }
+    };
   }
 
-  _end() {
-    // What was asked for while another prompt was being queued is queued by that call, so all of it ends together.
-    this._open -= 1;
-    if (this._open === 0) this._isAutomatic = false;
+  /** @param {string | undefined} source Who asked for a run, as far as the front end says. */
+  _isUnasked(source) {
+    // Where it does not, a run counts as automatic as long as the Run button is set so.
+    return source === undefined ? this.isAutomatic : source === AUTOMATIC_SOURCE;
+  }
+
+  /**
+   * Queue a run when no run of the other kind is being queued: the front end lets one call queue what others ask for meanwhile,
+   * and a click on Run may be the change that starts an automatic run.
+   *
+   * @param {boolean} isAutomatic @param {() => Promise<any>} queue
+   */
+  async _inTurn(isAutomatic, queue) {
+    while (this._underWay.size > 0 && this._isAutomatic !== isAutomatic) await Promise.allSettled(this._underWay);
+    this._isAutomatic = isAutomatic;
+    const call = queue();
+    this._underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      this._underWay.delete(call);
+      if (this._underWay.size === 0) this._isAutomatic = false;
+    }
   }
 
   _changed() {
