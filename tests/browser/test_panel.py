@@ -151,7 +151,7 @@ def test_an_uncertain_job_adopts_the_id_that_was_found_and_another_is_released(d
     row.get_by_text("saved", exact=True).wait_for()
     other = desk.row("Lost for good")
     other.get_by_role("button", name="Release").click()
-    other.get_by_role("button", name="Confirm release").click()
+    other.get_by_role("button", name="Release: Run buys again").click()
     other.get_by_text("needs you, released").wait_for()
     assert emulator.charges == charges + 2
 

@@ -92,7 +92,7 @@ function buttons(job, handlers) {
       ? plain(say("Check again"), say("Ask RunComfy about it again; free"), act("collect"))
       : plain(say("Collect"), say("Wait for the clip and download it; no new charge"), act("collect")),
     cancel: () => confirmButton(say("Cancel"), say("Confirm cancel"), act("cancel"), job.name),
-    release: () => confirmButton(say("Release"), say("Confirm release"), act("release"), job.name),
+    release: () => confirmButton(say("Release"), say("Release: Run buys again"), act("release"), job.name),
     adopt: () => adoption(job, handlers),
   };
   const offered = job.activity ? job.actions.filter((action) => action === "cancel") : job.actions;
