@@ -1,6 +1,7 @@
 """Ways from a clip on disk to a float32 tensor [F, H, W, 3]: ours, and those it is held against."""
 
 import asyncio
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -69,9 +70,10 @@ def videohelpersuite(path):
     import comfy.options  # noqa: PLC0415 - it needs a ComfyUI
 
     comfy.options.enable_args_parsing()
-    import server  # noqa: PLC0415 - as above
-    import utils.extra_config  # noqa: F401, PLC0415 - as main.py does, before ComfyUI's nodes.py puts another `utils` in front
-
+    importlib.import_module(
+        "utils.extra_config"
+    )  # first, as main.py does: ComfyUI's nodes.py puts another `utils` in front
+    server = importlib.import_module("server")
     server.PromptServer(asyncio.new_event_loop())  # the suite looks for one while it is imported
     from videohelpersuite.load_video_nodes import LoadVideoPath  # noqa: PLC0415 - as above
 

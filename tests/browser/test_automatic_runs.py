@@ -142,3 +142,24 @@ def test_run_that_is_pressed_buys_one_clip_while_run_is_set_to_instant(desk, pre
         desk.close_dialogs()
         assert len(emulator.requests) == known + bought
     desk.page.evaluate(MODE, "disabled")
+
+
+@on(*ONE_OF_EACH)
+def test_automatic_runs_buy_no_longer_once_a_run_was_cancelled(desk):
+    emulator = desk.site.emulator
+    known, charges = len(emulator.requests), emulator.charges
+    desk.open_panel()
+    desk.build(f"Instant and cancelled on {desk.name}.")
+    desk.page.evaluate(MODE, "instant" if desk.site.name == "bundled" else "instant-idle")
+    desk.card.get_by_role("button", name="Let automatic runs buy").click()
+    press_button(desk)
+    emulator.wait_until(lambda: len(emulator.requests) > known)
+    row = desk.row("Instant and cancelled on")
+    row.get_by_role("button", name="Cancel").click()
+    row.get_by_role("button", name="Confirm cancel").click()
+    desk.wait_for_card("They deliver clips that are already bought or free, and buy nothing new.")
+    desk.page.wait_for_timeout(2000)
+    desk.site.wait_until_idle()
+    desk.page.evaluate(MODE, "disabled")
+    desk.close_dialogs()
+    assert (len(emulator.requests), emulator.charges) == (known + 1, charges)

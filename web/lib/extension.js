@@ -60,6 +60,7 @@ export function extension(app, api) {
         if (!cards.take(event.detail)) return;
         notices.take(event.detail);
         questions.take(event.detail);
+        runs.take(event.detail);
       });
       api.addEventListener("reconnected", () => {
         outlooks.forget();

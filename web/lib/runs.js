@@ -75,6 +75,14 @@ export class Runs {
     this._show(node, card);
   }
 
+  /** @param {import("./states.js").State} state News of a node: who stops a run wants no other that nobody asks for. */
+  take(state) {
+    if (state.phase !== "stopped") return;
+    const node = nodeAt(this._app.rootGraph ?? this._app.graph, state.node);
+    if (!node || !this._mayBuy.delete(node)) return;
+    this._changed();
+  }
+
   /**
    * A prompt with the page's note.
    *
