@@ -56,9 +56,16 @@ class Events:
             events._reader.join()
             connection.close()
 
-    def heard(self) -> list[Event]:
-        """All messages so far."""
+    def all_until_end(self, prompt_id: str, *, timeout_s: float = 60.0) -> list[Event]:
+        """All messages up to the last one of a prompt, which comes after its history can be read."""
+
+        def is_over() -> bool:
+            return any(event.name == "executing" and event.data == nothing_more for event in self._heard)
+
+        nothing_more = {"node": None, "prompt_id": prompt_id}
         with self._news:
+            if not self._news.wait_for(is_over, timeout_s):
+                raise TimeoutError(f"ComfyUI did not say within {timeout_s:.0f} s that the prompt is over.")
             return list(self._heard)
 
     def follow(self, prompt_id: str, *, timeout_s: float) -> Iterator[Event]:

@@ -104,8 +104,9 @@ def test_a_clip_that_cannot_be_decoded_still_reaches_save_video_and_its_frames_s
     # A node that was asked for something else is run again; the clip is served from the journal.
     graph[GENERATE]["inputs"]["select_every_nth"] = 2
     with studio.comfyui.events() as events:
-        outcome = studio.comfyui.wait(studio.comfyui.queue(graph, client_id=events.client_id))
-        (said,) = [event.data for event in events.heard() if event.name == "execution_error"]
+        prompt_id = studio.comfyui.queue(graph, client_id=events.client_id)
+        outcome = studio.comfyui.wait(prompt_id)
+        (said,) = [event.data for event in events.all_until_end(prompt_id) if event.name == "execution_error"]
     (video,) = outcome.files("video")
     assert video != bought.files("video")[0]
     assert measured.duration_s(video) == pytest.approx(FRAMES / 30, abs=1 / 30)

@@ -15,7 +15,7 @@ def test_the_token_is_in_nothing_that_leaves_or_stays(studio):
         (_, request) = studio.accepted(2)
         emulator.release(request.request_id, State.FAILED, "The request failed")
         assert comfyui.wait(prompt_id).error
-        told = [(event.name, event.data) for event in events.heard()]
+        told = [(event.name, event.data) for event in events.all_until_end(prompt_id)]
     history = requests.get(f"{comfyui.url}/history", timeout=30).text
     assert prompt_id in history
     assert emulator.token not in history
