@@ -134,9 +134,10 @@ class Actions:
             InvalidInputError: RunComfy still knows the request, or the job needs no release.
         """
         job = self._lookup.recovered(self._checked_here(self._lookup.known(ref)))
-        if job.state in (JobState.SUBMITTED, JobState.COMPLETED):
-            self._check_gone(job)
         with self._alone_with(job) as current:
+            # Looked at once nobody can change it: another program may have adopted a request for it meanwhile.
+            if current.state in (JobState.SUBMITTED, JobState.COMPLETED):
+                self._check_gone(current)
             return Outcome(Action.RELEASE, self._journal.release(current))
 
     def delete_file(self, ref: JobRef, output_dir: Path) -> Job:

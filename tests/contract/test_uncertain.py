@@ -203,6 +203,24 @@ def test_a_job_that_runcomfy_still_has_is_not_released(emulator, rig_on, clip, s
     assert emulator.charges == 1
 
 
+def test_a_job_for_which_another_program_adopts_a_request_at_that_moment_is_not_released(
+    emulator, rig_on, clip, monkeypatch
+):
+    rig, other = rig_on(emulator), rig_on(emulator)
+    job, request_id = become_uncertain(emulator, rig)
+    lock = rig.journal.lock
+
+    def locked_late(fingerprint):
+        if rig.journal.get(job.id).state is JobState.UNCERTAIN:
+            other.act("adopt", f"{job.name} {request_id}")
+        return lock(fingerprint)
+
+    monkeypatch.setattr(rig.journal, "lock", locked_late)
+    assert "RunComfy still has the request" in refused(lambda: rig.act("release", job.name))
+    assert rig_on(emulator).run().path.read_bytes() == clip
+    assert emulator.charges == 1
+
+
 def test_a_job_that_runcomfy_has_forgotten_can_be_released(emulator, rig_on):
     emulator.hold()
     rig = rig_on(emulator, timeout_s=0.05)
