@@ -29,6 +29,14 @@ CUT_OFF = """(panel) => {
 }"""
 
 
+def open_empty_panel(desk):
+    """The panel, once it has had its first answer, on a journal without jobs."""
+    desk.site.empty_journal()
+    panel = desk.open_panel()
+    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
+    return panel
+
+
 def changed(*changes):
     """Lets the page have the server's answer with its first jobs changed so, as ones of another kind would be."""
 
@@ -281,9 +289,7 @@ def test_a_status_node_for_a_job_is_put_on_the_canvas_and_its_run_costs_nothing(
 
 @on(*ONE_OF_EACH)
 def test_what_is_searched_for_is_shown_from_the_first_row_on(desk):
-    desk.site.empty_journal()
-    panel = desk.open_panel()
-    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
+    panel = open_empty_panel(desk)
     fill(desk, 120)
     panel.get_by_text("Old clip number 119", exact=True).wait_for()
     panel.get_by_role("button", name="Show older jobs").click()
@@ -305,9 +311,7 @@ def test_what_is_searched_for_is_shown_from_the_first_row_on(desk):
 
 @on(*ONE_OF_EACH)
 def test_the_name_of_another_machine_and_a_long_seed_are_read_whole(desk):
-    desk.site.empty_journal()
-    panel = desk.open_panel()
-    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
+    panel = open_empty_panel(desk)
     there = {"at_work_on": "render-07.vfx.example.studio", "state": "submitted", "seed": "496108327626441"}
     elsewhere = {"file_on": "render-07.vfx.example.studio", "state": "downloaded", "actions": ["collect"]}
     desk.page.route(ANY_JOBS, changed(there, elsewhere))
@@ -326,9 +330,7 @@ def test_the_name_of_another_machine_and_a_long_seed_are_read_whole(desk):
 
 @on(*ONE_OF_EACH)
 def test_in_a_window_of_700_pixels_nothing_of_the_panel_is_cut_off(desk):
-    desk.site.empty_journal()
-    panel = desk.open_panel()
-    panel.locator(".s2p-row, .s2p-empty:visible").first.wait_for()
+    panel = open_empty_panel(desk)
     lost = {"state": "uncertain", "actions": ["adopt", "release"], "reason": "The connection was closed."}
     desk.page.route(ANY_JOBS, changed(lost, lost))
     fill(desk, 3)

@@ -241,6 +241,12 @@ def test_the_status_node_refuses_what_it_cannot_do(inputs, what):
     assert re.search("nothing was (sent|changed)|nothing was charged", str(raised.value), re.IGNORECASE)
 
 
+def said_by(script, *arguments):
+    """What a Python of its own prints that is given the folder of the tests and these arguments."""
+    command = [sys.executable, "-c", script, str(ROOT / "tests"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 WITHOUT = """
 import asyncio, socket, sys
 sys.path.insert(0, sys.argv[1])
@@ -271,13 +277,7 @@ except Exception as error:
     ],
 )
 def test_a_missing_package_or_file_is_named_with_the_way_to_get_it(module, remedy):
-    said = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(ROOT / "tests"), module],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    ).stdout
+    said = said_by(WITHOUT, module)
     assert said.startswith("MissingDependencyError: ")
     assert module in said
     assert remedy in said
@@ -299,13 +299,7 @@ except Exception as error:
 
 @pytest.mark.parametrize("node_id", ["Sora2ProImageToVideo", "Sora2ProStatus", "RunComfyImageToVideo"])
 def test_a_missing_file_is_named_when_comfyui_asks_a_node_for_its_inputs(node_id):
-    said = subprocess.run(
-        [sys.executable, "-c", ASK_FOR_INPUTS, str(ROOT / "tests"), "sora2pro.nodes.runcomfy.engine", node_id],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
+    said = said_by(ASK_FOR_INPUTS, "sora2pro.nodes.runcomfy.engine", node_id)
     assert said.startswith("MissingDependencyError: A file of this node pack is missing: ")
     assert "sora2pro.nodes.runcomfy.engine" in said
     assert "reinstall the pack" in said

@@ -428,12 +428,12 @@ test("the seed of a new node stays as it is, whatever the front end calls the wi
 });
 
 test("a row says what a job is and what it cost", () => {
-  assert.equal(facts(job(), 30_000), "job-7 · 1280×720 · 4 s · seed 0 · $1.20 · just now");
-  assert.equal(facts(job({ cost_usd: null }), 300_000), "job-7 · 1280×720 · 4 s · seed 0 · about $1.20 · 5 min ago");
-  const waiting = (price_bound) => facts(job({ cost_usd: null, price_bound }), 0).split(" · ")[4];
+  assert.equal(facts(job(), 30_000).join(" · "), "job-7 · 1280×720 · 4 s · seed 0 · $1.20 · just now");
+  assert.equal(facts(job({ cost_usd: null }), 300_000).join(" · "), "job-7 · 1280×720 · 4 s · seed 0 · about $1.20 · 5 min ago");
+  const waiting = (price_bound) => facts(job({ cost_usd: null, price_bound }), 0)[4];
   assert.deepEqual(["about", "at_least", "at_most", "at_least_for_the_longest"].map(waiting),
     ["about $1.20", "from $1.20", "up to $1.20", "from $1.20 at its longest"]);
-  assert.equal(facts(job({ inputs: [], seed: "", cost_usd: null, expected_usd: null }), 7_200_000), "job-7 · 2 h ago");
+  assert.equal(facts(job({ inputs: [], seed: "", cost_usd: null, expected_usd: null }), 7_200_000).join(" · "), "job-7 · 2 h ago");
   assert.match(ago(0, 10 * 86_400_000), /19(69|70)/);
 });
 
@@ -557,7 +557,7 @@ test("the address of a clip changes with the file, and its version cannot break 
 });
 
 test("an amount that is not a number is said to be unknown and breaks nothing", () => {
-  assert.equal(facts(job({ cost_usd: null, expected_usd: null }), 0).includes("$"), false);
+  assert.equal(facts(job({ cost_usd: null, expected_usd: null }), 0).join().includes("$"), false);
   assert.equal(spending({ today_usd: null, all_time_usd: null, job_count: 1, max_usd_per_day: null }).today, "price unknown");
 });
 

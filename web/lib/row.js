@@ -3,7 +3,7 @@
 
 import { detailsElement, isKnown, isLoadable } from "./details.js";
 import { confirmButton, copyButton, h, named, oneTabStop } from "./dom.js";
-import { SEPARATOR, chip, facts, fileOf, machine, remark } from "./rows.js";
+import { chip, facts, fileOf, machine, remark } from "./rows.js";
 import { language, say, told } from "./words.js";
 
 /** @typedef {import("./rows.js").Job} Job */
@@ -47,8 +47,8 @@ export function rowElement(job, handlers) {
 
 /** @param {Job} job @returns {(Node | string)[]} Lines end between facts, not within one. */
 function factElements(job) {
-  const all = facts(job, Date.now()).split(SEPARATOR);
-  return all.flatMap((fact, index) => [h("span.s2p-fact", {}, index < all.length - 1 ? `${fact}${SEPARATOR.trimEnd()}` : fact), " "]);
+  const all = facts(job, Date.now());
+  return all.flatMap((fact, index) => [h("span.s2p-fact", {}, index < all.length - 1 ? `${fact} ·` : fact), " "]);
 }
 
 /** @param {Job} job @param {Handlers} handlers */

@@ -84,9 +84,7 @@ export function fileOf(job, what) {
   return `/jobs/${job.id}/${what}?v=${encodeURIComponent(job.clip_version)}`;
 }
 
-export const SEPARATOR = " · ";
-
-/** @param {Job} job @param {number} now Milliseconds. */
+/** @param {Job} job @param {number} now Milliseconds. @returns {string[]} */
 export function facts(job, now) {
   const parts = [job.name];
   parts.push(...job.inputs.map(inputWords));
@@ -94,7 +92,7 @@ export function facts(job, now) {
   const cost = price(job);
   if (cost) parts.push(cost);
   parts.push(ago(job.created_at * 1000, now));
-  return parts.join(SEPARATOR);
+  return parts;
 }
 
 /** Which other machine has something of a job. @param {Job} job */
