@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import stat
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -72,6 +73,27 @@ def _index(file: BinaryIO, size: int) -> Index:
     return index
 
 
+def index_in_front(file: io.RawIOBase) -> Index | None:
+    """Read the index of an MP4 or QuickTime file from its beginning alone; None where it is elsewhere, or in many parts.
+
+    Args:
+        file: Its bytes; little is read behind the index.
+
+    Raises:
+        BoxError: It is damaged.
+    """
+    whole_reads = io.BufferedReader(file)
+    try:
+        for box in walk_file(whole_reads, whole_reads.seek(0, io.SEEK_END)):
+            if box.kind == "moov":
+                return None if movie_extends(whole_reads, box) else read_index(whole_reads, box, None)
+            if box.kind in _CONTENT:
+                return None
+        return None
+    finally:
+        whole_reads.detach()
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
     """Open a clip (MP4, QuickTime, WebM, Matroska) for reading; errors of PyAV become a VideoDecodeError.
@@ -84,14 +106,27 @@ def opened(path: Path) -> Iterator[InputContainer]:
         with av.open(str(path), format=_demuxer(path), **_TOLERANT) as container:
             if not _films(container):
                 raise VideoDecodeError("The clip has no picture track.", path=path)
-            for stream in container.streams.video:
-                if stream.codec_context is not None:
-                    # Else FFmpeg leaves columns on the left that the clip cuts off, where that suits its memory better.
-                    stream.codec_context.flags |= _UNALIGNED
+            _cut_exactly(container)
             yield container
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise VideoDecodeError(f"The clip is damaged: {reason}.", path=path) from error
+
+
+@contextlib.contextmanager
+def opened_in_front(file: io.RawIOBase) -> Iterator[InputContainer]:
+    """Open an MP4 or QuickTime file whose index is in front of its content: FFmpeg does not look for more behind it."""
+    file.seek(0)
+    with av.open(file, format="mp4", options={"fflags": "ignidx"}, **_TOLERANT) as container:
+        _cut_exactly(container)
+        yield container
+
+
+def _cut_exactly(container: InputContainer) -> None:
+    """Let FFmpeg cut off what the clip cuts off: else it leaves columns on the left, where that suits its memory better."""
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.flags |= _UNALIGNED
 
 
 @contextlib.contextmanager

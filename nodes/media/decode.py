@@ -11,7 +11,7 @@ import torch
 from ..errors import VideoDecodeError
 from .colour import remarks
 from .container import inspect, opened, rewound, video_stream
-from .frames import read_frames
+from .frames import read_frames, wanted_frames
 from .sound import read_sound
 from .timeline import check_readable, picture_track, read_timeline
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
 
+    from .arriving import EarlyFrames
     from .mp4.index import Index
     from .timeline import Timeline
 
@@ -56,6 +57,7 @@ def decode(
     select_every_nth: int = 1,
     frame_load_cap: int = 0,
     with_frames: bool = True,
+    early: EarlyFrames | None = None,
     progress: Callable[[int, int], None] | None = None,
     checkpoint: Callable[[], None] | None = None,
 ) -> DecodedClip:
@@ -66,6 +68,7 @@ def decode(
         select_every_nth: Deliver the first of every n frames; fps falls accordingly.
         frame_load_cap: Deliver at most this many frames, and the sound of their time; 0 for all.
         with_frames: False delivers the sound only, all of it.
+        early: Frames that were made while the clip arrived; they are taken if they are the right ones, and let go.
         progress: Called after every frame with (frames done, frames wanted).
         checkpoint: Called at least once per frame; what it raises ends the decoding.
 
@@ -85,19 +88,20 @@ def decode(
                 _log.info("%s: %s", path.name, remark)
         if not timeline.is_steady:
             _log.info("%s has a variable frame rate: %.3f frames per second on average.", path.name, timeline.fps)
-        wanted = range(0, len(timeline.starts), select_every_nth)
-        end_s = None
-        if with_frames and 0 < frame_load_cap < len(wanted):
-            wanted = wanted[:frame_load_cap]
-            end_s = timeline.end_s(wanted[-1] + select_every_nth - 1)
+        all_wanted = wanted_frames(len(timeline.starts), select_every_nth, 0)
+        wanted = wanted_frames(len(timeline.starts), select_every_nth, frame_load_cap) if with_frames else all_wanted
+        end_s = None if wanted == all_wanted else timeline.end_s(wanted[-1] + select_every_nth - 1)
         frames = None
         if with_frames:
             fault = timeline.frames_fault or (timeline.broken_frame if wanted[-1] >= timeline.intact_count else None)
             if fault:
                 raise VideoDecodeError(fault, path=path)
-            report = progress or (lambda _done, _all: None)
-            with rewound(container, path) as again:
-                frames = torch.from_numpy(read_frames(again, path, timeline, wanted, report, look))
+            block = early and early.take(path, timeline, wanted)
+            if block is None:
+                report = progress or (lambda _done, _all: None)
+                with rewound(container, path) as again:
+                    block = read_frames(again, path, timeline, wanted, report, look)
+            frames = torch.from_numpy(block)
         with rewound(container, path) as again:
             audio, notes = read_sound(again, index, timeline, end_s, look)
     for note in notes:

@@ -17,7 +17,7 @@ from .memory import WAYS_OUT, WantedFrames, check_room
 from .pyav import av
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
     from typing import Literal
@@ -33,6 +33,12 @@ _log = logging.getLogger("runcomfy.sora2pro.media")
 
 _CONVERTERS = 2
 _MOST_WAITING = 6  # decoded pictures that wait for a converter: each holds memory
+
+
+def wanted_frames(count: int, select_every_nth: int, frame_load_cap: int) -> range:
+    """Return the numbers of the frames to deliver of a clip of `count`; see `decode`."""
+    wanted = range(0, count, select_every_nth)
+    return wanted[:frame_load_cap] if frame_load_cap > 0 else wanted
 
 
 def read_frames(
@@ -60,33 +66,57 @@ def read_frames(
         VideoDecodeError: A frame is missing, broken or out of place.
         NotEnoughRoomError: They do not fit into memory.
     """
+    pictures = _pictures(container, timeline, path, checkpoint, threads="AUTO")
+    try:
+        return fill_block(only(pictures, wanted), wanted, len(timeline.starts), timeline.orientation, progress)
+    except NotEnoughRoomError as error:
+        raise error.told(remedy=f"{error.remedy} The clip is at {path}.") from error.__cause__
+    except VideoDecodeError:
+        # Which frame is broken is only certain if they are decoded one after the other.
+        with opened(path) as again:
+            for _ in only(_pictures(again, timeline, path, checkpoint, threads="NONE"), wanted):
+                pass
+        raise
+
+
+def fill_block(
+    pictures: Iterable[VideoFrame],
+    wanted: range,
+    all_frames: int,
+    orientation: Orientation,
+    progress: Callable[[int, int], None],
+) -> NDArray[np.float32]:
+    """Convert decoded pictures, in threads, into one block: [F, H, W, 3] float32, 0..1, upright.
+
+    Args:
+        pictures: Those that are wanted. Where there are fewer, the rest of the block holds anything.
+        wanted: Their numbers in the clip.
+        all_frames: How many the clip has, for what an error recommends.
+        orientation: How they become upright.
+        progress: Called with (frames done, frames wanted).
+
+    Raises:
+        NotEnoughRoomError: They do not fit into memory.
+    """
     block = np.empty((0, 0, 0, 3), np.float32)
     running: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_CONVERTERS, "sora2pro-colour") as pool:
-        pictures = _pictures(container, timeline, path, checkpoint, threads="AUTO")
-        try:
-            for place, picture in enumerate(_only(pictures, wanted)):
-                if place == 0:
-                    # The size that the clip states may be another one: that of its first frame counts.
-                    size = timeline.orientation.size(picture.width, picture.height)
-                    block = _block(wanted, len(timeline.starts), size, path)
-                running.append(pool.submit(write_upright, picture, timeline.orientation, block[place]))
-                if len(running) > _MOST_WAITING:
-                    running.popleft().result()
-                    progress(place + 1 - len(running), len(wanted))
-        except VideoDecodeError:
-            # Which frame is broken is only certain if they are decoded one after the other.
-            with opened(path) as again:
-                for _ in _only(_pictures(again, timeline, path, checkpoint, threads="NONE"), wanted):
-                    pass
-            raise
+        for place, picture in enumerate(pictures):
+            if place == 0:
+                # The size that the clip states may be another one: that of its first frame counts.
+                block = _block(wanted, all_frames, orientation.size(picture.width, picture.height))
+            running.append(pool.submit(write_upright, picture, orientation, block[place]))
+            if len(running) > _MOST_WAITING:
+                running.popleft().result()
+                progress(place + 1 - len(running), len(wanted))
         while running:
             running.popleft().result()
             progress(len(wanted) - len(running), len(wanted))
     return block
 
 
-def _only(pictures: Iterator[VideoFrame], wanted: range) -> Iterator[VideoFrame]:
+def only(pictures: Iterable[VideoFrame], wanted: range) -> Iterator[VideoFrame]:
+    """Yield the pictures whose numbers are wanted, and look at none behind the last of them."""
     for number, picture in enumerate(pictures):
         if number in wanted:
             yield picture
@@ -124,11 +154,11 @@ def _pictures(
                 raise VideoDecodeError(f"Frame {min(number + 1, count)} of {count} is broken.", path=path)
             size = (frame.width, frame.height)
             first = first or size
+            if max(size) > MAX_EDGE:
+                raise VideoDecodeError(
+                    f"Frame {number + 1} of {count} claims a size of {size[0]} x {size[1]} pixels.", path=path
+                )
             if size != first:
-                if max(size) > MAX_EDGE:
-                    raise VideoDecodeError(
-                        f"Frame {number + 1} of {count} claims a size of {size[0]} x {size[1]} pixels.", path=path
-                    )
                 _log.info("Frame %d of %s has another size and is scaled.", number + 1, path.name)
             yield frame
             number += 1
@@ -136,23 +166,15 @@ def _pictures(
         raise VideoDecodeError(f"Frame {min(number + 1, count)} of {count} is broken.", path=path)
 
 
-def _block(wanted: range, all_frames: int, size: tuple[int, int], path: Path) -> NDArray[np.float32]:
+def _block(wanted: range, all_frames: int, size: tuple[int, int]) -> NDArray[np.float32]:
     width, height = size
-    if max(size) > MAX_EDGE:
-        raise VideoDecodeError(f"The clip claims a size of {width} x {height} pixels.", path=path)
     frames = WantedFrames(width, height, all_frames, wanted.step, len(wanted))
-
-    def remedy(room_bytes: int) -> str:
-        return f"{frames.ways_out(room_bytes)} The clip is at {path}."
-
-    check_room(frames.needed_bytes, money=KEPT, remedy=remedy)
+    check_room(frames.needed_bytes, money=KEPT, remedy=frames.ways_out)
     try:
         # numpy, not torch, makes the block: it asks Linux for huge pages, which halves the time to fill it.
         return np.empty((len(wanted), height, width, 3), np.float32)
     except MemoryError as error:
-        raise NotEnoughRoomError(
-            "There is not enough memory for the frames.", money=KEPT, remedy=f"{WAYS_OUT} The clip is at {path}."
-        ) from error
+        raise NotEnoughRoomError("There is not enough memory for the frames.", money=KEPT, remedy=WAYS_OUT) from error
 
 
 def write_upright(frame: VideoFrame, orientation: Orientation, out: NDArray[np.float32]) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import host
 from ..errors import NOTHING_SENT, NotEnoughRoomError, RunComfyError, VideoDecodeError
 from ..runcomfy import ClipRequest, Engine, Job, Run, charge_sentence, defaults_note, describe_outcome, with_job
-from ..runcomfy.progress import Decoding, Finished, FromJournal
+from ..runcomfy.progress import Finished, FromJournal
 from .batch import batch_error, missing, stops_always
-from .current import DECODING, current_engine
+from .current import current_engine
+from .decoding import Decoder
 from .display import Stage, describe, endings_shown
 from .inputs import (
     FrameChoice,
@@ -32,8 +33,6 @@ from .threads import Task, Work, attend
 
 if TYPE_CHECKING:
     import torch
-
-    from ..media.decode import DecodedClip
 
 Result = TypeVar("Result")
 logger = logging.getLogger("runcomfy.sora2pro.clips")
@@ -114,9 +113,10 @@ async def act(action: str, reference: str) -> Answer:
     """
 
     def task(run: Run) -> Answer:
-        outcome = current_engine().act(chosen, ref, run, request_id=request_id)
-        job = outcome.job
-        clip = _collected(job, run) if job.has_whole_file else None
+        with Decoder(FrameChoice(), run) as decoder:
+            outcome = current_engine().act(chosen, ref, decoder.run, request_id=request_id)
+            job = outcome.job
+            clip = _collected(job, decoder) if job.has_whole_file else None
         report = " ".join((describe_outcome(outcome), *(() if clip is None else clip.notes)))
         said = f"{job.name} is {job.state.value}."
         run.report(Finished(job.request_id or "", said, report, has_clip=clip is not None))
@@ -166,8 +166,9 @@ def bought(
         permission.check()
         preflight()
 
-    purchase = engine.generate(request, run, preflight=check, confirm=permission.confirm(run))
-    clip = _clip_of(purchase.job, frames, run)
+    with Decoder(frames, run) as decoder:
+        purchase = engine.generate(request, decoder.run, preflight=check, confirm=permission.confirm(run))
+        clip = _clip_of(purchase.job, decoder)
     notes = (*notes, *filter(None, [purchase.note, defaults_note(purchase.job, request)]))
     charge = charge_sentence(purchase.job) if purchase.is_new else describe(FromJournal(clip.request_id), 0.0)
     summary = " ".join((*clip.notes, charge))
@@ -182,7 +183,7 @@ def _rehearsed(engine: Engine, order: Order, picture: torch.Tensor | None, run: 
 def rehearsed(path: Path, request_id: str, frames: FrameChoice, run: Run) -> Clip:
     """A stand-in as what the graph gets."""
     try:
-        clip = decode_clip(path, request_id, frames, run)
+        clip = _clip_at(path, request_id, Decoder(frames, run))
     except VideoDecodeError as error:
         remedy = f"Delete {path} and run the node again."
         raise error.told(money=NOTHING_SENT, remedy=remedy) from error.__cause__
@@ -196,31 +197,31 @@ def _check_before_spending(engine: Engine) -> None:
     check_folder(engine.settings.output_dir)
 
 
-def decode_clip(path: Path, request_id: str, choice: FrameChoice, run: Run) -> Clip:
+def _clip_at(path: Path, request_id: str, decoder: Decoder) -> Clip:
     """A file as what the graph gets.
 
     Raises:
         VideoDecodeError: The file cannot be decoded.
         NotEnoughRoomError: Its frames do not fit into memory.
     """
-    decoded = _decode(path, choice, run)
+    decoded = decoder.decode(path)
     for note in decoded.notes:
         logger.warning("%s: %s", path.name, note)
-    frames = decoded.frames if choice.decode_frames else host.blocked(NO_FRAMES)
+    frames = decoded.frames if decoder.choice.decode_frames else host.blocked(NO_FRAMES)
     return Clip(frames, decoded.audio, decoded.fps, host.video(path), request_id, path, decoded.notes)
 
 
-def _collected(job: Job, run: Run) -> Clip:
+def _collected(job: Job, decoder: Decoder) -> Clip:
     """The whole clip, for a node that has no inputs to ask for less of it."""
     try:
-        return _clip_of(job, FrameChoice(), run)
+        return _clip_of(job, decoder)
     except NotEnoughRoomError as error:
         raise error.told(
             remedy=f"Free memory, then run the node again. The clip is at {job.path}."
         ) from error.__cause__
 
 
-def _clip_of(job: Job, choice: FrameChoice, run: Run) -> Clip:
+def _clip_of(job: Job, decoder: Decoder) -> Clip:
     """The clip of a downloaded job, as far as it can be read: whoever paid for it gets at least the file.
 
     Raises:
@@ -229,46 +230,32 @@ def _clip_of(job: Job, choice: FrameChoice, run: Run) -> Clip:
     if job.path is None:
         raise AssertionError(f"{job.name} has no file")
     try:
-        return decode_clip(job.path, job.request_id or "", choice, run)
+        return _clip_at(job.path, job.request_id or "", decoder)
     except VideoDecodeError as error:
         if not _is_readable(job.path):
             raise with_job(error, job) from error.__cause__
         told = with_job(error.told(remedy=GET_AGAIN.format(path=job.path)), job)
-        return _undecodable(told, job.path, job.request_id or "", choice, run)
+        return _undecodable(told, job.path, job.request_id or "", decoder)
     except RunComfyError as error:
         raise with_job(error, job) from error.__cause__
 
 
-def _undecodable(error: RunComfyError, path: Path, request_id: str, choice: FrameChoice, run: Run) -> Clip:
+def _undecodable(error: RunComfyError, path: Path, request_id: str, decoder: Decoder) -> Clip:
     """What there is of a bought clip whose frames cannot be made: the file, and its sound where that can be read."""
     missing = host.blocked(str(error))
     audio, fps = missing, missing
     blocked = "'frames' and 'audio' are blocked"
-    if choice.decode_frames:
+    if decoder.choice.decode_frames:
         try:
-            sound = _decode(path, FrameChoice(decode_frames=False), run)
+            sound = decoder.decode_sound(path)
         except VideoDecodeError as also:
             logger.info("The sound of %s cannot be read either: %s", path.name, also.what)
         else:
-            audio, fps = sound.audio, sound.fps / choice.select_every_nth
+            audio, fps = sound.audio, sound.fps / decoder.choice.select_every_nth
             blocked = "'frames' is blocked"
     note = f"{error.what} {blocked}; 'video' has the file, which is paid for and safe at {path}."
     logger.warning("%s", note)
     return Clip(missing, audio, fps, host.video(path), request_id, path, (note,))
-
-
-def _decode(path: Path, choice: FrameChoice, run: Run) -> DecodedClip:
-    from ..media.decode import decode  # noqa: PLC0415 - PyAV is loaded when a node runs
-
-    with DECODING.held(run.stop, lambda: None):
-        return decode(
-            path,
-            select_every_nth=choice.select_every_nth,
-            frame_load_cap=choice.frame_load_cap,
-            with_frames=choice.decode_frames,
-            progress=lambda done, total: run.report(Decoding(done, total)),
-            checkpoint=run.stop.check,
-        )
 
 
 def _is_readable(path: Path) -> bool:

@@ -15,15 +15,12 @@ from ..runcomfy import (
     Engine,
     ModelSpec,
     Settings,
-    Slots,
     find_token,
     load_settings,
     remove_unfinished_saves,
 )
 
 logger = logging.getLogger("runcomfy.sora2pro.settings")
-# Frames are made for one clip at a time: decoding uses every core by itself, and memory is counted once.
-DECODING = Slots(lambda: 1)
 
 
 def current_settings() -> Settings:

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from ..errors import (
     NOT_CHARGED,
@@ -241,7 +242,7 @@ class Buyer:
             was_waited_for = was_waited_for or isinstance(progress, Queued | Rendering)
             run.report(progress)
 
-        watched = Run(run.stop, report)
+        watched = replace(run, report=report)
         try:
             if job.state in (JobState.FAILED, JobState.CANCELLED):
                 return self._collector.look_again(job, watched)

@@ -251,6 +251,11 @@ Progress = (
     | Finished
 )
 Report = Callable[[Progress], None]
+Arrived = Callable[[int, bytes, int | None], None]
+
+
+def pass_over(_place: int, _piece: bytes, _total_bytes: int | None) -> None:
+    """Do without what arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,10 +265,13 @@ class Run:
     Attributes:
         stop: Ends the run.
         report: Told of every step.
+        arrived: Given every piece of a clip that is downloaded, in the order in which it is written: (place of its first
+            byte, its bytes, length of the file if that is known). A clip can begin again, and need not be whole at the end.
     """
 
     stop: StopSignal
     report: Report
+    arrived: Arrived = pass_over
 
 
 def ignore(_progress: Progress) -> None:

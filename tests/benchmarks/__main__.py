@@ -1,6 +1,6 @@
 """`make bench`."""
 
-from benchmarks import catalogue, engine, media, panel, pictures, start
+from benchmarks import arriving, catalogue, engine, media, panel, pictures, start
 
-for part in (media, pictures, start, panel, catalogue, engine):
+for part in (media, arriving, pictures, start, panel, catalogue, engine):
     part.main()

@@ -8,7 +8,7 @@ import pytest
 from emulator import Call, Fault, FaultKind, Timeline
 from emulator.wire import Delivery, Reply
 from sora2pro.nodes.errors import NOTHING_SENT, CancelledByUserError, NotEnoughRoomError, RunComfyError, Stopped
-from sora2pro.nodes.run.clips import decode_clip
+from sora2pro.nodes.run.decoding import Decoder
 from sora2pro.nodes.run.inputs import FrameChoice
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import (
@@ -314,13 +314,9 @@ def test_stop_while_frames_are_made_keeps_the_clip(node_emulator, tmp_path):
     releaser.join()
     stop = StopSignal()
     (path,) = (tmp_path / "clips").glob("*.mp4")
+    run = Run(stop, lambda p: isinstance(p, Decoding) and stop.set(cancels_remotely=True))
     with pytest.raises(Stopped):
-        decode_clip(
-            path,
-            "",
-            FrameChoice(),
-            Run(stop, lambda p: isinstance(p, Decoding) and stop.set(cancels_remotely=True)),
-        )
+        Decoder(FrameChoice(), run).decode(path)
     (output,) = node_runs.run_node()
     assert len(output.frames) == 8
     assert node_emulator.charges == 1

@@ -15,6 +15,7 @@ from pack import load_pack
 
 load_pack()
 from sora2pro.nodes.errors import VideoDecodeError  # noqa: E402 - the pack has to be loaded first
+from sora2pro.nodes.media.arriving import ArrivingFile, decode_early  # noqa: E402 - as above
 from sora2pro.nodes.media.decode import decode  # noqa: E402 - as above
 from sora2pro.nodes.media.timeline import probe  # noqa: E402 - as above
 
@@ -87,11 +88,23 @@ def mutate(original, seed):
 
 def outcome(path):
     """("error", what it says) or ("clip", its shape)."""
+    early = decoded_early(path.read_bytes())
     try:
         probe(path)
-        return "clip", list(decode(path).frames.shape)
+        frames = decode(path).frames
+        if not decode(path, early=early).frames.equal(frames):
+            return "other frames while it arrives", list(frames.shape)
+        return "clip", list(frames.shape)
     except VideoDecodeError as error:
         return "error", str(error)
+
+
+def decoded_early(content):
+    """What is made of the bytes before anything is known of them; None where that fails."""
+    file = ArrivingFile(len(content))
+    file.add(0, content)
+    with contextlib.suppress(Exception):
+        return decode_early(file, progress=lambda *_: None, checkpoint=lambda: None)
 
 
 def main():

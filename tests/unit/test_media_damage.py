@@ -171,6 +171,7 @@ def assert_damage_is_seen(clip, mutations, shape):
         assert child.returncode == 0, err[-4000:]
         results += json.loads(out)
     assert [seed for seed, *_ in results] == list(range(mutations))
+    assert [result for result in results if result[2] not in ("clip", "error")] == []
     assert [result for result in results if result[2] == "clip" and result[3][: len(shape)] != shape] == []
     assert [result for result in results if result[2] == "error" and not result[3]] == []
     assert sum(result[2] == "error" for result in results) > mutations / 2

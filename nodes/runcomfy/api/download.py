@@ -333,6 +333,7 @@ class Downloader:
                 run.stop.check()
                 return received
             stream.write(chunk)
+            run.arrived(received, chunk, transfer.total_bytes)
             received += len(chunk)
             if received > self._max_bytes:
                 raise DownloadError(

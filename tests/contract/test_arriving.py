@@ -1,0 +1,130 @@
+"""Frames that are made while the clip is still arriving: sooner there, and otherwise as if they had been made afterwards."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from emulator import Call, Fault
+from sora2pro.nodes.errors import DownloadError, NotEnoughRoomError
+from sora2pro.nodes.media.decode import decode
+from sora2pro.nodes.media.memory import check_room
+from support.fake_comfyui import ComfyUI, InterruptProcessingException
+from support.node_runs import run_node, run_status
+
+AT_MOST_S = 30
+ONE_PIECE = 1000
+SLOW = Fault(Call.DOWNLOAD, "drip", chunk_bytes=ONE_PIECE, pause_s=0.3)
+
+
+@pytest.fixture
+def pointed(emulator, point_to):
+    point_to(emulator)
+    return emulator
+
+
+def decoding_early():
+    """The threads that decode a clip while it arrives."""
+    return [thread for thread in threading.enumerate() if thread.name == "sora2pro-early"]
+
+
+def assert_right(output):
+    """The frames are those of the file."""
+    decoded = decode(output.video.path, frame_load_cap=8)
+    assert output.frames.equal(decoded.frames)
+    assert output.audio["waveform"].equal(decoded.audio["waveform"])
+    assert (output.fps, len(output.frames)) == (decoded.fps, 8)
+
+
+ARRIVALS = {
+    "at once": (),
+    "slowly": (Fault(Call.DOWNLOAD, "drip", chunk_bytes=ONE_PIECE, pause_s=0.01),),
+    "cut off twice": (
+        Fault(Call.DOWNLOAD, "truncated", sent_bytes=9000),
+        Fault(Call.DOWNLOAD, "reset-midway", sent_bytes=500),
+    ),
+    "begun again": (Fault(Call.DOWNLOAD, "truncated"), Fault(Call.DOWNLOAD, "no-ranges")),
+    "spoilt once": (Fault(Call.DOWNLOAD, "junk"),),
+    "cut off without a word": (Fault(Call.DOWNLOAD, "truncated-unannounced"),),
+    "of unknown length": (Fault(Call.DOWNLOAD, "no-length"),),
+    "a page first": (Fault(Call.DOWNLOAD, "html-200"),),
+}
+
+
+@pytest.mark.parametrize("faults", ARRIVALS.values(), ids=ARRIVALS)
+def test_however_a_clip_arrives_its_frames_are_those_of_the_file(pointed, faults):
+    pointed.inject(*faults)
+    (output,) = run_node()
+    assert_right(output)
+    assert pointed.charges == 1
+    assert decoding_early() == []
+
+
+def test_collect_delivers_what_arrives_in_the_same_way(pointed):
+    (output,) = run_node()
+    output.video.path.unlink()
+    _state, frames, *_ = run_status(output.request_id, "collect")
+    assert frames.equal(decode(output.video.path).frames)
+    assert pointed.charges == 1
+
+
+@pytest.mark.parametrize("is_there_before", [True, False])
+def test_a_clip_that_is_whole_does_not_wait_for_one_that_is_still_arriving(pointed, is_there_before):
+    if is_there_before:
+        run_node()
+    pointed.inject(SLOW)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(run_node, prompt="A hare runs.")
+        pointed.wait_until(decoding_early)
+        assert_right(*run_node())
+        assert not slow.done()
+        pointed.wait_until(lambda: not decoding_early())
+        assert not slow.done()
+        assert_right(*slow.result(AT_MOST_S))
+    assert pointed.charges == 2
+
+
+def test_stop_ends_it_with_the_download(pointed, monkeypatch, tmp_path):
+    pointed.inject(SLOW)
+    with monkeypatch.context() as patched, ThreadPoolExecutor(1) as pool:
+        comfyui = ComfyUI(tmp_path).installed(patched)
+
+        def press():
+            pointed.wait_until(decoding_early)
+            comfyui.interrupt()
+
+        pressing = pool.submit(press)
+        with pytest.raises(InterruptProcessingException) as stopped:
+            run_node()
+        pressing.result(AT_MOST_S)
+    assert "there is no new charge" in str(stopped.value)
+    pointed.wait_until(lambda: not decoding_early())
+    assert_right(*run_node())
+    assert pointed.charges == 1
+
+
+def test_a_clip_that_never_arrives_leaves_no_thread(pointed):
+    pointed.inject(Fault(Call.DOWNLOAD, "truncated", times=None))
+    with pytest.raises(DownloadError):
+        run_node()
+    assert decoding_early() == []
+
+
+def test_frames_that_do_not_fit_are_refused_as_ever_and_the_clip_is_kept(pointed, monkeypatch):
+    with monkeypatch.context() as patched:
+        # Only the frames of the file are refused, not those of the order, which is checked before money.
+        patched.setattr("sora2pro.nodes.media.frames.check_room", partial(check_room, available=0))
+        with pytest.raises(NotEnoughRoomError, match=r"The clip is at .*\.mp4\.") as refused:
+            run_node()
+    assert "job: job-1" in str(refused.value)
+    assert_right(*run_node())
+    assert (pointed.charges, len(pointed.seen(Call.DOWNLOAD))) == (1, 1)
+
+
+def test_without_frames_nothing_is_decoded_while_it_arrives(pointed):
+    pointed.inject(Fault(Call.DOWNLOAD, "drip", chunk_bytes=ONE_PIECE, pause_s=0.05))
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(run_node, decode_frames=False)
+        pointed.wait_until(lambda: pointed.seen(Call.DOWNLOAD))
+        assert decoding_early() == []
+        run.result(AT_MOST_S)
