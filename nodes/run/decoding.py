@@ -45,6 +45,8 @@ class Decoder:
         self.choice = choice
         self.run = replace(run, arrived=self._arrived)
         self._early: _Early | None = None
+        self._is_over = False
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -52,6 +54,8 @@ class Decoder:
 
     def __exit__(self, *_: object) -> None:
         """End what is still being decoded."""
+        with self._lock:
+            self._is_over = True
         if self._early is not None:
             self._early.end()
 
@@ -85,8 +89,14 @@ class Decoder:
             )
 
     def _arrived(self, place: int, piece: bytes, total_bytes: int | None) -> None:
-        is_wanted = self._early is None and self.choice.decode_frames
-        if is_wanted and total_bytes is not None and total_bytes <= _MOST_ARRIVING_BYTES:
+        # The thread of a transfer that is broken off may bring its last piece when nobody waits for the clip any more.
+        with self._lock:
+            if not self._is_over:
+                self._add(place, piece, total_bytes)
+
+    def _add(self, place: int, piece: bytes, total_bytes: int | None) -> None:
+        is_beginning = self._early is None and place == 0 and self.choice.decode_frames
+        if is_beginning and total_bytes is not None and total_bytes <= _MOST_ARRIVING_BYTES:
             with contextlib.suppress(MemoryError, RuntimeError):  # RuntimeError: there is no room for another thread
                 self._early = _Early(total_bytes, self.choice)
         if self._early is not None:

@@ -9,6 +9,9 @@ from emulator import Call, Fault
 from sora2pro.nodes.errors import DownloadError, NotEnoughRoomError
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.memory import check_room
+from sora2pro.nodes.run.decoding import Decoder
+from sora2pro.nodes.run.inputs import FrameChoice
+from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from support.fake_comfyui import ComfyUI, InterruptProcessingException
 from support.node_runs import run_node, run_status
 
@@ -119,6 +122,13 @@ def test_frames_that_do_not_fit_are_refused_as_ever_and_the_clip_is_kept(pointed
     assert "job: job-1" in str(refused.value)
     assert_right(*run_node())
     assert (pointed.charges, len(pointed.seen(Call.DOWNLOAD))) == (1, 1)
+
+
+def test_a_piece_that_comes_when_the_run_is_over_begins_nothing(clip):
+    with Decoder(FrameChoice(), Run(StopSignal(), ignore)) as decoder:
+        pass
+    decoder.run.arrived(0, clip[:ONE_PIECE], len(clip))
+    assert decoding_early() == []
 
 
 def test_without_frames_nothing_is_decoded_while_it_arrives(pointed):
