@@ -97,8 +97,10 @@ class Decoder:
     def _add(self, place: int, piece: bytes, total_bytes: int | None) -> None:
         is_beginning = self._early is None and place == 0 and self.choice.decode_frames
         if is_beginning and total_bytes is not None and total_bytes <= _MOST_ARRIVING_BYTES:
-            with contextlib.suppress(MemoryError, RuntimeError):  # RuntimeError: there is no room for another thread
+            try:
                 self._early = _Early(total_bytes, self.choice)
+            except Exception as error:  # noqa: BLE001 - no memory, no thread, no OpenCV: the clip is to arrive all the same
+                logger.debug("A clip is not decoded while it arrives: %s", error)
         if self._early is not None:
             self._early.file.add(place, piece)
 

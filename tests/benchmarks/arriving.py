@@ -35,7 +35,7 @@ import pathlib, socket, sys, time
 content, bytes_per_s = pathlib.Path(sys.argv[1]).read_bytes(), float(sys.argv[2]) * 1e6 / 8
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
-while True:
+for _ in range(1000):
     connection, _ = listener.accept()
     with connection:
         connection.recv(65536)

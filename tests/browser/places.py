@@ -8,5 +8,6 @@ THE_OTHERS = [("bundled", "vue"), ("latest", "litegraph")]
 
 
 def on(*places):
-    """Runs a test once for each place."""
-    return pytest.mark.parametrize("desk", places, indirect=True, ids="-".join)
+    """Runs a test once for each place; those of one site in one process, since they share its ComfyUI."""
+    desks = [pytest.param(place, marks=pytest.mark.xdist_group(place[0])) for place in places]
+    return pytest.mark.parametrize("desk", desks, indirect=True, ids="-".join)

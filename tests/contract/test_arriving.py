@@ -1,5 +1,6 @@
 """Frames that are made while the clip is still arriving: sooner there, and otherwise as if they had been made afterwards."""
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -7,6 +8,8 @@ from functools import partial
 import pytest
 from emulator import Call, Fault
 from sora2pro.nodes.errors import DownloadError, NotEnoughRoomError
+from sora2pro.nodes.media import arriving
+from sora2pro.nodes.media.arriving import ArrivingFile
 from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.memory import check_room
 from sora2pro.nodes.run.decoding import Decoder
@@ -129,6 +132,30 @@ def test_a_piece_that_comes_when_the_run_is_over_begins_nothing(clip):
         pass
     decoder.run.arrived(0, clip[:ONE_PIECE], len(clip))
     assert decoding_early() == []
+
+
+def refuse(error):
+    """A function that raises."""
+
+    def raise_it(*_arguments, **_options):
+        raise error
+
+    return raise_it
+
+
+PREVENTED = {
+    "a package is missing": lambda patch: patch.setitem(sys.modules, "sora2pro.nodes.media.arriving", None),
+    "no room for its bytes": lambda patch: patch.setattr(ArrivingFile, "__init__", refuse(MemoryError())),
+    "no room for its frames": lambda patch: patch.setattr(arriving, "fill_block", refuse(NotEnoughRoomError("Full."))),
+    "the decoder fails": lambda patch: patch.setattr(arriving, "opened_in_front", refuse(OSError("broken"))),
+}
+
+
+@pytest.mark.parametrize("prevent", PREVENTED.values(), ids=PREVENTED)
+def test_where_it_cannot_be_done_the_clip_arrives_and_is_decoded_afterwards(pointed, monkeypatch, prevent):
+    prevent(monkeypatch)
+    assert_right(*run_node())
+    assert (pointed.charges, len(pointed.seen(Call.DOWNLOAD))) == (1, 1)
 
 
 def test_without_frames_nothing_is_decoded_while_it_arrives(pointed):
