@@ -48,7 +48,7 @@ def test_no_fault_of_a_cancellation_costs_a_second_charge_or_the_clip(start_emul
 
 @pytest.mark.parametrize("fault", fault_matrix(Call.BALANCE), ids=str)
 def test_a_balance_that_cannot_be_read_is_an_error_of_ours(emulator, rig_on, fault):
-    emulator.inject(fault_runs.coming(fault, times=None))
+    emulator.inject(fault_runs.coming(fault, None, fault_runs.LASTING))
     with rig_on(emulator, timeouts=fault_runs.hasty(fault)).connect() as client, pytest.raises(RunComfyError):
         client.balance_usd()
     assert emulator.ledger == []

@@ -13,11 +13,14 @@ STEPS = (Call.CATALOGUE, Call.SUBMIT, Call.STATUS, Call.RESULT, Call.DOWNLOAD)
 KEPT = {"junk", "no-moov", "truncated-unannounced"}
 SILENT = {"hang", "stall"}
 BRIEF = {"refused": {"closed_s": 0.3}, "huge-length": {"declared_bytes": 1 << 40}, "endless": {"limit_bytes": 3 << 20}}
+LASTING = {**BRIEF, "refused": {"closed_s": None}}  # however long a busy machine takes until it asks
 
 
-def coming(fault, times):
+def coming(fault, times, arguments=BRIEF):
     """The fault as this test lets it strike: as often as wanted, and with no longer waits than it needs."""
-    return Fault(fault.call, fault.kind, after_accept=fault.after_accept, times=times, **BRIEF.get(fault.kind.id, {}))
+    return Fault(
+        fault.call, fault.kind, after_accept=fault.after_accept, times=times, **arguments.get(fault.kind.id, {})
+    )
 
 
 def hasty(fault):
