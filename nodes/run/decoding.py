@@ -120,7 +120,7 @@ class _Early:
         self._thread.start()
 
     def give_way(self) -> None:
-        """End it if its file is still arriving: the network may be slow, and somebody waits whose clip is there."""
+        """End it unless its file is whole: somebody waits whose clip is there, and the network may be slow."""
         if not self.file.is_whole:
             self._give_up()
 
@@ -130,7 +130,8 @@ class _Early:
         self._thread.join()
 
     def frames(self, run: Run) -> EarlyFrames | None:
-        """The frames as soon as they are made; None if they were not. The file is whole."""
+        """The frames as soon as they are made; None if they were not. Nothing more arrives."""
+        self.give_way()  # the storage may have said that the file is longer than it is
         while self._thread.is_alive():
             run.stop.check()
             if self._progress.total_frames:

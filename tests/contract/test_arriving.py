@@ -20,7 +20,7 @@ from support.node_runs import run_node, run_status
 
 AT_MOST_S = 30
 ONE_PIECE = 1000
-SLOW = Fault(Call.DOWNLOAD, "drip", chunk_bytes=ONE_PIECE, pause_s=0.3)
+SLOW = Fault(Call.DOWNLOAD, "drip", chunk_bytes=ONE_PIECE, pause_s=0.6)  # ten seconds in all
 
 
 @pytest.fixture
@@ -127,11 +127,34 @@ def test_frames_that_do_not_fit_are_refused_as_ever_and_the_clip_is_kept(pointed
     assert (pointed.charges, len(pointed.seen(Call.DOWNLOAD))) == (1, 1)
 
 
-def test_a_piece_that_comes_when_the_run_is_over_begins_nothing(clip):
-    with Decoder(FrameChoice(), Run(StopSignal(), ignore)) as decoder:
-        pass
-    decoder.run.arrived(0, clip[:ONE_PIECE], len(clip))
+def over(decoder):
+    with decoder:
+        return decoder
+
+
+RUN = Run(StopSignal(), ignore)
+BEGINS_NOTHING = {
+    "frames are not wanted": (lambda: Decoder(FrameChoice(decode_frames=False), RUN), 0, 16_000),
+    "the run is over": (lambda: over(Decoder(FrameChoice(), RUN)), 0, 16_000),
+    "its length is not known": (lambda: Decoder(FrameChoice(), RUN), 0, None),
+    "it is too long to be kept in memory": (lambda: Decoder(FrameChoice(), RUN), 0, 1 << 30),
+    "it is not its beginning": (lambda: Decoder(FrameChoice(), RUN), ONE_PIECE, 16_000),
+}
+
+
+@pytest.mark.parametrize(("decoder", "place", "total_bytes"), BEGINS_NOTHING.values(), ids=BEGINS_NOTHING)
+def test_nothing_is_begun_where(clip, decoder, place, total_bytes):
+    decoder().run.arrived(place, clip[place : place + ONE_PIECE], total_bytes)
     assert decoding_early() == []
+
+
+def test_a_clip_that_is_shorter_than_the_storage_said_is_not_waited_for(clip, tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(clip)
+    with ThreadPoolExecutor(1) as pool, Decoder(FrameChoice(), RUN) as decoder:
+        decoder.run.arrived(0, clip, len(clip) + ONE_PIECE)
+        decoded = pool.submit(decoder.decode, path).result(AT_MOST_S)
+    assert decoded.frames.equal(decode(path).frames)
 
 
 def refuse(error):
@@ -156,12 +179,3 @@ def test_where_it_cannot_be_done_the_clip_arrives_and_is_decoded_afterwards(poin
     prevent(monkeypatch)
     assert_right(*run_node())
     assert (pointed.charges, len(pointed.seen(Call.DOWNLOAD))) == (1, 1)
-
-
-def test_without_frames_nothing_is_decoded_while_it_arrives(pointed):
-    pointed.inject(Fault(Call.DOWNLOAD, "drip", chunk_bytes=ONE_PIECE, pause_s=0.05))
-    with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(run_node, decode_frames=False)
-        pointed.wait_until(lambda: pointed.seen(Call.DOWNLOAD))
-        assert decoding_early() == []
-        run.result(AT_MOST_S)
