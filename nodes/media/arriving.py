@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..errors import Stopped
-from .container import MAX_EDGE, index_in_front, opened_in_front, pass_over_others, video_stream
+from .container import MAX_EDGE, index_in_front, opened_arriving, pass_over_others, video_stream
 from .frames import fill_block, only, wanted_frames
 from .timeline import picture_track
 
@@ -160,7 +160,7 @@ def decode_early(
     index = index_in_front(file)
     if index is None:
         return None
-    with opened_in_front(file) as container:
+    with opened_arriving(file) as container:
         track = picture_track(container, index)
         if track is None or track.is_encrypted or not track.sample_count:
             return None

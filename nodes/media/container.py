@@ -114,7 +114,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 
 @contextlib.contextmanager
-def opened_in_front(file: io.RawIOBase) -> Iterator[InputContainer]:
+def opened_arriving(file: io.RawIOBase) -> Iterator[InputContainer]:
     """Open an MP4 or QuickTime file whose index is in front of its content: FFmpeg does not look for more behind it."""
     file.seek(0)
     with av.open(file, format="mp4", options={"fflags": "ignidx"}, **_TOLERANT) as container:

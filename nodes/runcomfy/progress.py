@@ -254,8 +254,8 @@ Report = Callable[[Progress], None]
 Arrived = Callable[[int, bytes, int | None], None]
 
 
-def pass_over(_place: int, _piece: bytes, _total_bytes: int | None) -> None:
-    """Do without what arrives."""
+def ignore(*_news: object) -> None:
+    """Report to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +271,4 @@ class Run:
 
     stop: StopSignal
     report: Report
-    arrived: Arrived = pass_over
-
-
-def ignore(_progress: Progress) -> None:
-    """Report to nobody."""
+    arrived: Arrived = ignore

@@ -1,5 +1,6 @@
 """Frames that are made while the clip is still arriving: sooner there, and otherwise as if they had been made afterwards."""
 
+import errno
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from sora2pro.nodes.media.decode import decode
 from sora2pro.nodes.media.memory import check_room
 from sora2pro.nodes.run.decoding import Decoder
 from sora2pro.nodes.run.inputs import FrameChoice
+from sora2pro.nodes.runcomfy.api import download
 from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from support.fake_comfyui import ComfyUI, InterruptProcessingException
 from support.node_runs import run_node, run_status
@@ -116,6 +118,16 @@ def test_a_clip_that_never_arrives_leaves_no_thread(pointed):
     assert decoding_early() == []
 
 
+def test_a_clip_that_finds_no_room_on_the_disk_leaves_no_thread_and_is_paid_once(pointed, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "put_in_place", refuse(OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(DownloadError, match="there is no new charge"):
+            run_node()
+    assert decoding_early() == []
+    assert_right(*run_node())
+    assert pointed.charges == 1
+
+
 def test_frames_that_do_not_fit_are_refused_as_ever_and_the_clip_is_kept(pointed, monkeypatch):
     with monkeypatch.context() as patched:
         # Only the frames of the file are refused, not those of the order, which is checked before money.
@@ -170,7 +182,7 @@ PREVENTED = {
     "a package is missing": lambda patch: patch.setitem(sys.modules, "sora2pro.nodes.media.arriving", None),
     "no room for its bytes": lambda patch: patch.setattr(ArrivingFile, "__init__", refuse(MemoryError())),
     "no room for its frames": lambda patch: patch.setattr(arriving, "fill_block", refuse(NotEnoughRoomError("Full."))),
-    "the decoder fails": lambda patch: patch.setattr(arriving, "opened_in_front", refuse(OSError("broken"))),
+    "the decoder fails": lambda patch: patch.setattr(arriving, "opened_arriving", refuse(OSError("broken"))),
 }
 
 
