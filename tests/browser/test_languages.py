@@ -9,6 +9,7 @@ import requests
 from browser.places import on
 from comfyui.install import ROOT
 from emulator import Call, Fault
+from sora2pro.nodes.runcomfy.jobs import JobState
 
 # Everything of ours that can be read, heard or hovered.
 SHOWN = """() => {
@@ -23,7 +24,7 @@ SHOWN = """() => {
 # Names, ids, amounts and RunComfy's own words, which are the same in every language.
 NAMES = re.compile(
     r"https?://\S+|…[0-9a-f]{4}\b|[a-z0-9.-]+/[a-z0-9./-]+|[\w.-]+\.(?:com|md|json|mp4)|[A-Z]+_[A-Z_]+|'[^']*'|job-\d+"
-    r"|(?:req-)?[0-9a-f]{8}-[0-9a-f-]{27}|\((?:submitted|completed|downloaded|failed|rejected|uncertain|prepared|cancelled)\)|\d+p\b"
+    rf"|(?:req-)?[0-9a-f]{{8}}-[0-9a-f-]{{27}}|\((?:{'|'.join(JobState)})\)|\d+p\b"
     r"|\b(?:RunComfy|ComfyUI|Sora|Pro|API|ID|USD|CSV|PostgreSQL|HTTP|https|URL|MB|Profile|Token|Generations|Usage|request_id|job|none|rehearse)\b"
     r"|The prompt was refused|GMT\S*"
 )
@@ -99,6 +100,7 @@ def test_card_panel_and_settings_are_in_the_language_of_comfyui_and_nothing_of_o
         desk.run()
         desk.wait_for_phase("failed")
         desk.wait_for_card(server["RunComfy did not accept the request, so nothing was charged."])
+        desk.page.locator(".s2p-row").get_by_text(page["refused"], exact=True).first.wait_for()
         assert english_left(desk) == []
         desk.close_dialogs()
         desk.snap(f"{locale}-4-failed")
