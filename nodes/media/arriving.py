@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import Stopped
 from .container import MAX_EDGE, index_in_front, opened_arriving, pass_over_others, video_stream
 from .frames import fill_block, only, wanted_frames
-from .timeline import picture_track
+from .timeline import MAX_FRAMES, picture_track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,8 +35,7 @@ class ArrivingFile(io.RawIOBase):
     def __init__(self, total_bytes: int) -> None:
         super().__init__()
         self.total_bytes = total_bytes
-        self._content = bytearray(total_bytes)
-        self._arrived = 0
+        self._content = bytearray()
         self._place = 0
         self._is_given_up = False
         self._changed = threading.Condition()
@@ -44,17 +43,15 @@ class ArrivingFile(io.RawIOBase):
     @property
     def is_whole(self) -> bool:
         """Whether all of it has arrived."""
-        return self._arrived == self.total_bytes
+        return len(self._content) == self.total_bytes
 
     def add(self, place: int, piece: bytes) -> None:
         """Add what arrived: the next bytes. Any others belong to a new beginning, which ends the reading."""
-        end = place + len(piece)
-        if place != self._arrived or end > self.total_bytes:
+        if place != len(self._content) or place + len(piece) > self.total_bytes:
             self.give_up()
             return
         with self._changed:
-            self._content[place:end] = piece
-            self._arrived = end
+            self._content += piece
             self._changed.notify_all()
 
     def give_up(self) -> None:
@@ -65,7 +62,7 @@ class ArrivingFile(io.RawIOBase):
 
     def is_at(self, path: Path) -> bool:
         """Return whether a file on this disk can be read and has exactly these bytes."""
-        places = range(0, self._arrived, _COMPARED_BYTES)
+        places = range(0, len(self._content), _COMPARED_BYTES)
         try:
             with path.open("rb") as file:
                 is_same = all(file.read(_COMPARED_BYTES) == self._content[at : at + _COMPARED_BYTES] for at in places)
@@ -86,10 +83,6 @@ class ArrivingFile(io.RawIOBase):
         self._place = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.total_bytes}[whence] + offset
         return self._place
 
-    def tell(self) -> int:
-        """Return the place of the next byte."""
-        return self._place
-
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # narrower than io's
         """Fill a buffer with what has arrived, of which there is at least a byte unless the file ends here.
 
@@ -98,11 +91,11 @@ class ArrivingFile(io.RawIOBase):
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._is_given_up or self._arrived > self._place or self._place >= self.total_bytes
+                lambda: self._is_given_up or len(self._content) > self._place or self._place >= self.total_bytes
             )
         if self._is_given_up:
             raise Stopped
-        piece = self._content[self._place : min(self._place + len(buffer), self._arrived)]
+        piece = self._content[self._place : self._place + len(buffer)]
         buffer[: len(piece)] = piece
         self._place += len(piece)
         return len(piece)
@@ -122,16 +115,17 @@ class EarlyFrames:
         self._frames: NDArray[np.float32] | None = frames
         self._wanted = wanted
         self._starts = tuple(starts)
-        self._file = file
+        self._file: ArrivingFile | None = file
 
     def take(self, path: Path, timeline: Timeline, wanted: range) -> NDArray[np.float32] | None:
         """Return the frames if they are those that are wanted of a clip on this disk; None if they are not.
 
         Either way they are no longer held here, so that there is room for others.
         """
-        frames, self._frames = self._frames, None
+        frames, file = self._frames, self._file
+        self._frames = self._file = None
         is_right = self._wanted == wanted and self._starts == timeline.starts[: len(self._starts)]
-        return frames if is_right and self._file.is_at(path) else None
+        return frames if file is not None and is_right and file.is_at(path) else None
 
 
 def decode_early(
@@ -162,7 +156,7 @@ def decode_early(
         return None
     with opened_arriving(file) as container:
         track = picture_track(container, index)
-        if track is None or track.is_encrypted or not track.sample_count:
+        if track is None or track.is_encrypted or not 0 < track.sample_count <= MAX_FRAMES:
             return None
         wanted = wanted_frames(track.sample_count, select_every_nth, frame_load_cap)
         starts: list[int] = []

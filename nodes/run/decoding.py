@@ -15,6 +15,8 @@ from ..runcomfy.progress import Decoding
 from .inputs import FrameChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ..media.arriving import ArrivingFile, EarlyFrames
     from ..media.decode import DecodedClip
 
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 _DECODING = Slots(lambda: 1)
 _MOST_ARRIVING_BYTES = 256 * 1024**2  # they are kept in memory until the file is whole
 _LOOK_INTERVAL_S = 0.05
-_arriving: set[_Early] = set()
+_arriving: set[_Early] = set()  # who holds the slot, if its clip was still to come
+_waiting: set[StopSignal] = set()  # for the slot, with a whole clip
 logger = logging.getLogger("runcomfy.sora2pro.decoding")
 
 
@@ -56,8 +59,9 @@ class Decoder:
         """End what is still being decoded."""
         with self._lock:
             self._is_over = True
-        if self._early is not None:
-            self._early.end()
+            early, self._early = self._early, None
+        if early is not None:
+            early.end()
 
     def decode(self, path: Path) -> DecodedClip:
         """What is wanted of a clip on this disk.
@@ -67,8 +71,13 @@ class Decoder:
             NotEnoughRoomError: Its frames do not fit into memory.
             Stopped: The run was asked to end.
         """
-        early = self._early.frames(self.run) if self._early is not None else None
-        return self._decode(path, self.choice, early)
+        with self._lock:
+            self._is_over = True
+        frames = None
+        if self._early is not None:
+            frames = self._early.frames(self.run)
+            self._early = None  # its bytes are let go, so that there is room for the frames
+        return self._decode(path, self.choice, frames)
 
     def decode_sound(self, path: Path) -> DecodedClip:
         """All of the sound of a clip on this disk; raises as `decode` does."""
@@ -77,7 +86,7 @@ class Decoder:
     def _decode(self, path: Path, choice: FrameChoice, early: EarlyFrames | None) -> DecodedClip:
         from ..media.decode import decode  # noqa: PLC0415 - PyAV is loaded when a node runs
 
-        with _DECODING.held(self.run.stop, _give_way):
+        with _turn(self.run.stop, lambda: True):
             return decode(
                 path,
                 select_every_nth=choice.select_every_nth,
@@ -110,7 +119,9 @@ class _Early:
 
     def __init__(self, total_bytes: int, choice: FrameChoice) -> None:
         from ..media.arriving import ArrivingFile  # noqa: PLC0415 - PyAV is loaded when a node runs
+        from ..media.memory import check_room  # noqa: PLC0415 - as above
 
+        check_room(total_bytes)
         self.file: ArrivingFile = ArrivingFile(total_bytes)
         self._choice = choice
         self._stop = StopSignal()
@@ -130,15 +141,14 @@ class _Early:
         self._thread.join()
 
     def frames(self, run: Run) -> EarlyFrames | None:
-        """The frames as soon as they are made; None if they were not. Nothing more arrives."""
+        """The frames as soon as they are made; None if they were not."""
         self.give_way()  # the storage may have said that the file is longer than it is
         while self._thread.is_alive():
             run.stop.check()
             if self._progress.total_frames:
                 run.report(self._progress)
             self._thread.join(_LOOK_INTERVAL_S)
-        frames, self._frames = self._frames, None
-        return frames
+        return self._frames
 
     def _give_up(self) -> None:
         self._stop.set(cancels_remotely=False)
@@ -147,7 +157,7 @@ class _Early:
     def _decode(self) -> None:
         from ..media.arriving import decode_early  # noqa: PLC0415 - as above
 
-        with contextlib.suppress(Stopped), _DECODING.held(self._stop, self._wait):
+        with contextlib.suppress(Stopped), _turn(self._stop, lambda: self.file.is_whole):
             _arriving.add(self)
             try:
                 self._frames = decode_early(
@@ -162,15 +172,23 @@ class _Early:
             finally:
                 _arriving.discard(self)
 
-    def _wait(self) -> None:
-        if self.file.is_whole:
-            _give_way()
-
     def _show(self, done: int, total: int) -> None:
         self._progress = Decoding(done, total)
 
 
-def _give_way() -> None:
-    """Somebody with a whole clip waits."""
-    for early in list(_arriving):
-        early.give_way()
+@contextlib.contextmanager
+def _turn(stop: StopSignal, is_whole: Callable[[], bool]) -> Iterator[None]:
+    """Hold the slot. Whole clips go first: the one that is still arriving gives way to them, and none takes its place."""
+
+    def wait() -> None:
+        if is_whole():
+            _waiting.add(stop)
+            for early in list(_arriving):
+                early.give_way()
+
+    try:
+        with _DECODING.held(stop, wait, may_take=lambda: is_whole() or not _waiting):
+            _waiting.discard(stop)
+            yield
+    finally:
+        _waiting.discard(stop)

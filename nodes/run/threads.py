@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -102,6 +103,8 @@ class Work(Generic[Result]):
         try:
             self.result = self._task(Run(self._stop, self._report))
         except BaseException as error:  # noqa: BLE001 - handed to the node's coroutine, which raises it
+            # What the functions that were left held, the frames of a clip among it, would stay for as long as the error.
+            traceback.clear_frames(error.__traceback__)
             self.error = error
         finally:
             self._finished.set()

@@ -84,13 +84,20 @@ class Slots:
         self._held = 0
 
     @contextmanager
-    def held(self, stop: StopSignal, on_wait: Callable[[], None]) -> Iterator[None]:
+    def held(
+        self, stop: StopSignal, on_wait: Callable[[], None], *, may_take: Callable[[], bool] = lambda: True
+    ) -> Iterator[None]:
         """Hold one of the slots.
+
+        Args:
+            stop: Ends the waiting.
+            on_wait: Called before each pause.
+            may_take: Whether others are not to go first.
 
         Raises:
             Stopped: The run was asked to end while it waited.
         """
-        while not self._take():
+        while not (may_take() and self._take()):
             on_wait()
             stop.sleep(self._interval_s)
         try:

@@ -1,24 +1,30 @@
 """Frames that are made while the clip is still arriving: sooner there, and otherwise as if they had been made afterwards."""
 
+import contextlib
 import errno
+import gc
 import sys
 import threading
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 from emulator import Call, Fault
 from sora2pro.nodes.errors import DownloadError, NotEnoughRoomError
-from sora2pro.nodes.media import arriving
-from sora2pro.nodes.media.arriving import ArrivingFile
+from sora2pro.nodes.media import arriving, frames, memory
+from sora2pro.nodes.media import decode as decoding_media
+from sora2pro.nodes.media.arriving import ArrivingFile, EarlyFrames
 from sora2pro.nodes.media.decode import decode
-from sora2pro.nodes.media.memory import check_room
+from sora2pro.nodes.media.memory import _HEADROOM_BYTES, check_room
+from sora2pro.nodes.run import decoding
 from sora2pro.nodes.run.decoding import Decoder
 from sora2pro.nodes.run.inputs import FrameChoice
 from sora2pro.nodes.runcomfy.api import download
 from sora2pro.nodes.runcomfy.progress import Run, StopSignal, ignore
 from support.fake_comfyui import ComfyUI, InterruptProcessingException
-from support.node_runs import run_node, run_status
+from support.node_runs import pictures, run_node, run_status
 
 AT_MOST_S = 30
 ONE_PIECE = 1000
@@ -191,3 +197,103 @@ def test_where_it_cannot_be_done_the_clip_arrives_and_is_decoded_afterwards(poin
     prevent(monkeypatch)
     assert_right(*run_node())
     assert (pointed.charges, len(pointed.seen(Call.DOWNLOAD))) == (1, 1)
+
+
+# --- memory
+
+
+@pytest.fixture
+def no_collector():
+    """What is let go is let go at once, and not when Python's collector of cycles comes by."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def alive(kind):
+    return [each for each in gc.get_objects() if type(each) is kind]
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_the_bytes_of_a_clip_are_let_go_when_it_is_delivered(pointed):
+    run_node(pictures(0.2, 0.5), max_clips=2)
+    assert pointed.charges == 2
+    assert alive(ArrivingFile) == []
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_frames_of_a_clip_that_finds_no_room_on_the_disk_are_let_go_with_the_run(pointed, monkeypatch):
+    def full(*_):
+        pointed.wait_until(lambda: not decoding_early())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "put_in_place", full)
+        with pytest.raises(DownloadError):
+            run_node()
+    assert alive(EarlyFrames) == []
+
+
+@pytest.mark.usefixtures("no_collector", "pointed")
+def test_frames_of_a_run_that_is_stopped_are_let_go_with_it(monkeypatch, tmp_path):
+    blocks = []
+
+    def noted(*arguments, make=frames._block):
+        block = make(*arguments)
+        blocks.append(weakref.ref(block))
+        return block
+
+    with monkeypatch.context() as patched:
+        comfyui = ComfyUI(tmp_path).installed(patched)
+
+        def stopped_here(_container, _index, _timeline, _end_s, checkpoint):
+            comfyui.interrupt()
+            give_up_at = time.monotonic() + AT_MOST_S
+            while time.monotonic() < give_up_at:
+                checkpoint()
+
+        patched.setattr(frames, "_block", noted)
+        patched.setattr(decoding_media, "read_sound", stopped_here)
+        with contextlib.suppress(InterruptProcessingException):
+            run_node()
+    assert blocks
+    assert [block for block in blocks if block() is not None] == []
+
+
+@pytest.mark.usefixtures("pointed")
+def test_frames_that_fit_are_not_refused_for_the_bytes_of_the_clip(monkeypatch):
+    def room(needed, **options):
+        held = sum(each.total_bytes for each in alive(ArrivingFile))
+        return check_room(needed, available=needed + _HEADROOM_BYTES + ONE_PIECE - held, **options)
+
+    gc.collect()
+    monkeypatch.setattr(frames, "check_room", room)
+    (output,) = run_node()
+    assert_right(output)
+
+
+def test_nothing_is_begun_where_there_is_no_room_for_the_bytes_of_the_clip(clip, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: ONE_PIECE)
+    with Decoder(FrameChoice(), Run(StopSignal(), ignore)) as decoder:
+        decoder.run.arrived(0, clip[:ONE_PIECE], 200 * 1024**2)
+        assert decoding_early() == []
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_to_a_clip_that_is_whole_only_the_one_gives_way_that_is_being_decoded(clip, tmp_path, turn):
+    del turn  # it is luck who comes first
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(clip)
+    with contextlib.ExitStack() as stack:
+
+        def decoder():
+            return stack.enter_context(Decoder(FrameChoice(), Run(StopSignal(), ignore)))
+
+        for each in [decoder() for _ in range(8)]:
+            each.run.arrived(0, clip[:6000], len(clip))
+        give_up_at = time.monotonic() + AT_MOST_S
+        while not decoding._arriving and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+        decoder().decode(path)
+        assert len(decoding_early()) == 7
