@@ -260,9 +260,12 @@ async def _answer_question(request: Request) -> StreamResponse:
 
 
 async def _models(_request: Request) -> StreamResponse:
-    return _json(
-        await _in_thread(lambda: {"models": list(map(model_document, map(facts_of, shipped_catalogue().models)))})
-    )
+    def known() -> dict[str, Any]:
+        engine = current_engine()
+        offers = [engine.offer_offline(entry.model_id) for entry in shipped_catalogue().models]
+        return {"models": [model_document(facts_of(offer.entry)) for offer in offers]}
+
+    return _json(await _in_thread(known))
 
 
 async def _settings(_request: Request) -> StreamResponse:
@@ -297,7 +300,7 @@ async def _doctor(_request: Request) -> StreamResponse:
             os.environ, host.default_state_dir, host.default_output_dir, host.comfyui_version(), pack
         )
         report = report_of(examine(installation), os.environ)
-        return {"text": report.text, "is_well": report.is_well}
+        return {"text": report.text}
 
     return _json(await _in_thread(examined))
 

@@ -114,9 +114,7 @@ class Outlook:
             clips = []
         return {
             "clips": clips,
-            "pictures": [
-                {"id": one.identity, "size": str(one.size), "original": str(one.original)} for one in fitted[:1]
-            ],
+            "pictures": [{"id": one.identity, "size": str(one.size)} for one in fitted[:1]],
         }
 
     def preview(self, identity: str) -> bytes | None:

@@ -205,6 +205,8 @@ def test_a_row_shows_what_became_of_it_when_its_id_was_sent_with_enter(desk):
     desk.wait_for_phase("failed")
     desk.close_dialogs()
     row = desk.row("Adopted with Enter")
+    row.get_by_role("button", name="Adopt").click()
+    assert row.get_by_role("textbox").evaluate("(field) => field.matches(':invalid')")
     row.get_by_role("textbox").fill(emulator.requests[known].request_id)
     row.get_by_role("textbox").press("Enter")
     row.get_by_role("button", name="Collect").wait_for()
@@ -344,6 +346,29 @@ def test_in_a_window_of_700_pixels_nothing_of_the_panel_is_cut_off(desk):
     assert panel.get_by_role("textbox", name="Request id for").first.bounding_box()["width"] >= 90
     desk.page.set_viewport_size({"width": 1400, "height": 900})
     desk.page.unroute(ANY_JOBS)
+    desk.site.empty_journal()
+
+
+@on(("latest", "vue"))
+def test_an_older_row_is_followed_while_its_clip_is_collected_and_what_was_pressed_once_waits_for_the_second_press(
+    desk,
+):
+    panel = open_empty_panel(desk)
+    request = leave(desk, "Further down.")
+    panel.get_by_text("Further down.", exact=True).wait_for()
+    fill(desk, 60)
+    panel.get_by_text("Old clip number 59", exact=True).wait_for()
+    panel.get_by_role("button", name="Show older jobs").click()
+    row = desk.row("Further down.")
+    row.get_by_role("button", name="Collect").click()
+    row.locator(".s2p-remark").wait_for()
+    row.get_by_role("button", name="Cancel").click()
+    desk.page.wait_for_timeout(4500)
+    row.get_by_role("button", name="Confirm cancel").wait_for(timeout=100)
+    row.get_by_role("button", name="Cancel").wait_for()
+    desk.site.emulator.release(request.request_id)
+    row.get_by_role("button", name="Play").wait_for()
+    desk.wait_for_phase("done")
     desk.site.empty_journal()
 
 

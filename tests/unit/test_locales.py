@@ -124,7 +124,8 @@ VALUES_ALONE = {"{sentence} (HTTP {status_code}).", "{sentence} (HTTP {status_co
 CANCELLATION = "{job} (request_id: {request_id}): {cancellation}"
 SAME = {
     "es": {
-        *("{action} {subject}", "{length} s", "seed", "seed {seed}", "Clip {number}: {text}", "Clip {number}: {line}"),
+        *("{action} {subject}", "{node}: {question}", "{length} s", "seed", "seed {seed}"),
+        *("Clip {number}: {text}", "Clip {number}: {line}"),
         *("Clip {numbers}:", "Clips {numbers}:", "{minutes} min {rest} s", CANCELLATION, "Use {str}.", *VALUES_ALONE),
         *("{sentence} (HTTP {status_code}, error {code}).", "{sentence} (HTTP {status_code}, error {code}): {said}."),
     },
@@ -132,7 +133,9 @@ SAME = {
         *("{action} {subject}", "{length} s", "seed", "seed {seed}", "{minutes} min {rest} s"),
         "{sentence} (HTTP {status_code}).",
     },
-    "ru": {"{action} {subject}", "seed", "seed {seed}", CANCELLATION, *VALUES_ALONE},
+    "ja": {"{node}: {question}"},
+    "ko": {"{node}: {question}"},
+    "ru": {"{action} {subject}", "{node}: {question}", "seed", "seed {seed}", CANCELLATION, *VALUES_ALONE},
 }
 
 

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { freePlace } from "../../web/lib/canvas.js";
 import { priceLabel } from "../../web/lib/money.js";
 import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.js";
 import { Waits, noticeOf } from "../../web/lib/notices.js";
-import { expectation, inputsOf } from "../../web/lib/outlook.js";
+import { Outlooks, expectation, inputsOf } from "../../web/lib/outlook.js";
 import { Prices, orderOf } from "../../web/lib/prices.js";
 import { ago, chip, facts, fileOf, machine, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { refusalsOf } from "../../web/lib/refusals.js";
@@ -327,13 +329,15 @@ test("automatic runs may buy on the node where the user allows it, until the Run
   assert.deepEqual(notes(), [BY_ITSELF]);
 });
 
+const asking = (question, usd = 1.2) => ({ kind: "asking", text: "", fraction: 0, request_id: null, question, usd });
+
 test("the clips that wait for an answer are one question, with their sum", () => {
-  const asking = (usd) => ({ kind: "asking", text: "", fraction: 0, request_id: null, question: "q", usd });
-  const clips = [asking(1.2), { ...asking(1), kind: "queued" }, asking(2.4)];
+  const priced = (usd) => asking("q", usd);
+  const clips = [priced(1.2), { ...priced(1), kind: "queued" }, priced(2.4)];
   assert.equal(questionText(openClips(state({ clips }))), "Buy these 2 clips for about $3.60?");
-  assert.equal(questionText([asking(1.2)]), "Buy this clip for about $1.20?");
-  assert.equal(questionText([asking(null)]), "Buy this clip? Its price is not known.");
-  const bounded = (price_bound) => ({ ...asking(1.2), price_bound });
+  assert.equal(questionText([priced(1.2)]), "Buy this clip for about $1.20?");
+  assert.equal(questionText([priced(null)]), "Buy this clip? Its price is not known.");
+  const bounded = (price_bound) => ({ ...priced(1.2), price_bound });
   assert.equal(questionText([bounded("about")]), "Buy this clip for about $1.20?");
   assert.equal(questionText([bounded("at_least")]), "Buy this clip? Expected price: from $1.20.");
   assert.equal(questionText([bounded("at_most")]), "Buy this clip? Expected price: up to $1.20.");
@@ -342,7 +346,6 @@ test("the clips that wait for an answer are one question, with their sum", () =>
 });
 
 test("a batch is one dialog; only a plain yes buys, and where there is no dialog the node is answered", async () => {
-  const asking = (question) => ({ kind: "asking", text: "", fraction: 0, request_id: null, question, usd: 1.2 });
   for (const [given, buys] of [[true, true], [false, false], [null, false], [undefined, false]]) {
     const answers = [];
     const said = [];
@@ -362,6 +365,86 @@ test("a batch is one dialog; only a plain yes buys, and where there is no dialog
   new Questions({ extensionManager: {} }, {}).take(state({ clips: [asking("q1")] }));
   await new Promise((done) => setTimeout(done, 900));
   assert.deepEqual(stopped, []);
+});
+
+test("each of several nodes that ask is asked about by its name, one after the other, and none of them twice", async () => {
+  const answers = [];
+  const said = [];
+  const nodes = { 2: { title: "Wan" }, 4: { title: "Kling" } };
+  const confirm = async ({ message }) => {
+    said.push(message);
+    // What comes while a dialog is open is asked about when it is answered.
+    if (said.length === 1) questions.take(state({ node: "6", clips: [asking("q6")] }));
+    questions.take(state({ node: "2", clips: [asking("q2")], step: 2 }));
+    await null;
+    return !message.includes("Kling");
+  };
+  const app = { rootGraph: { id: "w", getNodeById: (id) => nodes[id] ?? null }, extensionManager: { dialog: { confirm } } };
+  const server = { change: async (_method, path, body) => { answers.push([path, body.buys]); } };
+  const questions = new Questions(app, server);
+  questions.take(state({ node: "2", clips: [asking("q2")] }));
+  questions.take(state({ node: "4", clips: [asking("q4")] }));
+  await new Promise((done) => setTimeout(done, 900));
+  questions.take(state({ node: "2", clips: [asking("q2")], step: 3 }));
+  await new Promise((done) => setTimeout(done, 900));
+  assert.deepEqual(said, ["Wan: Buy this clip for about $1.20?", "Kling: Buy this clip for about $1.20?", "Buy this clip for about $1.20?"]);
+  assert.deepEqual(answers, [["/questions/q2", true], ["/questions/q4", false], ["/questions/q6", true]]);
+});
+
+test("after a dialog that broke the next question is asked all the same", async () => {
+  const said = [];
+  const dialog = { confirm: async ({ message }) => { said.push(message); if (said.length === 1) throw new Error("it was torn down"); return true; } };
+  const answers = [];
+  const questions = new Questions({ extensionManager: { dialog } }, { change: async (_method, path) => { answers.push(path); } });
+  questions.take(state({ clips: [asking("q1")] }));
+  await new Promise((done) => setTimeout(done, 900));
+  questions.take(state({ node: "7", clips: [asking("q7")] }));
+  await new Promise((done) => setTimeout(done, 900));
+  assert.deepEqual([said.length, answers], [2, ["/questions/q7"]]);
+});
+
+test("of two answers about what Run would do, the one that was asked for later stays, whichever comes first", async () => {
+  const waiting = [];
+  const server = { change: () => new Promise((answer) => waiting.push(answer)), url: (path) => path };
+  let look;
+  globalThis.window = { setInterval: (act) => { look = act; return 1; } };
+  globalThis.document = { hidden: false };
+  const outlooks = new Outlooks(server);
+  const node = { mode: 0, comfyClass: "Sora2ProImageToVideo", constructor: { nodeData: { input: {} } }, graph: {}, widgets: [] };
+  outlooks.attach(node, { expect: () => {} });
+  look();
+  look();
+  outlooks.forget();
+  look();
+  assert.equal(waiting.length, 2);
+  waiting[1]({ clips: ["under_way"], pictures: [] });
+  await new Promise(setImmediate);
+  waiting[0]({ clips: ["new"], pictures: [] });
+  await new Promise(setImmediate);
+  delete globalThis.window;
+  delete globalThis.document;
+  assert.deepEqual(outlooks.clipsOf(node), ["under_way"]);
+});
+
+test("the question about automatic runs keeps no node that was removed", async () => {
+  const { runs } = pageOfComfyUI({ mode: "change" });
+  const kept = [];
+  const attach = () => {
+    for (let count = 0; count < 50; count += 1) {
+      const node = { id: count };
+      let question;
+      runs.attach(node, { ask: (_subject, asked) => { question = asked; }, question: () => question });
+      kept.push(new WeakRef(node));
+    }
+  };
+  attach();
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  for (let round = 0; round < 20; round += 1) {
+    await new Promise(setImmediate);
+    collect();
+  }
+  assert.equal(kept.filter((one) => one.deref()).length, 0);
 });
 
 test("inputs that set the price count wherever the node's definition has them", () => {

@@ -157,6 +157,8 @@ export class Card {
     const clip = pages[this._index] ?? null;
     const isEnded = state.phase === "failed" || state.phase === "stopped";
     this.element.dataset.phase = state.phase;
+    // What is counted every second is looked up by those who hear it, not read to them.
+    this._note.setAttribute("aria-live", state.phase === "working" ? "off" : "polite");
     if (clip) {
       setText(this._line, told(clip.text));
     } else if (isEnded) {
@@ -177,7 +179,12 @@ export class Card {
 
   /** @param {Clip[]} clips Those that wait for the user's answer. */
   _askToBuy(clips) {
-    const answer = (/** @type {boolean} */ buys) => () => this._toAnswer.answer(clips, buys);
+    const answer = (/** @type {boolean} */ buys) => async () => {
+      // A second click would be an answer to nothing, and say that it is too late.
+      this.ask("buy", null);
+      const isTaken = await this._toAnswer.answer(clips, buys);
+      if (!isTaken && this._state) this._askToBuy(openClips(this._state));
+    };
     this.ask("buy", clips.length ? {
       key: clips.map((clip) => clip.question).join(),
       text: questionText(clips),

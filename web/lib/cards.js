@@ -57,15 +57,11 @@ export class Cards {
     if (this._states.working().length) this._timer = window.setTimeout(() => this._ask(), SILENCE_MS);
   }
 
-  /**
-   * @param {any} state What an event brought.
-   * @returns {boolean} Whether it is news.
-   */
+  /** @param {any} state What an event or the server's memory brought. */
   take(state) {
-    const isNews = this._states.take(state);
-    if (isNews) this.refresh();
-    if (isNews) this._askAfterSilence();
-    return isNews;
+    if (!this._states.take(state)) return;
+    this.refresh();
+    this._askAfterSilence();
   }
 
   /** Show on every node of the open workflow what is known of it, at the next frame. */

@@ -32,6 +32,7 @@ export function setText(element, text) {
 }
 
 const COPIED_MS = 1500;
+const ARMED_MS = 5000;
 
 /** @param {string} label @param {() => string} text */
 export function copyButton(label, text) {
@@ -57,10 +58,13 @@ export async function copy(text) {
     // There is no clipboard on plain http beyond this machine, but there is the old way.
     const area = h("textarea", { style: "position:fixed;opacity:0" });
     area.value = text;
-    document.body.append(area);
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    // A dialog takes the focus back from what is outside of it.
+    (focused?.closest("[role=dialog]") ?? document.body).append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    focused?.focus();
     return done;
   }
 }
@@ -74,11 +78,13 @@ export async function copy(text) {
 export function confirmButton(label, question, act, subject = "") {
   const button = h("button.s2p-button", { type: "button" });
   let isArmed = false;
+  let timer = 0;
   const show = (/** @type {string} */ text) => {
     setText(button, text);
     if (subject) button.setAttribute("aria-label", named(text, subject));
   };
   const disarm = () => {
+    clearTimeout(timer);
     isArmed = false;
     button.classList.remove("s2p-armed");
     show(label);
@@ -91,6 +97,8 @@ export function confirmButton(label, question, act, subject = "") {
       return;
     }
     isArmed = true;
+    // Not every browser gives a button that is clicked the focus, which it could lose.
+    timer = window.setTimeout(disarm, ARMED_MS);
     button.classList.add("s2p-armed");
     show(question);
   });

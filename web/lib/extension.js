@@ -13,13 +13,14 @@ import { Runs } from "./runs.js";
 import { keepSeed } from "./seed.js";
 import { Server } from "./server.js";
 import { settings } from "./settings.js";
+import { States } from "./states.js";
 import { Subgraphs } from "./subgraphs.js";
 import { say } from "./words.js";
 
-export const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
-export const ANY_MODEL = "RunComfyImageToVideo";
+const IMAGE_TO_VIDEO = "Sora2ProImageToVideo";
+const ANY_MODEL = "RunComfyImageToVideo";
 export const STATUS = "Sora2ProStatus";
-export const EVENT = "sora2pro.progress";
+const EVENT = "sora2pro.progress";
 const TAB = "sora2pro.jobs";
 
 /**
@@ -36,6 +37,8 @@ export function extension(app, api) {
   const outlooks = new Outlooks(server);
   const prices = new Prices(app, server, outlooks, runs);
   const subgraphs = new Subgraphs(cards, prices);
+  // What events have brought. The cards may know a state before, from the server's memory, which tells it to every page.
+  const events = new States();
 
   return {
     name: "RunComfy.Sora2Pro",
@@ -57,7 +60,8 @@ export function extension(app, api) {
       watchRefusals(api, (refusals) => cards.refuse(refusals));
       app.extensionManager.registerSidebarTab(tab(app, api, server));
       api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
-        if (!cards.take(event.detail)) return;
+        cards.take(event.detail);
+        if (!events.take(event.detail)) return;
         notices.take(event.detail);
         questions.take(event.detail);
         runs.take(event.detail);
@@ -66,8 +70,11 @@ export function extension(app, api) {
         outlooks.forget();
         cards.load();
       });
-      // The queue has moved, so that something may have been bought or collected.
-      api.addEventListener("status", () => outlooks.forget());
+      // The queue has moved, so that something may have been bought or collected, and a model described anew.
+      api.addEventListener("status", () => {
+        outlooks.forget();
+        models.forget();
+      });
       await cards.load();
     },
 

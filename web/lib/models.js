@@ -61,6 +61,11 @@ export class Models {
     show();
   }
 
+  /** A run may have brought a newer description: ask again when there is something to show. */
+  forget() {
+    this._known = null;
+  }
+
   /** @param {any} node @param {HTMLElement} line */
   async _show(node, line) {
     const models = await this._all();

@@ -13,7 +13,7 @@ const ALWAYS = 0; // LiteGraph's mode of a node that is neither muted nor bypass
 /**
  * @typedef {object} Outlook
  * @property {string[]} clips For each clip of a run `new`, `bought`, `ready`, `under_way`, `uncertain` or `failed`; empty: not known.
- * @property {{id: string, size: string, original: string}[]} pictures
+ * @property {{id: string, size: string}[]} pictures
  */
 
 /**
@@ -75,7 +75,7 @@ export class Outlooks {
   /** @param {import("./server.js").Server} server */
   constructor(server) {
     this._server = server;
-    /** @type {Map<WeakRef<any>, {card: import("./card.js").Card, seen: string, asked: string, until: number}>} */
+    /** @type {Map<WeakRef<any>, {card: import("./card.js").Card, seen: string, asked: number, until: number}>} */
     this._nodes = new Map();
     /** @type {WeakMap<object, Outlook>} */
     this._known = new WeakMap();
@@ -101,7 +101,7 @@ export class Outlooks {
 
   /** @param {any} node A node that buys clips. @param {import("./card.js").Card} card */
   attach(node, card) {
-    this._nodes.set(new WeakRef(node), { card, seen: "", asked: "", until: 0 });
+    this._nodes.set(new WeakRef(node), { card, seen: "", asked: 0, until: 0 });
     this._timer ||= window.setInterval(() => this._look(), LOOK_MS);
   }
 
@@ -130,8 +130,9 @@ export class Outlooks {
       this._take(node, watched, null);
     } else if (inputs && watched.until < Date.now()) {
       watched.until = Date.now() + FRESH_MS;
+      const asked = (watched.asked += 1);
       this._server.change("POST", "/outlook", inputs).then(
-        (outlook) => watched.seen === now && this._take(node, watched, outlook),
+        (outlook) => watched.seen === now && watched.asked === asked && this._take(node, watched, outlook),
         () => {},
       );
     }

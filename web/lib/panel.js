@@ -121,12 +121,26 @@ export class JobsPanel {
       this._tag = answer.tag;
       this._say("");
       if (answer.document) this._take(answer.document, question);
+      await this._followOlder();
     } catch (error) {
       if (asked !== this._asked) return;
       this._tag = null;
       this._say(/** @type {Error} */ (error).message);
     }
     this._again(POLL_MS);
+  }
+
+  /** Ask for the older rows with which something is being done one by one: the list brings the newest alone. */
+  async _followOlder() {
+    for (const job of this._jobs.slice(PAGE)) {
+      if (job.activity) this._replace(await this._server.get(`/jobs/${job.id}`));
+    }
+  }
+
+  /** @param {Job} job What is known of a job now. */
+  _replace(job) {
+    this._jobs = this._jobs.map((one) => (one.id === job.id ? job : one));
+    this._draw();
   }
 
   /** @returns {Record<string, string>} What is searched for and what the list is narrowed to. */
@@ -213,8 +227,8 @@ export class JobsPanel {
   _row(job) {
     const json = JSON.stringify([job, this._open.has(job.id), this._detailed.has(job.id)]);
     const known = this._rows.get(job.id);
-    // What is being typed into a row is not taken away; the change shows when the focus has moved on.
-    if (known && (known.json === json || known.element.querySelector("input:focus"))) return known.element;
+    // What is being typed into a row, or has been pressed once of two times, is not taken away; the change shows after it.
+    if (known && (known.json === json || known.element.querySelector("input:focus, .s2p-armed"))) return known.element;
     const element = rowElement(job, {
       act: (which, action, requestId) => this._act(which, action, requestId),
       deleteFile: (which) => this._change(which, "DELETE", `/jobs/${which.id}/clip?v=${encodeURIComponent(which.clip_version)}`),

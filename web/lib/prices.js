@@ -142,7 +142,7 @@ export class Prices {
  *
  * @param {any} node
  */
-export function redraw(node) {
+function redraw(node) {
   const pulse = node.widgets?.find((/** @type {any} */ widget) => widget.name === PULSE);
   if (pulse) pulse.value = String(performance.now());
   const change = { nodeId: node.id, property: "title", oldValue: node.title, newValue: node.title };

@@ -2,6 +2,7 @@
 /** Asks the user whether a dear clip is to be bought, before the server sends anything, and brings it the answer. */
 
 import { expected, usd } from "./money.js";
+import { nodeAt } from "./states.js";
 import { say } from "./words.js";
 
 // The clips of a batch ask within a moment of each other, and are one question to the user.
@@ -38,42 +39,66 @@ export class Questions {
   constructor(app, server) {
     this._app = app;
     this._server = server;
-    /** @type {import("./states.js").State | null} */
-    this._latest = null;
+    /** The nodes that wait for an answer. @type {Map<string, import("./states.js").State>} */
+    this._waiting = new Map();
+    /** What a dialog was opened for: what is known of a node may be older than the answer. @type {Set<string>} */
+    this._asked = new Set();
     this._isAsking = false;
   }
 
   /** @param {import("./states.js").State} state News of a node, from an event: this is the page that pressed Run. */
   take(state) {
-    const isSame = this._latest?.node === state.node && this._latest?.workflow_id === state.workflow_id;
-    if (!openClips(state).length) {
-      if (isSame) this._latest = null;
-      return;
-    }
-    this._latest = state;
-    if (this._isAsking) return;
+    const key = `${state.workflow_id} ${state.node}`;
+    if (openClips(state).length) this._waiting.set(key, state);
+    else this._waiting.delete(key);
+    if (this._isAsking || !this._next()) return;
     this._isAsking = true;
     setTimeout(() => this._ask(), GATHERING_MS);
   }
 
+  /** @returns {{state: import("./states.js").State, clips: import("./states.js").Clip[]} | undefined} The next node to ask about. */
+  _next() {
+    return [...this._waiting.values()]
+      .map((state) => ({ state, clips: openClips(state).filter((clip) => !this._asked.has(clip.question ?? "")) }))
+      .find(({ clips }) => clips.length);
+  }
+
   async _ask() {
-    const clips = this._latest ? openClips(this._latest) : [];
     const confirm = this._app.extensionManager.dialog?.confirm;
     // Where there is no such dialog, and after a reload of the page, there are the buttons on the node.
-    if (clips.length && confirm) {
-      // A dialog that is put away without an answer buys nothing.
-      const isConfirmed = await confirm({ title: say("RunComfy: confirm the purchase"), message: questionText(clips) });
-      await this.answer(clips, isConfirmed === true);
+    for (let next = this._next(); confirm && next; next = this._next()) {
+      const { state, clips } = next;
+      for (const { question } of clips) this._asked.add(question ?? "");
+      const message = this._named(state, questionText(clips));
+      try {
+        // A dialog that is put away without an answer buys nothing.
+        await this.answer(clips, (await confirm({ title: say("RunComfy: confirm the purchase"), message })) === true);
+      } catch {
+        // It could not be shown: there are the buttons, as above.
+      }
     }
     this._isAsking = false;
   }
 
-  /** @param {import("./states.js").Clip[]} clips @param {boolean} buys */
+  /** @param {import("./states.js").State} state @param {string} question With the title of the node, where it is in the open workflow. */
+  _named(state, question) {
+    const root = this._app.rootGraph ?? this._app.graph;
+    const title = String(root?.id) === state.workflow_id ? nodeAt(root, state.node)?.title : "";
+    return title ? say("{node}: {question}", { node: title, question }) : question;
+  }
+
+  /**
+   * @param {import("./states.js").Clip[]} clips @param {boolean} buys
+   * @returns {Promise<boolean>} Whether it was taken.
+   */
   async answer(clips, buys) {
+    let isTaken = true;
     for (const { question } of clips) {
       await this._server.change("POST", `/questions/${question}`, { buys }).catch((error) => {
+        isTaken = false;
         if (buys) this._app.extensionManager.toast.add({ severity: "warn", summary: say("The answer came too late"), detail: error.message, life: 8000 });
       });
     }
+    return isTaken;
   }
 }

@@ -122,6 +122,7 @@ function buttons(job, handlers) {
 function adoption(job, handlers) {
   const input = h("input.s2p-input", {
     type: "text", placeholder: say("request id"), "aria-label": say("Request id for {job}", { job: job.name }), maxlength: 128,
+    required: true,
   });
   return h("form.s2p-adopt", {
     onsubmit: (/** @type {Event} */ event) => {

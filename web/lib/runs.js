@@ -158,18 +158,24 @@ export class Runs {
     // Who goes back to single runs is asked again the next time.
     if (!this.isAutomatic) this._mayBuy.delete(node);
     const mayBuy = this._mayBuy.has(node);
+    // The card is kept for as long as its node lives, so what it asks must not keep the node.
+    const reference = new WeakRef(node);
     card.ask("automatic", this.isAutomatic ? {
       text: mayBuy
         ? say("Automatic runs are on and may buy clips with this node.")
         : say("Automatic runs are on. They deliver clips that are already bought or free, and buy nothing new."),
       buttons: [{
         label: mayBuy ? say("Stop automatic buying") : say("Let automatic runs buy"),
-        act: () => {
-          if (mayBuy) this._mayBuy.delete(node);
-          else this._mayBuy.add(node);
-          this._show(node, card);
-        },
+        act: () => this._let(reference.deref(), !mayBuy, card),
       }],
     } : null);
+  }
+
+  /** @param {any} node One that was removed from the graph may be gone. @param {boolean} mayBuy @param {import("./card.js").Card} card */
+  _let(node, mayBuy, card) {
+    if (!node) return;
+    if (mayBuy) this._mayBuy.add(node);
+    else this._mayBuy.delete(node);
+    this._show(node, card);
   }
 }

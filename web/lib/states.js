@@ -28,7 +28,7 @@ import { say } from "./words.js";
  */
 
 /** @param {any} state @returns {state is State} */
-export function isState(state) {
+function isState(state) {
   return typeof state?.node === "string" && Number.isFinite(state.run) && Number.isFinite(state.step)
     && Array.isArray(state.clips);
 }

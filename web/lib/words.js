@@ -8,7 +8,7 @@
  */
 
 /** The languages that web/words has a table for, besides English; every other one is shown in English. */
-export const LANGUAGES = ["zh", "zh-TW", "ja", "ko", "fr", "es", "ru"];
+const LANGUAGES = ["zh", "zh-TW", "ja", "ko", "fr", "es", "ru"];
 
 /** What can be filled in for some names, where the words around it would fit too much: `{job} is {state}.` @type {Record<string, string>} */
 const FITTING = {

@@ -2,8 +2,10 @@
 
 import pytest
 from contract.routes.page import buy
+from emulator.quirks import PLAIN, QUIRKS
 from sora2pro.nodes.errors import RunComfyError
-from sora2pro.nodes.runcomfy import shipped_catalogue
+from sora2pro.nodes.run.current import current_engine
+from sora2pro.nodes.runcomfy import StopSignal, shipped_catalogue
 from support.file_permissions import is_its_owners_alone
 
 
@@ -70,6 +72,15 @@ def test_what_each_shipped_model_can_do_is_told_without_a_token(page, emulator, 
     models = {one["model_id"]: one for one in page.get("/models").json()["models"]}
     assert len(models) == len(shipped_catalogue().models)
     assert models[SEEDANCE]["base_price_usd"] == 0.88
+
+
+def test_what_a_model_can_do_is_told_as_runcomfy_described_it_last(page, emulator):
+    told = {one["model_id"]: one for one in page.get("/models").json()["models"]}[PLAIN.model_id]
+    assert "duration" not in told["unusable"]
+    emulator.configure(quirks={PLAIN.model_id: QUIRKS["no-length"]})
+    current_engine().offer(PLAIN.model_id, StopSignal())
+    told = {one["model_id"]: one for one in page.get("/models").json()["models"]}[PLAIN.model_id]
+    assert (told["longest_s"], "duration" in told["unusable"]) == (None, True)
 
 
 def test_a_price_nobody_can_say_is_null_and_nonsense_is_refused(page, emulator):
