@@ -8,8 +8,9 @@ from emulator import Call, Fault, Timeline
 from sora2pro.nodes.errors import NOT_CHARGED, NOTHING_SENT, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued, StopSignal, Submitting
+from sora2pro.nodes.runcomfy.store.copying import copy_jobs
 from support import assertions
-from support.engine_fixture import request_of
+from support.engine_fixture import Rig, request_of
 
 CLIP_USD = 1.2
 LIST_USD = 2.0
@@ -214,3 +215,23 @@ def test_a_withdrawn_sora_is_free_and_the_error_names_the_node_for_current_model
     assert "Use the node 'Image to Video, any model (RunComfy)' with a model that is sold today." in said
     assert assertions.is_called_free(said)
     assert emulator.ledger == []
+
+
+def refused_for_now(rig, emulator):
+    """RunComfy has no room for the request: it is recorded, and was never accepted."""
+    emulator.inject(Fault(Call.SUBMIT, "429", times=None))
+    assert isinstance(assertions.attempt(rig), RunComfyError)
+    emulator.clear_faults()
+
+
+@pytest.mark.parametrize("ahead_s", [0, 3600], ids=["", "from a machine whose clock is ahead"])
+def test_a_journal_that_is_copied_again_buys_nothing_again(emulator, tmp_path, ahead_s):
+    here = Rig(emulator.url, emulator.token, tmp_path / "here", wall_clock=lambda: time.time() + ahead_s)
+    there = Rig(emulator.url, emulator.token, tmp_path / "there")
+    refused_for_now(here, emulator)
+    copy_jobs(here.journal.database, there.journal.database, is_dry_run=False)
+    bought = there.run()
+    refused_for_now(here, emulator)
+    copy_jobs(here.journal.database, there.journal.database, is_dry_run=False)
+    assert there.run().request_id == bought.request_id
+    assert emulator.charges == 1

@@ -8,12 +8,30 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select, text
 
+from ..jobs import JobState
 from ..settings import PRODUCTION_API
 from .rows import job_of
 from .tables import HOLDS_FINGERPRINT, account_key, jobs
 from .transactions import Transactions
 
 BATCH = 500
+# How far a job has got.
+_S = JobState
+_STEPS: dict[str, int] = {
+    state.value: step
+    for step, states in enumerate(
+        (
+            (_S.PREPARED,),
+            (_S.SUBMITTING, _S.REJECTED),
+            (_S.UNCERTAIN,),
+            (_S.SUBMITTED,),
+            (_S.CANCELLED, _S.FAILED),
+            (_S.COMPLETED,),
+            (_S.DOWNLOADED,),
+        )
+    )
+    for state in states
+}
 
 
 @dataclass(slots=True)
@@ -104,7 +122,9 @@ def _is_further(row: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """Whether a row says more than the one that is there; one that was collected by its request id alone has no inputs."""
     if row["is_imported"] != known["is_imported"]:
         return bool(known["is_imported"])
-    return bool(row["updated_at"] > known["updated_at"])
+    # Clocks differ, and a job that was never sent may be touched last: what is paid for is never put back by what is newer.
+    step, known_step = _STEPS[row["state"]], _STEPS[known["state"]]
+    return step > known_step if step != known_step else bool(row["updated_at"] > known["updated_at"])
 
 
 def _same(connection: Connection, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
