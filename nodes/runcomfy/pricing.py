@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .api.client import Client, Connect
     from .store.history import History
 
+OPEN_LENGTH = frozenset({PriceBound.AT_MOST, PriceBound.AT_LEAST_FOR_THE_LONGEST})
 FRESH_S = 3600.0
 FAILURE_FRESH_S = 60.0
 # For the answer to another run's question: without it, a batch under a spend cap would count the list price.
@@ -94,12 +95,15 @@ class Pricing:
             Stopped: The run was asked to end.
         """
         last_usd = self._history.last_cost_usd(request.model_id, request.kind)
-        if last_usd is not None:
+        # Where the model decides the length, the last clip may have been a short one.
+        if last_usd is not None and request.price_bound not in OPEN_LENGTH:
             return last_usd, PriceBound.ABOUT
         usd = request.expected_usd(
             lambda model_id, length_s: expected_usd(self._entry(client, model_id, stop), length_s)
         )
-        return usd, PriceBound.ABOUT if usd is None else request.price_bound
+        if usd is None:
+            return last_usd, PriceBound.ABOUT
+        return (usd if last_usd is None else max(usd, last_usd)), request.price_bound
 
     def _known_usd(self, connect: Connect, model: ModelSpec, inputs: Mapping[str, Scalar]) -> float | None:
         """The price of one kind of clip; raises `MissingTokenError` where only RunComfy could say it."""
