@@ -7,6 +7,7 @@ in between, the next run finds the row and goes on from there.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import time
@@ -212,10 +213,10 @@ class Buyer:
     def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run, confirm: Confirm) -> Job:
         try:
             # Before a slot is taken: others may go on while the user thinks.
-            self._confirm(client, request, confirm, run)
+            agreed_usd = self._confirm(client, request, confirm, run)
             slots = self._slots()
             with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
-                job = self._buy(client, request, run)
+                job = self._buy(client, request, run, confirm, agreed_usd)
                 return self._collector.collect(job, run)
         except Stopped as stopped:
             raise stopped if str(stopped) else Stopped(f"Stopped. {NOTHING_SENT}") from None
@@ -254,15 +255,21 @@ class Buyer:
                 return None
             raise
 
-    def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm, run: Run) -> None:
-        """Ask the user about a clip that is dearer than what may be bought without a question, or of unknown price."""
+    def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm, run: Run) -> float:
+        """Ask the user about a clip that is dearer than what may be bought without a question, or of unknown price.
+
+        Returns:
+            What it may cost from here on without another question.
+        """
         most_usd = self._ask_above_usd()
         if most_usd is None:
-            return
+            return math.inf
         expected_usd, bound = self._expected(client, request, run)
         price_usd = request.list_usd if expected_usd is None else expected_usd
         if price_usd is None or price_usd > most_usd + 1e-9:
             confirm(price_usd, bound, most_usd)
+            return math.inf if price_usd is None else price_usd
+        return most_usd
 
     def _expected(self, client: Client, request: ClipRequest, run: Run) -> tuple[float | None, PriceBound]:
         """What a clip is expected to cost, and what that says of the real price; raises `SpendLimitError` if it is too much."""
@@ -270,9 +277,12 @@ class Buyer:
         check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip(), bound)
         return expected_usd, bound
 
-    def _buy(self, client: Client, request: ClipRequest, run: Run) -> Job:
+    def _buy(self, client: Client, request: ClipRequest, run: Run, confirm: Confirm, agreed_usd: float) -> Job:
         """Submit once."""
         expected_usd, bound = self._expected(client, request, run)
+        price_usd = request.list_usd if expected_usd is None else expected_usd
+        if price_usd is not None and price_usd > agreed_usd + 1e-9:
+            confirm(price_usd, bound, agreed_usd)  # it rose while this clip waited for its turn
         # Only what is sent is encoded, and only what is accepted as it is sent is claimed.
         request = request.encoded()
         job = self._journal.claim(request)
@@ -280,7 +290,11 @@ class Buyer:
         while True:
             if run.stop.is_set:
                 raise Stopped(f"Stopped. {NOTHING_SENT}")
-            job = self._record_submitting(job, request, expected_usd, bound, run)
+            job = self._record_submitting(client, job, request, expected_usd, bound, run)
+            if run.stop.is_set:
+                # Asked to end while that was recorded: nothing has gone out yet.
+                self._journal.record_not_submitted(job, "")
+                raise Stopped(f"Stopped. {NOTHING_SENT}")
             run.report(Submitting(expected_usd, bound))
             try:
                 handle = self._submit(client, request, job)
@@ -296,7 +310,7 @@ class Buyer:
                 return self._record_submitted(job, handle)
 
     def _record_submitting(
-        self, job: Job, request: ClipRequest, expected_usd: float | None, bound: PriceBound, run: Run
+        self, client: Client, job: Job, request: ClipRequest, expected_usd: float | None, bound: PriceBound, run: Run
     ) -> Job:
         """Once there is a slot for it on all machines together; each process has counted its own before."""
         while True:
@@ -309,6 +323,7 @@ class Buyer:
                     max_usd_per_day=self._max_usd_per_day(),
                     max_parallel=max_parallel,
                     description=request.description,
+                    account=client.account_of_token,
                 )
             except SlotsTakenError:
                 run.report(WaitingForSlot(max_parallel))

@@ -26,6 +26,7 @@ MP4 = ClipKind(".mp4", "video/mp4")
 MOV = ClipKind(".mov", "video/quicktime")
 WEBM = ClipKind(".webm", "video/webm")
 MATROSKA = ClipKind(".mkv", "video/x-matroska")
+ALL_KINDS = (MP4, MOV, WEBM, MATROSKA)
 
 
 def clip_kind(path: Path) -> ClipKind:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import SAFE_TO_RERUN, DownloadError, NotFoundError, RunComfyError, Stopped
+from ..errors import SAFE_TO_RERUN, DownloadError, NotFoundError, RunComfyError, Stopped, VideoDecodeError
 from .api.answers import CancelOutcome, Phase
 from .api.client import Client, Connect, RequestHandle
 from .api.download import Downloader
 from .api.storage import UnusableLinkError
 from .archiving import Archiving
+from .clip_files import ALL_KINDS
 from .jobs import Job, JobState
 from .progress import Retrying, Run, StopSignal
 from .sentences import Cancellation, charge_sentence, describe_cancellation, failure_of, unknown_at_runcomfy, with_job
@@ -47,6 +49,7 @@ class Collector:
         downloader: Downloader,
         archiving: Archiving,
         output_dir: Path,
+        verify: Callable[[Path], object],
         fresh_link_waits_s: Sequence[float] = FRESH_LINK_WAITS_S,
     ) -> None:
         self._journal = journal
@@ -55,6 +58,7 @@ class Collector:
         self._downloader = downloader
         self._archiving = archiving
         self._output_dir = output_dir
+        self._verify = verify
         self._fresh_link_waits_s = fresh_link_waits_s
 
     def __repr__(self) -> str:
@@ -72,6 +76,7 @@ class Collector:
             Stopped: The run was asked to end; the message says what became of the request.
         """
         try:
+            job = self._found_again(job)
             if not job.has_whole_file and job.state in (JobState.COMPLETED, JobState.DOWNLOADED):
                 job = self._archiving.take(job, self._clip_path(job), run)
             if job.has_whole_file:
@@ -82,7 +87,13 @@ class Collector:
             with self._connect(stop=run.stop) as client:
                 if job.state is JobState.SUBMITTED:
                     job = self._record_end(self._waiting.until_ended(client, job, run))
-                return self._download(client, job, run)
+                try:
+                    return self._download(client, job, run)
+                except (UnusableLinkError, NotFoundError):
+                    if (path := self._left_behind(job)) is None:
+                        raise
+                    logger.info("%s is at RunComfy no more, but is whole at %s.", job.name, path)
+                    return self._journal.record_downloaded(self._journal.get(job.id) or job, path, path.stat().st_size)
         except Stopped:
             raise self._on_stop(job, run.stop) from None
         except NotFoundError as error:
@@ -146,6 +157,27 @@ class Collector:
             return self._journal.record_cancel_requested(job, is_requested=False), Cancellation(outcome)
         return job, Cancellation(CancelOutcome.UNCLEAR)
 
+    def _found_again(self, job: Job) -> Job:
+        """The job, downloaded where its whole file is on this disk after all: its drive is back, or it moved with its folder."""
+        length, is_ready = job.file_bytes, job.state in (JobState.COMPLETED, JobState.DOWNLOADED)
+        if job.path is None or length is None or not is_ready or job.has_whole_file:
+            return job
+        for path in (job.path, self._output_dir / job.path.name):
+            if _length_of(path) == length:
+                if job.state is JobState.DOWNLOADED:
+                    job = self._journal.record_file_gone(job)
+                return self._journal.record_downloaded(job, path, length)
+        return job
+
+    def _left_behind(self, job: Job) -> Path | None:
+        """A whole clip in its place that the journal does not know of: a run died in between, or its row gave way to another."""
+        for kind in ALL_KINDS:
+            path = self._clip_path(job).with_suffix(kind.ending)
+            with contextlib.suppress(OSError, VideoDecodeError):
+                self._verify(path)
+                return path
+        return None
+
     def _record_end(self, ending: Ending) -> Job:
         """The job of a request that finished.
 
@@ -157,15 +189,17 @@ class Collector:
         if result.phase is Phase.FAILED:
             raise failure_of(self._journal.record_failed(job, result.reason, result.cost_usd))
         if result.phase is Phase.CANCELLED:
-            raise failure_of(self._cancelled(job, result.reason))
+            raise failure_of(self._cancelled(job, result.reason, result.cost_usd))
         return self._journal.record_completed(
             job, video_url=result.video_url or "", cost_usd=result.cost_usd, render_s=ending.render_s
         )
 
-    def _cancelled(self, job: Job, reason: str) -> Job:
+    def _cancelled(self, job: Job, reason: str, cost_usd: float | None = None) -> Job:
         """Record it, unless whoever asked RunComfy to cancel has recorded it already."""
         current = self._journal.get(job.id) or job
-        return current if current.state is JobState.CANCELLED else self._journal.record_cancelled(current, reason)
+        if current.state is not JobState.CANCELLED:
+            return self._journal.record_cancelled(current, reason, cost_usd)
+        return current if cost_usd is None else self._journal.record_cost(current, cost_usd)
 
     def _download(self, client: Client, job: Job, run: Run) -> Job:
         """Download the clip, with a fresh address where the old one does not work."""
@@ -230,6 +264,13 @@ class Collector:
         stopped = Stopped(f"Stopped. {sentence}", f"request_id: {job.request_id}, job: {job.name}")
         logger.info("%s", stopped)
         return stopped
+
+
+def _length_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _is_cancelled(client: Client, handle: RequestHandle) -> bool:

@@ -111,6 +111,7 @@ class Engine:
             downloader=self._downloader,
             archiving=archiving.Archiving(settings.archive_url, self._journal, verify, **around.archiving),
             output_dir=settings.output_dir,
+            verify=verify,
             fresh_link_waits_s=around.fresh_link_waits_s or collecting.FRESH_LINK_WAITS_S,
         )
         self._outbox = outbox.Outbox(settings.state_dir / "outbox", self._journal) if settings.journal_url else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -126,9 +127,17 @@ def put_in_place(part: Path, path: Path) -> int:
         file_bytes = os.fstat(stream.fileno()).st_size
     give_name(part, path)
     if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path.parent)
     return file_bytes
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, where its file system can: some shared folders refuse, as PostgreSQL knows, too."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    finally:
+        os.close(folder)

@@ -18,7 +18,7 @@ from ..errors import (
     SubmissionUncertainError,
 )
 from .api.answers import CancelOutcome, Phase
-from .foreign_text import shown
+from .foreign_text import shown, unsigned
 from .generation import ClipRequest
 from .jobs import LENGTH_FIELDS, Action, Job, JobState
 from .models import Scalar
@@ -231,7 +231,7 @@ def describe_inputs(inputs: Mapping[str, Scalar]) -> list[str]:
 def _describe_input(name: str, value: Scalar) -> str:
     if isinstance(value, bool):
         return f"{name} {'on' if value else 'off'}"
-    return f"{value} s" if name in LENGTH_FIELDS else str(value)
+    return f"{value} s" if name in LENGTH_FIELDS else unsigned(str(value))
 
 
 def describe(job: Job) -> str:
@@ -239,7 +239,7 @@ def describe(job: Job) -> str:
     name = f"{job.name}" + (f" (request_id: {job.request_id})" if job.request_id else "")
     kind = f" {', '.join(describe_inputs(job.inputs))}." if job.inputs else ""
     reason = f" {job.reason.rstrip('.')}." if job.reason else ""
-    where = f" The clip is at {job.path}." if job.path else ""
+    where = f" The clip is at {job.path}." if job.path and job.state is JobState.DOWNLOADED else ""
     released = " It was released." if job.is_released else ""
     next_step = {
         JobState.PREPARED: " It was never sent.",

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from emulator import Call, Fault
+from emulator import Call, Fault, State, Timeline
 from sora2pro.nodes.errors import RunComfyError, Stopped
 from sora2pro.nodes.runcomfy.api.client import Timeouts
 from sora2pro.nodes.runcomfy.jobs import JobState
-from sora2pro.nodes.runcomfy.progress import Retrying, StopSignal
+from sora2pro.nodes.runcomfy.progress import Queued, Retrying, StopSignal
 from support import assertions
 from support.engine_fixture import PATIENT, Rig, request_of
 from support.loopback_server import Loopback, answer, dripping
@@ -135,3 +135,49 @@ def test_stop_ends_a_run_long_before_an_answer_that_drips(tmp_path, drip_from):
         # The answer would take minutes. The request that is queued is cancelled first, and whether it was is asked.
         assert time.monotonic() - pressed[0] < 5
         assert str(stopped.value)
+
+
+def test_a_cancelled_request_that_ran_after_all_is_collected_though_its_inputs_were_bought_again(
+    start_emulator, rig_on, clip
+):
+    emulator = start_emulator(Timeline.by_hand())
+    rig, stop = rig_on(emulator), StopSignal()
+    with pytest.raises(Stopped):
+        rig.run(stop=stop, report=lambda now: isinstance(now, Queued) and stop.set(cancels_remotely=True))
+    first = rig.journal.newest()
+    rig.run(report=lambda now: isinstance(now, Queued) and emulator.release(now.request_id, State.SUCCEEDED))
+    emulator.release(first.request_id, State.SUCCEEDED)
+    collected = rig.collect(first.name)
+    assert (collected.id, collected.path.read_bytes()) == (first.id, clip)
+    assert rig.run().id != first.id
+    assert emulator.charges == 2
+
+
+def test_a_cancelled_request_that_ran_after_all_is_collected_though_buying_again_was_refused(
+    start_emulator, rig_on, clip
+):
+    emulator = start_emulator(Timeline.by_hand())
+    rig, stop = rig_on(emulator), StopSignal()
+    with pytest.raises(Stopped):
+        rig.run(stop=stop, report=lambda now: isinstance(now, Queued) and stop.set(cancels_remotely=True))
+    first = rig.journal.newest()
+    emulator.inject(Fault(Call.SUBMIT, "429", times=None))
+    assert isinstance(assertions.attempt(rig), RunComfyError)
+    emulator.clear_faults()
+    emulator.release(first.request_id, State.SUCCEEDED)
+    assert rig.collect(first.name).path.read_bytes() == clip
+    assert rig.run().id == first.id
+    assert emulator.charges == 1
+
+
+def test_a_cost_that_runcomfy_names_for_a_cancelled_request_counts(start_emulator, rig_on):
+    emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
+    rig = rig_on(emulator, timeout_s=0.05)
+    assertions.attempt(rig)
+    job = rig.journal.record_cancel_requested(rig.journal.newest())
+    emulator.inject(
+        answered(Call.STATUS, status="cancelled"), answered(Call.RESULT, status="cancelled", output=None, cost=1.2)
+    )
+    with pytest.raises(RunComfyError, match=r"RunComfy charged \$1.20"):
+        rig.collect(job.name)
+    assert rig.history.totals().today_usd == pytest.approx(1.2)

@@ -157,3 +157,25 @@ def test_where_the_price_is_not_known_the_user_is_asked_too(start_emulator, rig_
     with pytest.raises(NotConfirmedError, match=r"about \$2.00"):
         rig_on(emulator, ask_above_usd=1.9).run(request_of(seconds=4))
     assert emulator.charges == 0
+
+
+def test_a_price_that_rose_while_a_clip_waited_for_its_turn_is_asked_about(emulator, rig_on):
+    rig = rig_on(emulator, ask_above_usd=1.5)
+    real, has_waited = rig.engine._buyer._slots, []
+
+    class TakenByAnother:
+        """The slot is free once another clip of the kind has come, and has cost $5."""
+
+        def limit(self):
+            return 1
+
+        def held(self, stop, on_wait):
+            if not has_waited:
+                has_waited.append(True)
+                rig.journal.record_cost(rig_on(emulator).run(request_of("another")), 5.0)
+            return real().held(stop, on_wait)
+
+    rig.engine._buyer._slots = TakenByAnother
+    with pytest.raises(NotConfirmedError):
+        rig.run()
+    assert emulator.charges == 1

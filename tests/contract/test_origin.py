@@ -2,10 +2,13 @@
 
 import pytest
 from emulator import State, Timeline
-from sora2pro.nodes.errors import InvalidInputError, NotFoundError
+from sora2pro.nodes.errors import InvalidInputError, NotFoundError, RunComfyError
+from sora2pro.nodes.media.timeline import probe
+from sora2pro.nodes.runcomfy import Action, Engine, Run, StopSignal, Surroundings, Token
 from sora2pro.nodes.runcomfy.jobs import JobState
+from sora2pro.nodes.runcomfy.progress import ignore
 from support import assertions
-from support.engine_fixture import Rig, request_of
+from support.engine_fixture import NO_WAITS, Rig, request_of
 
 RENDERING = Timeline.after_polls(queued=0, rendering=1_000_000)
 
@@ -139,3 +142,34 @@ def test_a_failure_that_another_address_would_not_know_stays_collectable_at_its_
     assert rig_on(emulator).journal.get(job.id).state is JobState.FAILED
     with pytest.raises(InvalidInputError, match="was bought at"):
         rig_on(other).collect(job.name)
+
+
+def test_a_request_is_of_the_account_that_bought_it_though_another_token_was_saved_while_it_waited(
+    start_emulator, tmp_path
+):
+    emulator = start_emulator(Timeline.by_hand())
+    rig, now = Rig(emulator.url, emulator.token, tmp_path), {"token": emulator.token}
+
+    class Pack(Engine):
+        def connect(self, *, stop=None):
+            client = rig.connect(stop=stop)
+            return client if self._token().value == emulator.token else Forgetful(client)
+
+    engine = Pack(
+        rig.settings,
+        token=lambda: Token(now["token"], "the test"),
+        verify=probe,
+        surroundings=Surroundings(policy=NO_WAITS),
+    )
+    run, request, real = Run(StopSignal(), ignore), request_of(), engine._buyer._slots
+
+    def slots():
+        now["token"] = emulator.token[::-1]
+        return real()
+
+    engine._buyer._slots = slots
+    with pytest.raises(RunComfyError):
+        engine.generate(request, run)
+    assert len(emulator.requests) == 1
+    with pytest.raises(InvalidInputError, match="the token in use is not the one that it was bought with"):
+        engine.act(Action.RELEASE, engine.known_job(request).ref, run)

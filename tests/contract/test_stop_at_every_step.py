@@ -339,3 +339,20 @@ def test_a_sibling_node_that_fails_does_not_lose_the_clip_that_is_paid(node_emul
     (output,) = node_runs.run_node()
     assert len(output.frames) == 8
     assert node_emulator.charges == 1
+
+
+def test_stop_while_the_purchase_is_being_recorded_sends_nothing(start_emulator, rig_on, monkeypatch):
+    emulator = start_emulator(Timeline.after_polls(queued=0, rendering=1_000_000))
+    rig, stop = rig_on(emulator, timeout_s=5.0), StopSignal()
+    record = rig.journal.record_submitting
+
+    def recorded_slowly(job, **values):
+        job = record(job, **values)
+        stop.set(cancels_remotely=True)
+        return job
+
+    monkeypatch.setattr(rig.journal, "record_submitting", recorded_slowly)
+    with pytest.raises(Stopped, match=NOTHING_SENT):
+        rig.run(stop=stop)
+    assert (len(emulator.seen(Call.SUBMIT)), emulator.charges) == (0, 0)
+    assert rig.journal.newest().state is JobState.PREPARED

@@ -87,6 +87,9 @@ class World:
         self.stop.check()
         self.waits.append(seconds)
 
+    def account_of_token(self, _key):
+        return None
+
     def submit(self, request):
         self.sent.append(request)
         self.states_when_sent.append(Journal(self.folder / "state").newest().state)

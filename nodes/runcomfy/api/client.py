@@ -30,6 +30,7 @@ from urllib3.exceptions import (
 
 from ...errors import APIConnectionError, APIError, APITimeoutError, ResponseFormatError
 from ..clip_urls import is_loopback
+from ..credentials import account_of
 from ..foreign_text import redacting, shown
 from ..progress import StopSignal
 from .answers import (
@@ -153,6 +154,10 @@ class Client:
     def __exit__(self, *_exception: object) -> None:
         """Close the connections."""
         self._session.close()
+
+    def account_of_token(self, key: bytes) -> str:
+        """What stands for the account that this conversation is with, whatever token is saved meanwhile."""
+        return account_of(self._token.value, key)
 
     def submit(self, request: ClipRequest) -> RequestHandle:
         """Submit a request. This is the one call that costs money.

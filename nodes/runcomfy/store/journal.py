@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class Journal(Records):
         bound: PriceBound = PriceBound.ABOUT,
         max_parallel: int | None = None,
         description: Description | None = None,
+        account: Callable[[bytes], str | None] | None = None,
     ) -> Job:
         """From here on money may be spent.
 
@@ -92,6 +93,7 @@ class Journal(Records):
             max_usd_per_day: The spend cap.
             bound: What the expected price says of the real one.
             max_parallel: How many paid requests may be under way.
+            account: Makes what stands for the account that buys, of a key; the account of the token in use where it is None.
             description: By which the request was made, as a fact to keep.
 
         Raises:
@@ -101,7 +103,7 @@ class Journal(Records):
         """
         with self._moving(job, JobState.SUBMITTING) as connection:
             self.database.check_right(connection, job.fingerprint)
-            origin = self._origin(connection)
+            origin = self._origin(connection, account)
             in_flight = self.database.requests_in_flight(connection, origin["api_base"], origin["account"])
             if max_parallel is not None and in_flight >= max_parallel:
                 raise SlotsTakenError(f"{max_parallel} paid requests are under way.")
@@ -183,8 +185,8 @@ class Journal(Records):
         )
 
     def record_file_gone(self, job: Job) -> Job:
-        """The file of a downloaded clip is not there any more, or not as long as it was."""
-        return self._move(job, JobState.COMPLETED, path=None, file_bytes=None, file_machine=None)
+        """The file of a downloaded clip is not there any more, or not as long as it was; it may come back to where it was."""
+        return self._move(job, JobState.COMPLETED)
 
     def record_archived(self, job: Job, sha256: str | None) -> Job:
         """The clip is in the archive under this digest of its content; or it is not, for None."""
@@ -203,10 +205,14 @@ class Journal(Records):
         """We asked RunComfy to cancel; or it told us that it will not."""
         return self._note(job, cancel_requested=int(is_requested))
 
-    def record_cancelled(self, job: Job, reason: str) -> Job:
-        """The request is cancelled at RunComfy. One that we cancelled was still queued and is not charged."""
+    def record_cancelled(self, job: Job, reason: str, cost_usd: float | None = None) -> Job:
+        """The request is cancelled at RunComfy. One that we cancelled was still queued: no charge unless a cost is named."""
+        is_charged = not job.cancel_requested if cost_usd is None else cost_usd > 0
+        columns: dict[str, Any] = {"reason": reason, "may_be_charged": int(is_charged)}
+        if cost_usd is not None:
+            columns["cost_usd"] = cost_usd
         try:
-            return self._move(job, JobState.CANCELLED, reason=reason, may_be_charged=int(not job.cancel_requested))
+            return self._move(job, JobState.CANCELLED, **columns)
         except JobChangedError:
             # Who cancels holds no lock: the run that waits for the request can find it cancelled at the same moment.
             known = self.get(job.id)
@@ -216,7 +222,16 @@ class Journal(Records):
 
     def reopen(self, job: Job) -> Job:
         """Ask RunComfy again about a request that failed or was cancelled: a second look is free."""
-        return self._move(job, JobState.SUBMITTED, may_be_charged=1)
+        with self._moving(job, JobState.SUBMITTED) as connection:
+            # The same inputs may lead to another job by now, under the same lock: one that was never sent gives way, and beside
+            # one that was bought this one counts as released.
+            other, is_released = self._holder(connection, [job.fingerprint]), job.is_released
+            if other is not None and other.id != job.id:
+                if other.state is JobState.PREPARED:
+                    connection.execute(jobs.delete().where(jobs.c.id == other.id))
+                else:
+                    is_released = True
+            return self._update(connection, job, JobState.SUBMITTED, may_be_charged=1, is_released=int(is_released))
 
     def adopt(self, job: Job, request_id: str) -> Job:
         """A request found on RunComfy's site takes over an uncertain job.

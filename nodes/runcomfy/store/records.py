@@ -124,8 +124,8 @@ class Records:
         found = (select_one(connection, HOLDER, fingerprint=one, api_base=self.api_base) for one in fingerprints)
         return next((job for job in found if job is not None), None)
 
-    def _origin(self, connection: Connection) -> dict[str, Any]:
-        return {"api_base": self.api_base, "account": self._account(_key(connection))}
+    def _origin(self, connection: Connection, account: Callable[[bytes], str | None] | None = None) -> dict[str, Any]:
+        return {"api_base": self.api_base, "account": (account or self._account)(_key(connection))}
 
     def _one(self, condition: ColumnElement[bool]) -> Job | None:
         with self.database.reading() as connection:
