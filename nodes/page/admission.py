@@ -22,7 +22,10 @@ ALLOWED_HOSTS_VARIABLE = "RUNCOMFY_ALLOWED_HOSTS"
 MAX_BODY_BYTES = 16 * 1024
 MAX_INPUTS_BYTES = 512 * 1024  # of a node: a prompt has up to 32,000 characters
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-FOREIGN = "This request came from another site and was refused."
+FOREIGN = (
+    "This request came from another site and was refused. If you reach ComfyUI through a proxy, let it pass the Host header "
+    "unchanged."
+)
 UNKNOWN_HOST = (
     "This ComfyUI was opened under the name '{host}', which may belong to another site, so the request was refused. If the "
     f"name is yours, set {ALLOWED_HOSTS_VARIABLE} to it, without the port, and restart ComfyUI."

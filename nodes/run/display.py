@@ -363,6 +363,11 @@ def endings_shown() -> Iterator[None]:
         raise
     except BaseException as error:
         is_stop = isinstance(error, Stopped) or host.is_interruption(error)
-        message = str(error) if is_stop else f"The node failed unexpectedly ({type(error).__name__}); see the log."
+        message = (
+            str(error)
+            if is_stop
+            else f"The node failed unexpectedly ({type(error).__name__}); see the log. Anything already sent is listed in the "
+            "RunComfy clips tab. Run the node again: what was bought is not bought twice."
+        )
         Stage().end("stopped" if is_stop else "failed", message)
         raise

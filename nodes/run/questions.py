@@ -67,7 +67,11 @@ class Questions:
         """
         with self._lock:
             if question not in self._answers:
-                raise InvalidInputError("This question is no longer open: the run has ended or was answered.")
+                raise InvalidInputError(
+                    "This question is no longer open: it was already answered, or the run has ended.",
+                    money="This answer changed nothing.",
+                    remedy="The RunComfy clips tab shows what was bought.",
+                )
             if self._answers[question] is None:
                 self._answers[question] = buys
 

@@ -159,7 +159,10 @@ async def _stopped(runs: Sequence[Work[Any]], *, cancels_remotely: bool, grace_s
             await asyncio.sleep(FIRST_LOOK_S)
     said = _said_once(runs)
     if not all(run.is_finished for run in runs):
-        said.append("Stopped. What was under way is brought to a safe end in the background; the log says how.")
+        said.append(
+            "Stopped. What was under way is finished in the background and may be charged. The RunComfy clips tab shows what "
+            "became of it; running the node again with the same inputs buys nothing twice."
+        )
     message = "\n".join(said) or "Stopped."
     logger.info("%s", message)
     return host.interruption(message)

@@ -19,6 +19,8 @@ TOKEN_FILE_VARIABLE = "RUNCOMFY_API_TOKEN_FILE"  # noqa: S105 - a name
 MAX_TOKEN_CHARS = 8192
 SAVING_AT_MOST_S = 60.0
 SHOWN_CHARS = 4
+# A token of the environment takes precedence, so ComfyUI's settings refuse another as long as it is there.
+CORRECT_IT_THERE = "Correct the variable or its file, then restart ComfyUI."
 MIN_CHARS_TO_SHOW_ANY = 12
 
 
@@ -43,25 +45,31 @@ def find_token(environ: Mapping[str, str], state_dir: Path) -> Token:
             has none. The message never repeats a token.
         ConfigurationError: RUNCOMFY_API_TOKEN_FILE or RUNCOMFY_CONFIG_DIR is not an absolute path.
     """
-    for source, text in _candidates(environ, state_dir):
+    for source, text, remedy in _candidates(environ, state_dir):
         if text.strip():
-            return Token(value=parse_token(text, source), source=source)
+            return Token(value=parse_token(text, source, remedy=remedy), source=source)
     raise MissingTokenError("No RunComfy token is set.")
 
 
-def parse_token(text: str, source: str) -> str:
+def parse_token(text: str, source: str, *, remedy: str | None = None) -> str:
     """The bare token: quotes and a leading `Bearer` are taken off.
+
+    Args:
+        text: As it was found.
+        source: Where, in words.
+        remedy: What to do where it cannot be a token; None for the usual.
 
     Raises:
         MissingTokenError: It cannot be a token.
     """
     token = unquoted(re.sub(r"(?i)^bearer(\s+|$)", "", unquoted(text)))
     if not token:
-        raise MissingTokenError(f"The RunComfy token in {source} is empty.")
+        raise MissingTokenError(f"The RunComfy token in {source} is empty.", remedy=remedy)
     if len(token) > MAX_TOKEN_CHARS or not all("!" <= character <= "~" for character in token):
         raise MissingTokenError(
             f"The RunComfy token in {source} is not valid: it has spaces, line breaks or characters outside ASCII, "
             f"or is longer than {MAX_TOKEN_CHARS:,} characters.",
+            remedy=remedy,
         )
     return token
 
@@ -104,19 +112,22 @@ def remove_unfinished_saves(state_dir: Path, *, now_s: float) -> None:
     remove_stale(unfinished(saved_token_path(state_dir)), now_s=now_s, after_s=SAVING_AT_MOST_S)
 
 
-def _candidates(environ: Mapping[str, str], state_dir: Path) -> Iterator[tuple[str, str]]:
-    """Each place and what is there. A file is read only when nothing above it holds a token."""
+def _candidates(environ: Mapping[str, str], state_dir: Path) -> Iterator[tuple[str, str, str | None]]:
+    """Each place, what is there, and what to do if that is not a token; None for the usual.
+
+    A file is read only when nothing above it holds a token.
+    """
     for name in TOKEN_VARIABLES:
-        yield f"the environment variable {name}", environ.get(name, "")
+        yield f"the environment variable {name}", environ.get(name, ""), CORRECT_IT_THERE
     if named := read_variable(environ, TOKEN_FILE_VARIABLE):
         path = parse_folder(named, TOKEN_FILE_VARIABLE)
         source = f"the file {path} of the environment variable {TOKEN_FILE_VARIABLE}"
-        yield source, parse_token(_read_named(path, source), source)
+        yield source, parse_token(_read_named(path, source), source, remedy=CORRECT_IT_THERE), CORRECT_IT_THERE
     saved = saved_token_path(state_dir)
-    yield str(saved), _read(saved)
+    yield str(saved), _read(saved), None
     client = _client_token_path(environ)
     if client is not None:
-        yield str(client), _access_token(_read(client))
+        yield str(client), _access_token(_read(client)), None
 
 
 def _client_token_path(environ: Mapping[str, str]) -> Path | None:
@@ -150,8 +161,10 @@ def _read_named(path: Path, source: str) -> str:
             return read_text(path)
         reason = "is not a regular file" if path.exists() else "does not exist"
     except (OSError, UnicodeDecodeError) as error:
-        raise MissingTokenError(f"The RunComfy token cannot be read: {source} cannot be read.") from error
-    raise MissingTokenError(f"The RunComfy token cannot be read: {source} {reason}.")
+        raise MissingTokenError(
+            f"The RunComfy token cannot be read: {source} cannot be read.", remedy=CORRECT_IT_THERE
+        ) from error
+    raise MissingTokenError(f"The RunComfy token cannot be read: {source} {reason}.", remedy=CORRECT_IT_THERE)
 
 
 def _read(path: Path) -> str:

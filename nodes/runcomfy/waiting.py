@@ -217,7 +217,8 @@ class Waiting:
         minutes = self._timeout_s / 60
         if error is not None:
             return GenerationTimeoutError(
-                f"RunComfy gave no usable answer for {minutes:.3g} minutes. Last: {error.what}"
+                f"The clip did not arrive within {minutes:.3g} minutes, and RunComfy gave no usable answer when it was last "
+                f"asked: {error.what}"
             )
         return GenerationTimeoutError(f"RunComfy has been rendering for more than {minutes:.3g} minutes.")
 

@@ -74,7 +74,7 @@ def test_a_token_of_the_environment_is_shown_as_such_and_a_limit_is_refused_in_w
     assert desk.setting("RunComfy API token").is_hidden()
     desk.page.get_by_text("It is on this machine, in the state folder.").wait_for()
     desk.page.get_by_text("There is none: clips are in the output folder alone.").wait_for()
-    field = desk.setting("Model id")
+    field = desk.setting("Model id of the Sora 2 Pro node")
     field.fill("../etc")
     desk.page.keyboard.press("Tab")
     desk.page.get_by_text("a model id looks like openai/sora-2/pro/image-to-video").wait_for()

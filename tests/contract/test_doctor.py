@@ -274,7 +274,7 @@ def an_address_of_a_journal_that_is_none(arrange):
 WRONG = [
     (without_token, "Token", "No RunComfy token is set.", "Create a token on runcomfy.com"),
     (without_token, "RunComfy", "It was not asked, because there is no token", "Set a token."),
-    (malformed_token, "Token", "is not valid: it has spaces", "Create a token"),
+    (malformed_token, "Token", "is not valid: it has spaces", "Correct the variable"),
     (relative_token_file, "Token", "RUNCOMFY_API_TOKEN_FILE must be an absolute path", "Enter the full path"),
     (refused_token, "RunComfy", "token", "Check the token on runcomfy.com"),
     (port_closed, "RunComfy", "could not be reached", "Check the connection"),

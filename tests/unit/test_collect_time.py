@@ -123,9 +123,21 @@ def test_at_the_end_of_the_limit_the_job_stays_collectable_and_nothing_is_cancel
 
 def test_only_unreadable_answers_end_with_the_limit_too(world):
     there = world([(0, LOST)])
-    with pytest.raises(GenerationTimeoutError, match=r"gave no usable answer for 10 minutes\. Last: The line broke\."):
+    with pytest.raises(GenerationTimeoutError, match=r"within 10 minutes, .* last asked: The line broke\."):
         there.collect(there.submitted())
     assert there.now <= 600
+
+
+def test_one_look_that_fails_at_the_end_of_the_limit_does_not_deny_the_answers_before(world):
+    there = world([(0, RUNNING), (597, LOST)])
+    with pytest.raises(GenerationTimeoutError) as raised:
+        there.collect(there.submitted())
+    said = str(raised.value)
+    assert "gave no usable answer for" not in said
+    assert (
+        "The clip did not arrive within 10 minutes, and RunComfy gave no usable answer when it was last asked: "
+        "The line broke."
+    ) in said
 
 
 def test_trouble_that_passes_is_waited_for_with_growing_patience_and_told(world):

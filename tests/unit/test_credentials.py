@@ -196,6 +196,14 @@ def test_what_cannot_be_a_token_is_refused_by_its_source_without_being_repeated(
     said = str(raised.value) + "".join(traceback.format_exception(raised.value))
     assert "the environment variable RUNCOMFY_API_TOKEN" in said
     assert "secret" not in said
+    # The settings refuse a token while the environment names one.
+    assert "Settings" not in said
+    assert "Correct the variable or its file, then restart ComfyUI." in said
+
+
+def test_a_token_that_was_typed_is_typed_again_where_it_cannot_be_one(tmp_path):
+    with pytest.raises(MissingTokenError, match=r"Create a token on runcomfy\.com .* Settings under RunComfy"):
+        save_token(tmp_path, "two words")
 
 
 def test_a_malformed_token_is_not_silently_passed_over_for_another(tmp_path):
@@ -392,8 +400,9 @@ def test_a_file_without_a_token_is_an_error_and_never_another_token(tmp_path, co
     with pytest.raises(MissingTokenError) as raised:
         find_token({TOKEN_FILE_VARIABLE: str(path)}, tmp_path / "state")
     said = str(raised.value) + "".join(traceback.format_exception(raised.value))
-    for part in (words, str(path), TOKEN_FILE_VARIABLE):
+    for part in (words, str(path), TOKEN_FILE_VARIABLE, "Correct the variable or its file, then restart ComfyUI."):
         assert part in str(raised.value)
+    assert "Settings" not in str(raised.value)
     assert "line-of-secret" not in said
 
 

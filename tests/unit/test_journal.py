@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import itertools
 import threading
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from sora2pro.nodes.errors import InvalidInputError, JournalUnavailableError, RunComfyError, SpendLimitError
 from sora2pro.nodes.runcomfy.jobs import JobState, is_legal
 from sora2pro.nodes.runcomfy.store.journal import Journal
+from sora2pro.nodes.runcomfy.store.spending import DEAREST_USD
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from support.clock import Clock
@@ -199,9 +201,23 @@ def test_a_release_frees_the_inputs_and_keeps_the_possible_charge(journal, state
         assert (released.is_released, released.may_be_charged, journal.find(job.fingerprint)) == (True, True, None)
         assert journal.claim(made_request()).id != job.id
     else:
-        with pytest.raises(InvalidInputError, match="cannot be released"):
+        runs_again = state in (S.PREPARED, S.REJECTED)
+        remedy = ": run the node again" if runs_again else r"\. To buy another clip, change the seed"
+        with pytest.raises(InvalidInputError, match=rf"cannot be released\..*It needs no release{remedy}\."):
             journal.release(job)
         assert not journal.get(job.id).is_released
+
+
+@pytest.mark.parametrize(
+    ("expected_usd", "words"),
+    [(1.2, "about $1.20"), (None, f"its price is not known, so it counts as ${DEAREST_USD:.2f}")],
+    ids=["a price is expected", "none is"],
+)
+def test_a_refusal_by_the_daily_limit_says_whether_the_price_is_known(journal, expected_usd, words):
+    job = dataclasses.replace(job_in(journal, S.PREPARED), list_usd=DEAREST_USD)
+    with pytest.raises(SpendLimitError) as raised:
+        submitting(journal, job, expected_usd=expected_usd, cap_usd=1.0)
+    assert f"This clip ({words}) would go over the daily limit of $1.00" in str(raised.value)
 
 
 def test_an_adopted_request_takes_the_place_of_the_unknown(journal):

@@ -35,7 +35,7 @@ export function noticeOf(state) {
     const summary = others.length ? say("{count} clips are ready", { count: state.clips.length }) : say("The clip is ready");
     return { severity: "success", summary, detail: others.length ? "" : shortened(told(clip?.text ?? "")) };
   }
-  if (state.phase === "failed") return { severity: "error", summary: say("A clip did not arrive"), detail: shortened(told(state.message)) };
+  if (state.phase === "failed") return { severity: "error", summary: say("The node stopped with an error"), detail: shortened(told(state.message)) };
   return null;
 }
 

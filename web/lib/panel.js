@@ -125,7 +125,7 @@ export class JobsPanel {
     } catch (error) {
       if (asked !== this._asked) return;
       this._tag = null;
-      this._say(/** @type {Error} */ (error).message);
+      this._say(say("{problem} Trying again…", { problem: /** @type {Error} */ (error).message }));
     }
     this._again(POLL_MS);
   }

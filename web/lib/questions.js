@@ -96,7 +96,7 @@ export class Questions {
     for (const { question } of clips) {
       await this._server.change("POST", `/questions/${question}`, { buys }).catch((error) => {
         isTaken = false;
-        if (buys) this._app.extensionManager.toast.add({ severity: "warn", summary: say("The answer came too late"), detail: error.message, life: 8000 });
+        if (buys) this._app.extensionManager.toast.add({ severity: "warn", summary: say("Your answer was not accepted"), detail: error.message, life: 8000 });
       });
     }
     return isTaken;

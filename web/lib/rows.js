@@ -134,8 +134,8 @@ export function remark(job) {
   }
   if (job.state === "uncertain") {
     return {
-      text: say("{reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if it is not, release "
-        + "the job.", { reason: told(job.reason) }),
+      text: say("{reason} Look under Generations on runcomfy.com: if the clip is there, adopt its request id; if it is not there "
+        + "after a few minutes, release the job.", { reason: told(job.reason) }),
       tone: "warn",
     };
   }

@@ -22,7 +22,7 @@ export function sentence(status, document) {
 }
 
 export function unreachable() {
-  return say("ComfyUI's server cannot be reached. Requests that RunComfy has accepted continue there. Trying again…");
+  return say("ComfyUI's server cannot be reached. Requests that RunComfy has accepted continue there.");
 }
 
 export class Server {

@@ -30,12 +30,12 @@ const fields = () => [
   },
   {
     label: say("Spending limit per clip (USD)"), name: "max_usd_per_clip", isNumber: true,
-    tooltip: say("A clip that costs more, or whose price is not known, is refused before anything is sent. Leave empty for no limit."),
+    tooltip: say("A clip that is expected to cost more, or whose price is not known, is refused before anything is sent. A price “from” counts as its minimum. Leave empty for no limit."),
     attributes: { type: "number", min: 0, step: "any", placeholder: say("no limit") },
   },
   {
     label: say("Ask before a clip above (USD)"), name: "ask_above_usd", isNumber: true,
-    tooltip: say("You are asked in this page before a clip that costs more, or whose price is not known. A run without the page is refused. Empty: never ask."),
+    tooltip: say("You are asked in this page before a clip that costs more, or whose price is not known. Where nobody can be asked, such a clip is refused. Empty: never ask."),
     attributes: { type: "number", min: 0, step: "any", placeholder: say("never ask") },
   },
   {
@@ -44,8 +44,8 @@ const fields = () => [
     attributes: { type: "number", min: 1, max: 64, step: 1, placeholder: "4" },
   },
   {
-    label: say("Model id"), name: "model_id", isNumber: false,
-    tooltip: say("Change it only if RunComfy offers a successor of the model with the same inputs."),
+    label: say("Model id of the Sora 2 Pro node"), name: "model_id", isNumber: false,
+    tooltip: say("Only for “Sora 2 Pro Image to Video (RunComfy)”. Change it only if RunComfy offers a successor with the same inputs; for every other model use the node “Image to Video, any model (RunComfy)”."),
     attributes: { type: "text", spellcheck: "false", placeholder: "openai/sora-2/pro/image-to-video" },
   },
 ];

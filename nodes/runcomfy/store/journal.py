@@ -112,7 +112,12 @@ class Journal(Records):
                 today = spent(connection, moment.day)
                 price = job.list_usd if expected_usd is None else expected_usd
                 if today.usd + price > max_usd_per_day + 1e-9:
-                    raise over_limit(bound.words(price), today, max_usd_per_day)
+                    words = (
+                        f"its price is not known, so it counts as ${price:.2f}"
+                        if expected_usd is None
+                        else bound.words(price)
+                    )
+                    raise over_limit(words, today, max_usd_per_day)
             return self._update(
                 connection,
                 job,
@@ -262,7 +267,9 @@ class Journal(Records):
             raise InvalidInputError(
                 f"{job.name} is {job.state.value} and cannot be released.",
                 money="Nothing was changed.",
-                remedy="Only a job that is stuck can be released.",
+                remedy="It needs no release: run the node again."
+                if job.state in (JobState.PREPARED, JobState.REJECTED)
+                else "It needs no release. To buy another clip, change the seed.",
             )
         return self._note(job, is_released=1)
 

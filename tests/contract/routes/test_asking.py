@@ -49,7 +49,11 @@ def test_another_site_gets_nothing_from_any_route(page, method_and_path, headers
     method, path = method_and_path
     answer = page.ask(method, path.format(name="1", action="collect"), headers=headers)
     assert answer.status_code == 403
-    assert answer.json() == {"error": "This request came from another site and was refused.", "kind": "Refused"}
+    assert answer.json() == {
+        "error": "This request came from another site and was refused. If you reach ComfyUI through a proxy, let it pass the "
+        "Host header unchanged.",
+        "kind": "Refused",
+    }
 
 
 @pytest.mark.parametrize("method_and_path", [(m, p) for m, p, _ in routes.ROUTES if m != "GET"])
