@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
         "copy",
         help="copy all jobs between this machine's journal and PostgreSQL",
         description="Copy all jobs between the journal in the state folder and the one at RUNCOMFY_JOURNAL_URL. Stop every "
-        "ComfyUI that uses them first. It may be begun again at any time: no job is doubled.",
+        "ComfyUI that uses them first. It can be run again at any time: no job is duplicated.",
     )
     copy.add_argument("--to", type=CopyDirection, choices=list(CopyDirection), required=True, help="where the jobs go")
     copy.add_argument("--dry-run", action="store_true", help="only say what would be done")

@@ -195,9 +195,10 @@ def _clock(ahead_s: float | None, settings: Settings) -> Finding:
         return Finding("Clock", f"It differs from RunComfy's by {abs(ahead_s):.0f} s.")
     side = "ahead of" if ahead_s > 0 else "behind"
     remedy = (
-        "Set this machine's clock: storages refuse requests of another time."
+        "Set this machine's clock: storage services reject requests from a machine whose clock is off."
         if settings.journal_url
-        else "Set this machine's clock: the daily limit goes by its date, and storages refuse requests of another time."
+        else "Set this machine's clock: the daily limit goes by its date, and storage services reject requests from a machine "
+        "whose clock is off."
     )
     return Finding("Clock", f"It is {abs(ahead_s):,.0f} s {side} RunComfy's.", remedy)
 

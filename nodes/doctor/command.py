@@ -30,8 +30,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m nodes.doctor",
         description="Checks this installation of the RunComfy nodes. Nothing is bought and nothing is changed.",
     )
-    parser.add_argument("--user-directory", type=Path, help="as ComfyUI is started with it")
-    parser.add_argument("--output-directory", type=Path, help="as ComfyUI is started with it")
+    parser.add_argument("--user-directory", type=Path, help="the value that ComfyUI is started with")
+    parser.add_argument("--output-directory", type=Path, help="the value that ComfyUI is started with")
     return parser.parse_args(arguments)
 
 

@@ -132,6 +132,6 @@ def _remarks(container: InputContainer, index: Index, timeline: Timeline) -> lis
         said.append("A part of its picture is marked as the one to show (clap); the whole picture is delivered.")
     if timeline.orientation.odd_degrees:
         said.append(
-            f"It asks to be turned by {timeline.orientation.odd_degrees} degrees, and is delivered as it is stored."
+            f"It is marked for rotation by {timeline.orientation.odd_degrees} degrees, but is delivered unrotated."
         )
     return said

@@ -120,10 +120,12 @@ def check_readable(container: InputContainer, index: Index, path: Path) -> None:
     if track is not None and track.is_encrypted:
         raise VideoDecodeError("The clip is encrypted: without its key its pictures cannot be read.", path=path)
     if video_stream(container).codec_context is None:
-        name = ascii(track.formats[0]) if track and track.formats else "of an unknown name"
-        raise VideoDecodeError(
-            f"The pictures of the clip are in the format {name}, which PyAV does not know.", path=path
+        what = (
+            f"The pictures of the clip are in the format {track.formats[0]!a}, which PyAV does not know."
+            if track and track.formats
+            else "The pictures of the clip are in an unnamed format that PyAV does not know."
         )
+        raise VideoDecodeError(what, path=path)
 
 
 def read_timeline(container: InputContainer, index: Index, path: Path, checkpoint: Callable[[], None]) -> Timeline:

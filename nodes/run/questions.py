@@ -54,7 +54,7 @@ class Questions:
                 del self._answers[question]
         if not buys:
             raise CancelledByUserError(
-                f"{this_clip(price_usd, bound)} is not bought, as you answered.",
+                f"{this_clip(price_usd, bound)} was not bought, because you declined.",
                 money=NOTHING_SENT,
                 remedy="Run the node again to be asked again.",
             )

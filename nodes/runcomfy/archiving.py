@@ -111,7 +111,7 @@ class Archiving:
             with stop.ending(storing.ended.set):
                 if not storing.ended.wait(self._keep_wait_s):
                     self._not_stored[job.id] = (
-                        "Storing the clip in the archive takes long and goes on in the background."
+                        "Storing the clip in the archive is taking a long time and continues in the background."
                     )
 
     def take(self, job: Job, path: Path, run: Run) -> Job:
@@ -156,7 +156,7 @@ class Archiving:
                     self._not_stored.pop(job.id, None)
                 else:
                     self._not_stored[job.id] = (
-                        f"The clip is safe on this disk, but not in the archive yet, which is tried again: {trouble}"
+                        f"The clip is safe on this disk but not in the archive yet; storing it will be retried: {trouble}"
                     )
                 if trouble is None or wait_s is None:
                     del self._storing[job.id]
@@ -220,7 +220,7 @@ class Archiving:
                     have_bytes, moved_at = received, time.monotonic()
                     run.report(Downloading(job.request_id or "", received, job.file_bytes))
                 if time.monotonic() - moved_at > self._stall_s:
-                    raise ArchiveError(f"The archive {archive.shown} sends nothing.")
+                    raise ArchiveError(f"The archive {archive.shown} is not sending any data.")
             if errors:
                 raise errors[0]
             path = path.with_suffix(clip_kind(part).ending)

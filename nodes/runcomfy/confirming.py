@@ -32,6 +32,6 @@ def nobody_to_ask(price_usd: float | None, bound: PriceBound, most_usd: float) -
         NotConfirmedError: Always.
     """
     raise NotConfirmedError(
-        f"You want to be asked before a clip above ${most_usd:.2f}. {this_clip(price_usd, bound)} cannot be confirmed, because "
+        f"You asked to confirm any clip above ${most_usd:.2f}. {this_clip(price_usd, bound)} cannot be confirmed, because "
         "this run was not started in ComfyUI's page, or the page is closed."
     )

@@ -53,7 +53,7 @@ def test_a_dear_clip_is_bought_when_the_dialog_is_confirmed_and_not_when_it_is_c
     assert (len(emulator.requests), emulator.charges) == (known, charges)
     dialog.get_by_role("button", name="Cancel").click()
     desk.wait_for_phase("stopped")
-    desk.wait_for_card("is not bought, as you answered. Nothing was sent to RunComfy and nothing was charged.")
+    desk.wait_for_card("was not bought, because you declined. Nothing was sent to RunComfy and nothing was charged.")
     desk.snap("asked-first-no")
     assert (len(emulator.requests), emulator.charges) == (known, charges)
 

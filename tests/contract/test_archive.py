@@ -163,7 +163,7 @@ def test_an_archive_that_is_down_is_not_in_the_way_and_gets_the_clip_at_the_next
         purchase = rig.buy()
         assert purchase.job.path.read_bytes() == clip
         assert purchase.note.startswith(
-            "The clip is safe on this disk, but not in the archive yet, which is tried again: "
+            "The clip is safe on this disk but not in the archive yet; storing it will be retried: "
         )
         assert purchase.job.archived_sha256 is None
     assert rig.buy().is_new is False
@@ -202,7 +202,7 @@ def test_the_user_reads_it_on_the_node(storage, emulator, point_to, tmp_path):
         (clip,) = run_node()
         assert clip.frames.shape[0] == 8
         report = run_status(clip.request_id, "collect")[-1]
-    assert "not in the archive yet, which is tried again: " in report
+    assert "not in the archive yet; storing it will be retried: " in report
     assert str(tmp_path) in report
 
 
@@ -331,7 +331,7 @@ def test_an_archive_that_hangs_only_delays_a_purchase(rig_on, emulator, hanging,
     rig = rig_on(emulator, archive_url=hanging, archiving={**NEVER, "keep_wait_s": 0.2})
     purchase = rig.buy()
     assert purchase.job.path.read_bytes() == clip
-    assert "takes long and goes on in the background" in purchase.note
+    assert "is taking a long time and continues in the background" in purchase.note
     began_at = time.monotonic()
     assert rig.buy().is_new is False
     assert time.monotonic() - began_at < 4
@@ -342,7 +342,7 @@ def test_an_archive_that_sends_nothing_gives_way_to_runcomfy(rig_on, bucket, emu
     rig = rig_on(emulator, output_dir=tmp_path / "second", archive_url=bucket.url, archiving={**NEVER, "stall_s": 0.3})
     purchase = rig.buy()
     assert purchase.job.path.read_bytes() == clip
-    assert "sends nothing" in purchase.note
+    assert "is not sending any data" in purchase.note
     assert emulator.charges == 1
 
 

@@ -82,7 +82,7 @@ def test_a_clip_is_bought_once_the_user_has_confirmed_it(node_id, comfyui, emula
 
 
 def test_a_clip_that_the_user_does_not_want_ends_the_run_like_stop(node_id, comfyui, emulator):
-    with pytest.raises(InterruptProcessingException, match=r"is not bought, as you answered\. Nothing was sent"):
+    with pytest.raises(InterruptProcessingException, match=r"was not bought, because you declined\. Nothing was sent"):
         asyncio.run(with_answer(comfyui, node_id, answer(buys=False)))
     assert STATES.all()[-1]["phase"] == "stopped"
     assert (emulator.charges, emulator.requests) == (0, [])
@@ -115,7 +115,7 @@ def test_where_nobody_can_be_asked_nothing_is_bought(way, node_id, comfyui, emul
         comfyui.running = [(0, "prompt-1", {}, {}, [])]
     else:
         comfyui.server.sockets = {}
-    with pytest.raises(NotConfirmedError, match=r"asked before a clip above \$0.10.*RUNCOMFY_ASK_ABOVE_USD"):
+    with pytest.raises(NotConfirmedError, match=r"asked to confirm any clip above \$0.10.*RUNCOMFY_ASK_ABOVE_USD"):
         asyncio.run(generate(node_id))
     assert emulator.charges == 0
 

@@ -282,7 +282,7 @@ WRONG = [
     (no_credit, "Balance", "It is $0.00.", "Add credit on runcomfy.com"),
     (clock_of(600), "Clock", "s behind RunComfy's.", "Set this machine's clock"),
     (clock_of(-600), "Clock", "s ahead of RunComfy's.", "the daily limit goes by its date"),
-    (clock_beside_postgresql, "Clock", "s behind RunComfy's.", "clock: storages refuse requests of another time."),
+    (clock_beside_postgresql, "Clock", "s behind RunComfy's.", "clock: storage services reject requests"),
     (nonsense_instead_of_json, "RunComfy", "could not be read", ""),
     (damaged_journal, "Journal", "is damaged (file is not a database)", "Do not delete it."),
     (damaged_page, "Journal", "is damaged", "Do not delete it."),

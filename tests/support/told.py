@@ -104,7 +104,6 @@ no longer offers this model
 not ready
 not sent
 number {matrix}
-of an unknown name
 private, no-cache
 rate limited
 request_id: {request_id}

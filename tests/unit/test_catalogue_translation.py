@@ -333,7 +333,7 @@ def test_where_the_model_decides_the_length_the_price_is_said_to_be_what_it_is(
     price = translation.price
     assert (str(price), price.usd, price.least_usd) == (words, pytest.approx(counted), pytest.approx(least))
     assert price.bound.words(price.usd) == refusal
-    assert any(f"Your limits count {note}." in said for said in translation.notes)
+    assert any(f"Your spending limits assume {note}." in said for said in translation.notes)
 
 
 def test_a_price_for_one_output_does_not_grow_with_the_length():

@@ -215,7 +215,7 @@ def test_an_odd_angle_is_left_as_it_is_stored_and_said(path, caplog):
     rewrite(path, patched(b"tkhd", 40, matrix))
     with caplog.at_level(logging.INFO, "runcomfy.sora2pro.media"):
         assert np.array_equal(decode(path).frames, stored)
-    assert "turned by 45 degrees" in caplog.text
+    assert "marked for rotation by 45 degrees, but is delivered unrotated" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -75,11 +75,11 @@ export function settings(server) {
     notifyRow(),
     {
       id: "JournalPlace", name: say("Journal"), type: () => placeRow(server, "journal"),
-      tooltip: say("Where your purchases are recorded. It is shown without user and password, and is not changed here."),
+      tooltip: say("Where your purchases are recorded. It is shown without user and password, and cannot be changed here."),
     },
     {
       id: "ArchivePlace", name: say("Archive"), type: () => placeRow(server, "archive"),
-      tooltip: say("Where clips are kept as well. It is shown without user and password, and is not changed here."),
+      tooltip: say("Where clips are kept as well. It is shown without user and password, and cannot be changed here."),
     },
     { id: "Doctor", name: say("Check this installation"), tooltip: doctorTooltip(), type: () => doctorRow(server) },
   ];

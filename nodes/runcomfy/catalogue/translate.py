@@ -266,7 +266,9 @@ def _notes(question: Question, body: Mapping[str, Any], expected: PriceEstimate)
         notes.append("The model has no seed: 'seed' only tells one take from another.")
     if clip_length_s(question.roles, body) is None:
         counted = (
-            "" if not expected.usd else f" Your limits count {longest_s(question.roles):g} s, {expected.usd_words}."
+            ""
+            if not expected.usd
+            else f" Your spending limits assume {longest_s(question.roles):g} s, {expected.usd_words}."
         )
         notes.append(f"The model decides the length of the clip.{counted}")
     return tuple(notes)

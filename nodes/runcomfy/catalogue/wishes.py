@@ -149,7 +149,7 @@ def _length(question: Question, one: Field | None) -> Scalar | None:
         return None
     if one is None:
         raise InvalidInputError(
-            f"{question.name} has no input for the length that this node knows.",
+            f"This node does not know any input of {question.name} that sets the length.",
             remedy="Set 'duration' to 0 for the model's own length.",
         )
     value = length_for(one, seconds) if seconds > 0 else None

@@ -30,7 +30,7 @@ def asked():
     thread.join(30)
 
 
-@pytest.mark.parametrize(("buys", "said"), [(True, "bought"), (False, "is not bought, as you answered")])
+@pytest.mark.parametrize(("buys", "said"), [(True, "bought"), (False, "was not bought, because you declined")])
 def test_an_answer_lets_the_run_go_on_or_ends_it_and_counts_once(page, asked, buys, said):
     question, thread, outcome = asked()
     for wrong in ({}, {"buys": None}, {"buys": "true"}, {"buys": 1}):

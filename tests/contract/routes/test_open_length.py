@@ -61,7 +61,7 @@ def test_the_report_names_the_least_and_what_the_limits_count(started, rate_usd,
     started()
     run()
     assert f"Expected price: from {dollars(rate_usd * SHORTEST_S)}." in caplog.text
-    assert f"Your limits count {LONGEST_S} s, from {dollars(rate_usd * LONGEST_S)}." in caplog.text
+    assert f"Your spending limits assume {LONGEST_S} s, from {dollars(rate_usd * LONGEST_S)}." in caplog.text
     assert f"Sending to RunComfy (from {dollars(rate_usd * LONGEST_S)} at its longest)" in caplog.text
 
 
