@@ -1,4 +1,4 @@
-"""Every exception of the pack.
+"""The exceptions that a user can meet, and `Stopped`. A part that needs one of its own derives it from these.
 
 ``str(error)`` is what the user reads in ComfyUI: what happened, what it means for the money, what to do, then the ids.
 No message holds a token, the query of a signed URL, or the raw body of an answer.
