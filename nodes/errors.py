@@ -4,7 +4,7 @@
 No message holds a token, the query of a signed URL, or the raw body of an answer.
 
     Exception
-    ├── Stopped                       the user pressed Stop
+    ├── Stopped                       the run was asked to end
     └── RunComfyError                 every error that a user can meet
         ├── ConfigurationError        something on this machine has to be put right first; nothing was sent
         │   ├── MissingTokenError
@@ -50,7 +50,7 @@ SAFE_TO_RERUN = "Run the node again to pick up where it left off: there is no ne
 
 
 class Stopped(Exception):  # noqa: N818 - the user's wish, not an error; the runtime turns it into ComfyUI's interruption
-    """The user pressed Stop. ``str()`` says what became of the request.
+    """The run was asked to end. ``str()`` says what became of the request.
 
     Args:
         said: What became of it; empty where the run has only ended.

@@ -18,13 +18,13 @@ PACK = Path(__file__).resolve().parents[2]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the report; returns 0 if all is well, else 1."""
-    report = report_of(examine(installation_of(parsed(arguments), PACK)), os.environ)
+    report = report_of(examine(installation_of(parse_options(arguments), PACK)), os.environ)
     encoding = sys.stdout.encoding or "ascii"
     print(report.text.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201 - it is a command
     return 0 if report.is_well else 1
 
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options: those with which ComfyUI itself is started, as far as they move what is examined."""
     parser = argparse.ArgumentParser(
         prog="python -m nodes.doctor",

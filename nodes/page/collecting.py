@@ -12,7 +12,7 @@ from ..runcomfy import Action, Engine, Job, JobState, Outcome, Run, progress
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is to be said of a job beside its state.
+    """What is to be said of a job besides its state.
 
     Attributes:
         activity: What is being done for it right now.

@@ -1,6 +1,6 @@
 """The jobs panel without HTTP: it looks at jobs, collects, cancels, adopts, releases. It cannot spend.
 
-Everything here blocks (SQLite, disk, RunComfy) and belongs into a thread.
+Everything here blocks (SQLite, disk, RunComfy) and belongs in a thread.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .. import host
 from ..errors import InvalidInputError
 from ..run.inputs import MAX_CLIPS
-from ..run.pictures import reduced
+from ..run.pictures import fit_to_limits
 from ..runcomfy import AUTO_SIZE, Limit, Size
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Pictures:
         def make(pictures: torch.Tensor) -> tuple[Fitted, ...]:
             from ..media.picture import small_jpeg  # noqa: PLC0415 - as above
 
-            many = [reduced(one, limits, widget) for one in pictures]
+            many = [fit_to_limits(one, limits, widget) for one in pictures]
             return tuple(
                 Fitted(one.identity, one.size, _size_of(pictures), small_jpeg(one.pixels(), PREVIEW_PIXELS))
                 for one in many

@@ -1,6 +1,6 @@
 """What the settings dialog may ask for, without HTTP. A token comes in here and never goes out again, nor does a password.
 
-Everything here blocks and belongs into a thread.
+Everything here blocks and belongs in a thread.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ..runcomfy import (
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLES,
     Settings,
-    checked_settings,
     find_token,
     forget_token,
+    parse_settings,
     read_settings_file,
     save_token,
     saved_token_files,
@@ -140,7 +140,7 @@ class Preferences:
 
     def _write(self, values: dict[str, Any]) -> None:
         kept = {name: value for name, value in values.items() if value not in (None, "")}
-        checked_settings(self._settings(), kept, {name: setting.label for name, setting in CHANGEABLE.items()})
+        parse_settings(self._settings(), kept, {name: setting.label for name, setting in CHANGEABLE.items()})
         try:
             write_settings_file(self._state_dir(), kept)
         except OSError as error:

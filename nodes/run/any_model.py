@@ -28,12 +28,12 @@ from ..runcomfy import (
     translate,
     with_earlier,
 )
-from .clips import Clip, bought, rehearsed, results
+from .clips import Clip, deliver, deliver_rehearsal, results
 from .current import current_engine
 from .display import endings_shown
 from .inputs import MAX_CLIPS, FrameChoice, IfAClipFails, check_counts, check_folder, check_memory
 from .permission import Permission
-from .pictures import reduced, size_within
+from .pictures import fit_to_limits, size_within
 from .rehearsals import Scene, stand_in
 from .threads import Task, attend
 
@@ -234,8 +234,8 @@ def _check_memory(plan: Plan) -> None:
 
 def _task(engine: Engine, plan: Plan, number: int, permission: Permission) -> Task[Clip]:
     if plan.order.rehearse:
-        return lambda run: _rehearsed(engine, plan, number, run)
-    return lambda run: bought(
+        return lambda run: _deliver_rehearsal(engine, plan, number, run)
+    return lambda run: deliver(
         engine,
         plan.requests[number] if plan.requests else _request(engine, plan, number),
         plan.order.frames,
@@ -263,7 +263,7 @@ def _sent(plan: Plan, use: MediaUse, number: int) -> RequestPicture:
     picture = plan.picture(use, number)
     if picture is None:
         return Picture.from_url(use.address or "")
-    return reduced(picture, picture_limits(plan.offer.entry, use.field), use.widget)
+    return fit_to_limits(picture, picture_limits(plan.offer.entry, use.field), use.widget)
 
 
 def _preflight(engine: Engine, plan: Plan) -> Callable[[], None]:
@@ -278,11 +278,11 @@ def _preflight(engine: Engine, plan: Plan) -> Callable[[], None]:
     return check
 
 
-def _rehearsed(engine: Engine, plan: Plan, number: int, run: Run) -> Clip:
+def _deliver_rehearsal(engine: Engine, plan: Plan, number: int, run: Run) -> Clip:
     one = plan.translation
     scene = Scene(size=one.size, fit="crop", seconds=max(1, round(_rehearsed_s(one))), fps=max(1, round(one.fps)))
     first = next((picture for use in one.media if (picture := plan.picture(use, number)) is not None), None)
-    return rehearsed(*stand_in(scene, first, engine.settings.output_dir, run), plan.order.frames, run)
+    return deliver_rehearsal(*stand_in(scene, first, engine.settings.output_dir, run), plan.order.frames, run)
 
 
 def _rehearsed_s(one: Translation) -> float:

@@ -21,7 +21,7 @@ from .inputs import (
     IfAClipFails,
     Order,
     check_folder,
-    checked,
+    check_order,
     parse_action,
     parse_reference,
     pictures_of,
@@ -93,7 +93,7 @@ async def generate(order: Order) -> list[Clip]:
     with endings_shown():
         engine = current_engine()
         if_a_clip_fails = IfAClipFails.parse(order.if_a_clip_fails)
-        checked_order = checked(order, engine.settings)
+        checked_order = check_order(order, engine.settings)
         permission = Permission.of_this_run()
         tasks = [_task(engine, checked_order, picture, permission) for picture in pictures_of(checked_order)]
         works = await attend(tasks)
@@ -131,16 +131,18 @@ async def act(action: str, reference: str) -> Answer:
 
 def _task(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission) -> Task[Clip]:
     return lambda run: (
-        _rehearsed(engine, order, picture, run) if order.rehearse else _bought(engine, order, picture, permission, run)
+        _deliver_rehearsal(engine, order, picture, run)
+        if order.rehearse
+        else _deliver(engine, order, picture, permission, run)
     )
 
 
-def _bought(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission, run: Run) -> Clip:
+def _deliver(engine: Engine, order: Order, picture: torch.Tensor | None, permission: Permission, run: Run) -> Clip:
     request = request_for(order, picture, engine.settings)
-    return bought(engine, request, order.frames, run, permission, preflight=lambda: _check_before_spending(engine))
+    return deliver(engine, request, order.frames, run, permission, preflight=lambda: _check_before_spending(engine))
 
 
-def bought(
+def deliver(
     engine: Engine,
     request: ClipRequest,
     frames: FrameChoice,
@@ -176,11 +178,11 @@ def bought(
     return clip
 
 
-def _rehearsed(engine: Engine, order: Order, picture: torch.Tensor | None, run: Run) -> Clip:
-    return rehearsed(*rehearse(order, picture, engine.settings, run), order.frames, run)
+def _deliver_rehearsal(engine: Engine, order: Order, picture: torch.Tensor | None, run: Run) -> Clip:
+    return deliver_rehearsal(*rehearse(order, picture, engine.settings, run), order.frames, run)
 
 
-def rehearsed(path: Path, request_id: str, frames: FrameChoice, run: Run) -> Clip:
+def deliver_rehearsal(path: Path, request_id: str, frames: FrameChoice, run: Run) -> Clip:
     """A stand-in as what the graph gets."""
     try:
         clip = _clip_at(path, request_id, Decoder(frames, run))

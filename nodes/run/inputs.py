@@ -95,7 +95,7 @@ class Order:
         return ("prompt", *self.inputs, "seed", "fit")
 
 
-def checked(order: Order, settings: Settings) -> Order:
+def check_order(order: Order, settings: Settings) -> Order:
     """The order with its size settled and memory for its frames at hand.
 
     Raises:
@@ -158,7 +158,7 @@ def check_memory(size: Size, length_s: float, fps: float, frames: FrameChoice, c
     Raises:
         NotEnoughRoomError: They do not; nothing was sent.
     """
-    from ..media.memory import WantedFrames, check_frames  # noqa: PLC0415 - as in `checked`
+    from ..media.memory import WantedFrames, check_frames  # noqa: PLC0415 - as in `check_order`
 
     all_frames = math.ceil(length_s * fps)
     check_frames(WantedFrames(*size, all_frames, frames.select_every_nth, frames.frame_load_cap, clip_count))
@@ -186,7 +186,7 @@ def _request(order: Order, reference: RequestPicture, settings: Settings) -> Gen
 
 
 def _fitted(order: Order, picture: torch.Tensor, settings: Settings) -> FittedPicture:
-    from ..media.picture import MAX_PICTURE_BYTES, fit  # noqa: PLC0415 - as in `checked`
+    from ..media.picture import MAX_PICTURE_BYTES, fit  # noqa: PLC0415 - as in `check_order`
 
     pixels = fit(picture, settings.model.frame_size(order.inputs), order.fit)
     return FittedPicture.of(pixels, max_bytes=MAX_PICTURE_BYTES)

@@ -34,7 +34,7 @@ class Permission:
         return replace(permission, can_ask=permission.can_ask and host.has_page())
 
     def confirm(self, run: Run) -> Confirm:
-        """How the user is asked about a dear clip of a run."""
+        """How the user is asked about an expensive clip of a run."""
         if not self.can_ask:
             return nobody_to_ask
         return lambda price_usd, bound, _most_usd: QUESTIONS.ask(price_usd, run, bound)

@@ -123,7 +123,7 @@ def scaled(size: Size, factor: float) -> Size:
     return Size(max(1, int(size.width * factor)), max(1, int(size.height * factor)))
 
 
-def reduced(picture: torch.Tensor, limits: tuple[Limit, ...], widget: str) -> FittedPicture:
+def fit_to_limits(picture: torch.Tensor, limits: tuple[Limit, ...], widget: str) -> FittedPicture:
     """One picture [H, W, C] that the model accepts as a PNG.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Questions to the user before a dear clip is bought, and the answers that the page brings."""
+"""Questions to the user before an expensive clip is bought, and the answers that the page brings."""
 
 from __future__ import annotations
 

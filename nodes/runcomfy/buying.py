@@ -135,7 +135,7 @@ class Buyer:
             request: What the user asked for.
             run: Ends and watches it.
             preflight: Checks to make before money (disk space, say); raises if it must not be spent.
-            confirm: Asks the user about a dear clip; raises if it is not to be bought.
+            confirm: Asks the user about an expensive clip; raises if it is not to be bought.
 
         Raises:
             RunComfyError: The message says what happened, what it means for the money, and what to do.
@@ -256,7 +256,7 @@ class Buyer:
             raise
 
     def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm, run: Run) -> float:
-        """Ask the user about a clip that is dearer than what may be bought without a question, or of unknown price.
+        """Ask the user about a clip that costs more than what may be bought without a question, or of unknown price.
 
         Returns:
             What it may cost from here on without another question.

@@ -1,4 +1,4 @@
-"""How the engine asks the user before a dear clip is bought, and what it says where nobody can be asked."""
+"""How the engine asks the user before an expensive clip is bought, and what it says where nobody can be asked."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class CopyDirection(StrEnum):
 
 
 def copy_journal(state_dir: Path, journal_url: str, direction: CopyDirection, *, is_dry_run: bool) -> str:
-    """Copy every job, and say what was done; it may be begun again at any time.
+    """Copy every job, and say what was done; it can be run again at any time.
 
     Args:
         state_dir: The folder of this machine's journal.

@@ -82,7 +82,7 @@ _MEANINGS: dict[Action, str] = {
     _A.RELEASE: "drop a job, so that the same inputs can be bought again.",
 }
 
-# What is possible in which state, beside looking, which always is. RunComfy has to say that it does not know the request before
+# What is possible in which state, besides looking, which always is. RunComfy has to say that it does not know the request before
 # a submitted or completed job is released.
 POSSIBLE: dict[JobState, frozenset[Action]] = {
     _S.PREPARED: frozenset(),

@@ -52,7 +52,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input of a model beside the prompt, the pictures and the seed.
+    """One input of a model besides the prompt, the pictures and the seed.
 
     Attributes:
         name: The field's name in RunComfy's JSON.
@@ -144,8 +144,9 @@ class ModelSpec:
         max_prompt_chars: The longest prompt the model takes.
         seed_field: The name of the model's seed; None for a model without one, whose takes only we tell apart.
         has_sound: Whether its clips have sound.
-        list_usd_per_second: The highest list price known for the model, US dollars for a second of clip. It is only ever
-            used to count against the user's own spend cap while RunComfy's price cannot be read.
+        list_usd_per_second: The highest list price known for the model, US dollars for a second of clip. Where
+            RunComfy's price cannot be read it counts in its place: against the daily limit, against the limit for a clip, and
+            in whether the user is asked first.
         assumed_fps: Frames a second, for estimates made before the clip is there; the real rate is read from the file.
         public_usd_per_second: (a shorter side of the frames in pixels, the public list price up to it in US dollars for a
             second), from small to large; empty where no price is public. It is shown while there is no token.

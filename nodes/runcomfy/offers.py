@@ -41,7 +41,7 @@ KEPT_KEYS = (
     "input_schema",
 )
 FAILURE_FRESH_S = 60.0
-EARLIER_KEPT = 15  # descriptions of a model, beside the last one
+EARLIER_KEPT = 15  # descriptions of a model, besides the last one
 # What a model is taken for that only a rehearsal asks for and that nobody has described yet.
 UNDESCRIBED = {
     "kind": "model",

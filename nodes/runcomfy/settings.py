@@ -30,7 +30,7 @@ MAX_CLIP_S = 3600
 MAX_CHOICES = 64
 MAX_ADDRESS_CHARS = 2048
 MAX_MODEL_ID_CHARS = 200
-# A slip costs no more than this. One clip of any model that is known stays below it.
+# A slip costs no more than this. One clip of any model whose price is known here stays below it.
 DEFAULT_USD_PER_DAY = 30.0
 NO_LIMIT = frozenset({"none", "no limit"})
 
@@ -49,7 +49,7 @@ class Settings:
 
     Attributes:
         api_base_url: Without a trailing slash and without `/v1`.
-        timeout_s: How long a request may render, counted from the moment it left the queue.
+        timeout_s: How long a request may render, counted from when this run last saw it queued, or began to wait.
         max_parallel: Paid requests running at once.
         max_usd_per_day: The spend cap of a calendar day; None for none.
         max_usd_per_clip: The most that one clip may cost, or None.
@@ -157,10 +157,10 @@ def load_settings(
             values[setting.name] = text
             origins[setting.name] = setting.variable
     base = Settings(state_dir=state_dir, output_dir=output_dir, journal_url=resolve_journal_url(environ))
-    return checked_settings(base, values, origins)
+    return parse_settings(base, values, origins)
 
 
-def checked_settings(base: Settings, values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+def parse_settings(base: Settings, values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     """`base` with `values` on top of it.
 
     Args:

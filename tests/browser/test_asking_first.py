@@ -1,4 +1,4 @@
-"""The question before a dear clip, as a person sees and answers it."""
+"""The question before an expensive clip, as a person sees and answers it."""
 
 import re
 

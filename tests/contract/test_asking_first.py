@@ -1,4 +1,4 @@
-"""The question before a dear clip: nothing is sent until somebody says yes, and every way of not saying it costs nothing."""
+"""The question before an expensive clip: nothing is sent until somebody says yes, and every other answer costs nothing."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The limit for one clip: a dearer one is refused before anything is recorded or sent."""
+"""The limit for one clip: a more expensive one is refused before anything is recorded or sent."""
 
 import pytest
 from emulator import Timeline

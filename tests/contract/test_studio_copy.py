@@ -1,4 +1,4 @@
-"""A journal goes from SQLite to PostgreSQL and back: no job is lost or doubled, and the same inputs are not bought again."""
+"""A journal goes from SQLite to PostgreSQL and back: no job is lost or duplicated, and the same inputs are not bought again."""
 
 import os
 import shutil

@@ -8,7 +8,7 @@ import torch
 from sora2pro import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sora2pro.nodes.errors import InvalidInputError
 from sora2pro.nodes.media.picture import encode, most_png_bytes, pixels_sha256
-from sora2pro.nodes.run.pictures import reduced, size_within
+from sora2pro.nodes.run.pictures import fit_to_limits, size_within
 from sora2pro.nodes.runcomfy import Limit, Size, shipped_catalogue
 from sora2pro.nodes.runcomfy.catalogue.offer import check_model_id
 
@@ -102,17 +102,20 @@ def test_a_picture_that_cannot_be_reduced_into_the_limits_is_refused_with_them()
 
 def test_a_picture_within_the_limits_is_sent_in_its_own_shape():
     picture = torch.rand((40, 60, 3), generator=torch.Generator().manual_seed(3))
-    plain, limited = reduced(picture, (), "image"), reduced(picture, (Limit("width_pixels", "<=", 60),), "image")
+    plain, limited = (
+        fit_to_limits(picture, (), "image"),
+        fit_to_limits(picture, (Limit("width_pixels", "<=", 60),), "image"),
+    )
     assert plain == limited
     assert plain.value.startswith("data:image/png;base64,")
-    assert reduced(picture, (Limit("width_pixels", "<=", 30),), "image").identity != plain.identity
+    assert fit_to_limits(picture, (Limit("width_pixels", "<=", 30),), "image").identity != plain.identity
 
 
 @pytest.mark.parametrize("megabytes", [0.05, 0.02, 0.005])
 def test_a_picture_with_too_many_bytes_is_reduced_alike_whether_or_not_its_size_is_known(megabytes):
     picture = torch.rand((120, 160, 3), generator=torch.Generator().manual_seed(4))
     limits = (Limit("file_size_mb", "<=", megabytes),)
-    first, again = reduced(picture, limits, "image"), reduced(picture, limits, "image")
+    first, again = fit_to_limits(picture, limits, "image"), fit_to_limits(picture, limits, "image")
     assert (first, first.value) == (again, again.value)
     assert np.array_equal(first.pixels(), again.pixels())
     assert first.identity == pixels_sha256(again.pixels())

@@ -51,7 +51,7 @@ NAMES = [
     "look_at_journal",
     "check_image_url",
     "check_prompt",
-    "checked_settings",
+    "parse_settings",
     "clip_kind",
     "describe_inputs",
     "describe_outcome",

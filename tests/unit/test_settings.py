@@ -6,8 +6,8 @@ from sora2pro.nodes.errors import ConfigurationError
 from sora2pro.nodes.runcomfy.models import SORA_2_PRO, Role, Size
 from sora2pro.nodes.runcomfy.settings import (
     Settings,
-    checked_settings,
     load_settings,
+    parse_settings,
     read_settings_file,
     settings_path,
     write_settings_file,
@@ -395,5 +395,5 @@ def test_what_the_settings_dialog_writes_is_read_back(tmp_path):
 
 def test_settings_are_a_value_so_that_services_can_be_built_once_for_each(load):
     assert hash(load()) == hash(load())
-    changed = checked_settings(load(), {"timeout_s": "60"}, {})
+    changed = parse_settings(load(), {"timeout_s": "60"}, {})
     assert changed != load()

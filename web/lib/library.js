@@ -1,5 +1,5 @@
 // @ts-check
-/** What the panel does with a job beside looking at it: nodes for it on the canvas, by a click or by dragging, and its prompt. */
+/** What the panel does with a job besides looking at it: nodes for it on the canvas, by a click or by dragging, and its prompt. */
 
 import { addNode, placeOf } from "./canvas.js";
 import { copy } from "./dom.js";

@@ -1,5 +1,5 @@
 // @ts-check
-/** Asks the user whether a dear clip is to be bought, before the server sends anything, and brings it the answer. */
+/** Asks the user whether an expensive clip is to be bought, before the server sends anything, and brings it the answer. */
 
 import { expected, usd } from "./money.js";
 import { nodeAt } from "./states.js";

@@ -114,7 +114,7 @@ function price(job) {
 }
 
 /**
- * What needs saying about a job beside its state.
+ * What needs saying about a job besides its state.
  *
  * @param {Job} job
  */

@@ -22,7 +22,7 @@ export class Runs {
     this._isAutomatic = false;
     /** @type {string | undefined} What the command that is just being carried out was given by. */
     this._pressed = undefined;
-    /** @type {WeakSet<object>} Nodes on which automatic runs may buy, until the page is closed. */
+    /** @type {WeakSet<object>} Nodes on which automatic runs may buy. Undo, or another workflow, makes new ones, which may not. */
     this._mayBuy = new WeakSet();
     /** @type {Map<WeakRef<any>, any>} */
     this._cards = new Map();

@@ -1,4 +1,4 @@
-"""What a schema demands beside the plain keywords of its fields: references, combinations, conditions. Pure.
+"""What a schema demands besides the plain keywords of its fields: references, combinations, conditions. Pure.
 
 They are kept as they are written, but for the names of types. Rules that cannot be followed are left to RunComfy.
 Keywords: https://json-schema.org/draft/2020-12/json-schema-core#section-10.2.

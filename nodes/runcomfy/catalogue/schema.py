@@ -87,7 +87,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """What is known of a model beside its schema.
+    """What is known of a model besides its schema.
 
     Attributes:
         roles: Pairs of a role and a field's name, where the names of the fields do not tell.
@@ -124,7 +124,7 @@ class ModelEntry:
         fields: The fields in the order of the schema.
         is_retired: Whether RunComfy no longer offers it.
         retired_reason: Why, as a sentence.
-        exceptions: What is known beside the schema.
+        exceptions: What is known besides the schema.
     """
 
     model_id: str

@@ -33,7 +33,7 @@ NOT_A_VIDEO_FROM_TEXT = (
 
 @dataclass(frozen=True, slots=True)
 class MediaUse:
-    """A picture that belongs into a request.
+    """A picture that belongs in a request.
 
     Attributes:
         role: The first or the last picture.
@@ -63,7 +63,7 @@ class Translation:
 
     Attributes:
         body: The JSON object without the pictures of `media`.
-        media: The pictures that belong into it.
+        media: The pictures that belong in it.
         length_s: Seconds of the clip; None where the model decides.
         longest_s: The most seconds the clip can have.
         size: The frames, estimated for memory and disk.

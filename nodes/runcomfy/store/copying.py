@@ -1,4 +1,4 @@
-"""The journal of one database into another: no job is lost or doubled, however often it is begun again."""
+"""The journal of one database into another: no job is lost or duplicated, however often it is run."""
 
 from __future__ import annotations
 

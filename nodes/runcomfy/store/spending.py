@@ -12,7 +12,7 @@ from ...errors import SpendLimitError
 from ..jobs import LEAST_USD
 from ..progress import PriceBound
 
-# The dearest clip known, 30 seconds of Seedance 2.5 at 1080p: it counts for a clip whose price nobody knows.
+# The most expensive clip known, 30 seconds of Seedance 2.5 at 1080p: it counts for a clip whose price nobody knows.
 DEAREST_USD = 26.4
 
 # A request that may have been charged counts with the best figure there is: the cost, the price expected, the list price.

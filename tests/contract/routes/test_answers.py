@@ -1,4 +1,4 @@
-"""The user's answer to a question before a dear clip, as the page brings it."""
+"""The user's answer to a question before an expensive clip, as the page brings it."""
 
 import threading
 
