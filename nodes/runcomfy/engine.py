@@ -128,7 +128,7 @@ class Engine:
             outbox=self._outbox,
             sleep=around.sleep,
         )
-        self._offers = _offers_of(settings, around, self.connect)
+        self._offers = _offers_of(settings, around, self.connect, self._journal.database)
         self._lookup = lookup.Lookup(journal=self._journal, connect=self.connect, model_id=settings.model.model_id)
         self._actions = actions.Actions(
             journal=self._journal, collector=self._collector, connect=self.connect, lookup=self._lookup
@@ -232,12 +232,17 @@ def _waiting_of(
     )
 
 
-def _offers_of(settings: Settings, around: Surroundings, connect: Connect) -> Offers:
+def _offers_of(settings: Settings, around: Surroundings, connect: Connect, database: Transactions) -> Offers:
     """What is known of models."""
     from .offers import Offers  # noqa: PLC0415 - it loads requests
+    from .store.descriptions import Descriptions  # noqa: PLC0415 - it loads SQLAlchemy
 
     return Offers(
-        folder=settings.state_dir / "models", connect=connect, api_base=settings.api_base_url, clock=around.clock
+        folder=settings.state_dir / "models",
+        shared=Descriptions(database, api_base=settings.api_base_url),
+        connect=connect,
+        api_base=settings.api_base_url,
+        clock=around.clock,
     )
 
 

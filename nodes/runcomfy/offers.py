@@ -15,7 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import APIConnectionError, ConfigurationError, InvalidInputError, ModelUnavailableError, RunComfyError
+from ..errors import (
+    APIConnectionError,
+    ConfigurationError,
+    InvalidInputError,
+    JournalUnavailableError,
+    ModelUnavailableError,
+    RunComfyError,
+)
 from .api.client import Connect
 from .catalogue.estimate import PriceEstimate
 from .catalogue.facts import priced_wishes
@@ -29,6 +36,7 @@ from .files import read_text, write_private
 from .foreign_text import shown
 from .generation import SchemaSource
 from .progress import Slots, StopSignal
+from .store.descriptions import Descriptions
 
 KEPT_KEYS = (
     "model_id",
@@ -68,15 +76,23 @@ class Offers:
 
     Args:
         folder: Where the descriptions are kept.
+        shared: Those of all machines that share the journal.
         connect: Opens a conversation with the API; raises `MissingTokenError`.
         api_base: The address of the API: each has its own models.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, *, folder: Path, connect: Connect, api_base: str, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        folder: Path,
+        shared: Descriptions,
+        connect: Connect,
+        api_base: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
+        self._shared = shared
         self._connect = connect
         self._api_base = api_base
         self._clock = clock
@@ -94,17 +110,18 @@ class Offers:
 
         Raises:
             InvalidInputError: There is no such model, or its description is not known.
+            JournalUnavailableError: Other machines' descriptions of it cannot be read.
         """
         check_model_id(model_id)
-        if model_id in self._live:
-            return self._live[model_id]
-        with self._turns.setdefault(model_id, Slots(lambda: 1)).held(stop, on_wait=lambda: None):
-            if model_id in self._live:
-                return self._live[model_id]
-            offer = self._with_earlier(self._found(model_id, stop))
-            if offer.source is SchemaSource.LIVE:
-                self._live[model_id] = offer
-            return offer
+        if model_id not in self._live:
+            with self._turns.setdefault(model_id, Slots(lambda: 1)).held(stop, on_wait=lambda: None):
+                if model_id not in self._live:
+                    offer = self._found(model_id, stop)
+                    if offer.source is not SchemaSource.LIVE:
+                        return self._with_earlier(offer, self._shared_records(model_id))
+                    self._live[model_id] = offer
+        # Another machine may have been told of a newer one since.
+        return self._with_earlier(self._live[model_id], self._shared_records(model_id))
 
     def _found(self, model_id: str, stop: StopSignal) -> Offer:
         failed_until, trouble = self._failed.get(model_id, (0.0, ""))
@@ -133,7 +150,10 @@ class Offers:
         check_model_id(model_id)
         known = self._last_known(model_id)
         if known is not None and known.fields:
-            return self._with_earlier(Offer(known))
+            shared: list[dict[str, Any]] = []
+            with suppress(JournalUnavailableError):  # without it nothing is bought, and a rehearsal needs none
+                shared = self._shared_records(model_id)
+            return self._with_earlier(Offer(known), shared)
         note = "RunComfy has not been asked about this model yet, so its own limits are not checked."
         return Offer(parse_entry({"model_id": model_id, **UNDESCRIBED}), note=note, is_described=False)
 
@@ -174,13 +194,14 @@ class Offers:
         self._keep(model_id, entry, document)
         return Offer(entry, source=SchemaSource.LIVE)
 
-    def _with_earlier(self, offer: Offer) -> Offer:
-        """With the other descriptions by which something may have been bought here."""
+    def _with_earlier(self, offer: Offer, shared: list[dict[str, Any]]) -> Offer:
+        """With the other descriptions by which something may have been bought, here or on another machine."""
         model_id, now = offer.entry.model_id, offer.entry.schema_hash
         shipped = shipped_catalogue().find(model_id)
         by_hash: dict[str, ModelEntry] = {}
-        for one in (*self._kept_all(model_id), *([] if shipped is None else [shipped])):
-            if one.schema_hash != now:
+        kept = (_entry_of(model_id, one) for one in (*self._records(model_id), *shared))
+        for one in (*kept, shipped):
+            if one is not None and one.schema_hash != now:
                 by_hash.setdefault(one.schema_hash, one)
         return replace(offer, earlier=tuple(by_hash.values()))
 
@@ -219,6 +240,7 @@ class Offers:
         now = {"schema_hash": entry.schema_hash, "model": kept}
         # What was bought by an earlier one is to be known again.
         earlier = [one for one in self._records(model_id) if one.get("schema_hash") != entry.schema_hash]
+        self._shared.keep(model_id, {str(one.get("schema_hash")): json.dumps(one) for one in (now, *earlier)})
         try:
             write_private(self._path(model_id), json.dumps({**now, "earlier": earlier[:EARLIER_KEPT]}))
         except OSError as error:
@@ -232,13 +254,12 @@ class Offers:
                 return entry
         return None
 
-    def _kept_all(self, model_id: str) -> tuple[ModelEntry, ...]:
-        """All descriptions from RunComfy that are kept, the latest first."""
-        found = (_entry_of(model_id, one) for one in self._records(model_id))
-        return tuple(entry for entry in found if entry is not None)
+    def _shared_records(self, model_id: str) -> list[dict[str, Any]]:
+        """All that any machine was told; raises `JournalUnavailableError`."""
+        return [json.loads(document) for document in self._shared.of(model_id).values()]
 
     def _records(self, model_id: str) -> list[dict[str, Any]]:
-        """The same as they are written."""
+        """All descriptions from RunComfy that are kept here, the latest first."""
         try:
             last = json.loads(read_text(self._path(model_id)))
         except (OSError, ValueError, RecursionError):

@@ -6,6 +6,8 @@ from emulator.quirks import QUIRKS, Quirk
 from sora2pro.nodes.errors import RunComfyError
 from sora2pro.nodes.run import current
 from sora2pro.nodes.runcomfy import JobQuery
+from sora2pro.nodes.runcomfy.store.copying import copy_jobs
+from sora2pro.nodes.runcomfy.store.postgres import PostgresDatabase
 from support.node_runs import run_any_node, run_status
 
 PLAIN = "pixverse/pixverse-v6/image-to-video"
@@ -130,3 +132,49 @@ def test_a_released_clip_is_bought_by_the_new_default(emulator):
     restart(emulator, LONGER)
     run()
     assert lengths(emulator) == [OLD_S, NEW_S]
+
+
+@pytest.fixture
+def at(start_emulator, point_to, postgres, tmp_path):
+    """Sits down at a machine of a studio with one journal, while RunComfy's default for the length is this."""
+    emulator, url = start_emulator(), postgres.new_database()
+
+    def sit_down(machine, *, default_s, journal_url=url, is_restarted=True):
+        emulator.configure(quirks={PLAIN: Quirk(fields={"duration": {"default": default_s}})})
+        address = {} if journal_url is None else {"RUNCOMFY_JOURNAL_URL": journal_url}
+        point_to(emulator, tmp_path / machine, RUNCOMFY_MAX_USD_PER_DAY="none", **address)
+        if is_restarted:
+            current._engine.cache_clear()
+        return emulator
+
+    sit_down.url = url
+    return sit_down
+
+
+def test_what_one_machine_bought_by_a_former_default_no_other_machine_buys_again(at):
+    at("render-01", default_s=7)
+    first = run()
+    emulator = at("render-02", default_s=NEW_S)
+    assert run().request_id == first.request_id
+    assert lengths(emulator) == [7]
+
+
+def test_a_machine_that_still_knows_the_former_default_does_not_buy_what_another_bought_by_the_new_one(at):
+    at("render-01", default_s=7)
+    run(seed=7)
+    at("render-02", default_s=NEW_S, is_restarted=False)
+    second = run()
+    emulator = at("render-01", default_s=NEW_S, is_restarted=False)
+    assert run().request_id == second.request_id
+    assert lengths(emulator) == [7, NEW_S]
+
+
+def test_a_journal_that_is_copied_to_the_studio_takes_the_former_defaults_with_it(at):
+    at("render-01", default_s=7, journal_url=None)
+    first = run()
+    source = current.current_engine()._journal.database
+    copy_jobs(source, PostgresDatabase(at.url), is_dry_run=False)
+    copy_jobs(source, PostgresDatabase(at.url), is_dry_run=False)
+    emulator = at("render-02", default_s=NEW_S)
+    assert run().request_id == first.request_id
+    assert lengths(emulator) == [7]

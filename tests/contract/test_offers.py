@@ -67,9 +67,9 @@ def test_runs_that_begin_together_go_by_one_description(emulator, rig_on, togeth
         return engine.offer(CATALOGUE_MODEL, StopSignal())
 
     offers = [future.result(AT_MOST_S) for future in [together.submit(offer) for _ in range(4)]]
-    assert all(offer is offers[0] for offer in offers)
+    assert all(offer.entry is offers[0].entry for offer in offers)
     count = len(emulator.seen(Call.CATALOGUE))
-    assert engine.offer(CATALOGUE_MODEL, StopSignal()) is offers[0]
+    assert engine.offer(CATALOGUE_MODEL, StopSignal()).entry is offers[0].entry
     assert len(emulator.seen(Call.CATALOGUE)) == count
 
 

@@ -8,6 +8,8 @@ import pytest
 from sora2pro.nodes.errors import APITimeoutError, Stopped
 from sora2pro.nodes.runcomfy.offers import Offers
 from sora2pro.nodes.runcomfy.progress import StopSignal
+from sora2pro.nodes.runcomfy.store.database import Database
+from sora2pro.nodes.runcomfy.store.descriptions import Descriptions
 
 ONE, OTHER = "pixverse/pixverse-v6/image-to-video", "wan-ai/wan-2.7/image-to-video"
 STOPPED_WITHIN_S = 0.5
@@ -37,7 +39,9 @@ class Dripping:
 def runcomfy(tmp_path):
     """RunComfy, while it is asked for a description that does not come; the one who asks, at the end, gets the last known one."""
     dripping, found = Dripping(), []
-    dripping.offers = Offers(folder=tmp_path, connect=dripping.connect, api_base="https://api.example")
+    api_base = "https://api.example"
+    shared = Descriptions(Database(tmp_path / "journal.sqlite3"), api_base=api_base)
+    dripping.offers = Offers(folder=tmp_path, shared=shared, connect=dripping.connect, api_base=api_base)
     first = threading.Thread(target=lambda: found.append(dripping.offers.find(ONE, StopSignal())))
     first.start()
     assert dripping.began.wait(60)

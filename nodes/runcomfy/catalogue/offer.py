@@ -21,7 +21,7 @@ class Offer:
         is_described: Whether anybody has described the model; else it is taken for one like any other.
         refusal: Why nothing new may be bought of it; what was bought before is still served.
         source: Where the description is from.
-        earlier: The other descriptions that this machine has gone by, the latest first, and the shipped one.
+        earlier: The other descriptions that this machine, or one that shares its journal, has gone by, and the shipped one.
     """
 
     entry: ModelEntry

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, select, text
 from ..jobs import JobState
 from ..settings import PRODUCTION_API
 from .rows import job_of
-from .tables import HOLDS_FINGERPRINT, account_key, jobs
+from .tables import HOLDS_FINGERPRINT, account_key, descriptions, jobs
 from .transactions import Transactions
 
 BATCH = 500
@@ -63,6 +63,7 @@ def copy_jobs(source: Transactions, target: Transactions, *, is_dry_run: bool) -
     report = CopyReport()
     with source.reading() as origin, target.writing() as connection:
         keeps_accounts = _take_over_key(origin, connection)
+        _copy_descriptions(origin, connection)
         for row in _rows(origin):
             report.read += 1
             _copy(connection, row if keeps_accounts else {**row, "account": None}, target.machine, report)
@@ -84,6 +85,14 @@ def _take_over_key(origin: Connection, connection: Connection) -> bool:
         connection.execute(account_key.update().values(key=key))
         return True
     return bytes(connection.execute(select(account_key.c.key)).scalar_one()) == bytes(key)
+
+
+def _copy_descriptions(origin: Connection, connection: Connection) -> None:
+    """By these the same inputs lead to jobs that were made by another description of their model."""
+    known = {tuple(row) for row in connection.execute(select(*descriptions.primary_key.columns))}
+    for row in origin.execute(select(descriptions)).mappings():
+        if (row["api_base"], row["model_id"], row["schema_hash"]) not in known:
+            connection.execute(descriptions.insert().values(row))
 
 
 def _rows(origin: Connection) -> Iterator[dict[str, Any]]:

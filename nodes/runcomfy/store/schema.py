@@ -88,6 +88,15 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN file_machine TEXT;
     ALTER TABLE jobs ADD COLUMN price_bound TEXT;
     """,
+    # RunComfy's descriptions of models, by any of which something may have been bought.
+    """
+    CREATE TABLE descriptions (
+        api_base TEXT NOT NULL,
+        model_id TEXT NOT NULL,
+        schema_hash TEXT NOT NULL,
+        document TEXT NOT NULL, PRIMARY KEY (api_base, model_id, schema_hash)
+    );
+    """,
 )
 VERSION = len(MIGRATIONS)
 

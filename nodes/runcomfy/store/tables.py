@@ -102,3 +102,11 @@ account_key = Table(
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     Column("key", LargeBinary, nullable=False),
 )
+descriptions = Table(
+    "descriptions",
+    METADATA,
+    Column("api_base", Text, primary_key=True),
+    Column("model_id", Words, primary_key=True),
+    Column("schema_hash", Text, primary_key=True),
+    Column("document", Words, nullable=False),
+)

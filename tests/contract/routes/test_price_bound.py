@@ -10,6 +10,7 @@ from sora2pro.nodes.run import current
 from sora2pro.nodes.runcomfy import JobQuery
 from sora2pro.nodes.runcomfy.store.journal import Journal
 from sora2pro.nodes.runcomfy.store.postgres import PostgresDatabase
+from sora2pro.nodes.runcomfy.store.schema import VERSION
 from support.engine_fixture import request_of
 from support.node_runs import pictures, run_status
 
@@ -85,8 +86,9 @@ def test_an_older_journal_in_postgresql_learns_the_word_and_keeps_its_jobs(postg
     job = old.record_submitting(old.claim(request_of()), expected_usd=1.2, max_usd_per_day=None)
     for column in ("price_bound", "file_machine"):
         postgres.ask(f"ALTER TABLE jobs DROP COLUMN {column}", database=name)
+    postgres.ask("DROP TABLE descriptions", database=name)
     postgres.ask("UPDATE journal_version SET version = 5", database=name)
     journal = Journal("/nowhere", database=PostgresDatabase(older_url))
     assert journal.get(job.id) == job
     assert journal.get(job.id).price_bound == "about"
-    assert postgres.ask("SELECT version FROM journal_version", database=name) == [(6,)]
+    assert postgres.ask("SELECT version FROM journal_version", database=name) == [(VERSION,)]
