@@ -262,7 +262,7 @@ async def _answer_question(request: Request) -> StreamResponse:
 async def _models(_request: Request) -> StreamResponse:
     def known() -> dict[str, Any]:
         engine = current_engine()
-        offers = [engine.offer_offline(entry.model_id) for entry in shipped_catalogue().models]
+        offers = [engine.describe(entry.model_id) for entry in shipped_catalogue().models]
         return {"models": [model_document(facts_of(offer.entry)) for offer in offers]}
 
     return _json(await _in_thread(known))

@@ -179,7 +179,7 @@ class Panel:
         check_known(job)
         if is_of_sora_node(job, engine.settings.model):
             return sora_document(job, engine.settings.model)
-        entry = engine.offer_offline(job.model_id).entry
+        entry = engine.describe(job.model_id).entry
         wishes = retrace(entry, prompt=job.prompt, inputs=job.inputs, take=job.take, catalogue=shipped_catalogue())
         return any_model_document(job, wishes)
 

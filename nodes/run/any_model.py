@@ -149,7 +149,7 @@ def planned(engine: Engine, order: AnyOrder, run: Run) -> Plan:
             raise InvalidInputError(f"'{name}' is not text.", remedy="Connect the id of a model, or choose one.")
     clip_count = _clip_count(order)
     if order.rehearse:
-        plan = _plan(engine, order, clip_count, engine.offer_offline(order.model_id))
+        plan = _plan(engine, order, clip_count, engine.describe(order.model_id))
     else:
         plan = _bought_before(engine, order, clip_count, run) or _plan(
             engine, order, clip_count, engine.offer(order.model_id, run.stop)

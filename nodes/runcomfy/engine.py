@@ -177,15 +177,15 @@ class Engine:
         return self._offers.find(model_id, stop)
 
     def offer_offline(self, model_id: str) -> Offer:
-        """The same as far as this machine knows it."""
+        """The same as far as it is known here."""
         return self._offers.find_offline(model_id)
 
-    def estimate(self, model_id: str, wishes: Wishes) -> PriceEstimate:
-        """What a clip of any model is expected to cost, as far as this machine knows; nobody is asked.
+    def describe(self, model_id: str) -> Offer:
+        """The same where nothing is to be bought or served; it needs no journal."""
+        return self._offers.describe(model_id)
 
-        Raises:
-            InvalidInputError: The model cannot fulfil a wish, so that nothing would be bought.
-        """
+    def estimate(self, model_id: str, wishes: Wishes) -> PriceEstimate:
+        """What a clip is expected to cost, as far as is known here; raises `InvalidInputError` where it cannot be bought."""
         return self._offers.estimate(model_id, wishes, self._history.last_cost_usd)
 
     def check_can_record(self) -> None:

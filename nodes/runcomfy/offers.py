@@ -19,7 +19,6 @@ from ..errors import (
     APIConnectionError,
     ConfigurationError,
     InvalidInputError,
-    JournalUnavailableError,
     ModelUnavailableError,
     RunComfyError,
 )
@@ -146,14 +145,21 @@ class Offers:
             return self._known(model_id, error.what)
 
     def find_offline(self, model_id: str) -> Offer:
-        """The description of a model as far as this machine knows it; that of a model like any other where it does not."""
+        """The description of a model as far as it is known here, and by what others something may have been bought.
+
+        Raises:
+            InvalidInputError: This cannot be the id of a model.
+            JournalUnavailableError: Other machines' descriptions of it cannot be read.
+        """
+        offer = self.describe(model_id)
+        return self._with_earlier(offer, self._shared_records(model_id)) if offer.is_described else offer
+
+    def describe(self, model_id: str) -> Offer:
+        """The description of a model as far as it is known here; that of a model like any other where it is not."""
         check_model_id(model_id)
         known = self._last_known(model_id)
         if known is not None and known.fields:
-            shared: list[dict[str, Any]] = []
-            with suppress(JournalUnavailableError):  # without it nothing is bought, and a rehearsal needs none
-                shared = self._shared_records(model_id)
-            return self._with_earlier(Offer(known), shared)
+            return Offer(known)
         note = "RunComfy has not been asked about this model yet, so its own limits are not checked."
         return Offer(parse_entry({"model_id": model_id, **UNDESCRIBED}), note=note, is_described=False)
 
@@ -170,7 +176,7 @@ class Offers:
         Raises:
             InvalidInputError: The model cannot fulfil a wish.
         """
-        entry, catalogue = self.find_offline(model_id).entry, shipped_catalogue()
+        entry, catalogue = self.describe(model_id).entry, shipped_catalogue()
         translation = translate(entry, priced_wishes(entry, wishes), catalogue=catalogue, is_strict=False)
         request = CatalogueRequest(entry, translation, pictures=(), take=0)
         expected = replace(translation.price, usd=request.list_usd)
