@@ -47,6 +47,7 @@ KEPT_KEYS = (
     "pricing_note",
     "input_schema",
 )
+FRESH_S = 3600.0  # then the price and the limits of a model are asked for again
 FAILURE_FRESH_S = 60.0
 EARLIER_KEPT = 15  # descriptions of a model, besides the last one
 # What a model is taken for that only a rehearsal asks for and that nobody has described yet.
@@ -71,7 +72,7 @@ logger = logging.getLogger("runcomfy.sora2pro.offers")
 
 
 class Offers:
-    """Descriptions of models; each is asked for once.
+    """Descriptions of models; each is asked for once an hour.
 
     Args:
         folder: Where the descriptions are kept.
@@ -97,7 +98,7 @@ class Offers:
         self._clock = clock
         # One run at a time asks for a description, and whoever waits for it can be stopped; other models are not held up.
         self._turns: dict[str, Slots] = {}
-        self._live: dict[str, Offer] = {}
+        self._live: dict[str, tuple[float, Offer]] = {}
         self._failed: dict[str, tuple[float, str]] = {}
 
     def __repr__(self) -> str:
@@ -105,22 +106,23 @@ class Offers:
         return f"Offers(folder={str(self._folder)!r})"
 
     def find(self, model_id: str, stop: StopSignal) -> Offer:
-        """The description of a model, asked for at RunComfy where it is not known yet.
+        """The description of a model, asked for at RunComfy where that was not done lately.
 
         Raises:
             InvalidInputError: There is no such model, or its description is not known.
             JournalUnavailableError: Other machines' descriptions of it cannot be read.
         """
         check_model_id(model_id)
-        if model_id not in self._live:
+        offer = self._fresh(model_id)
+        if offer is None:
             with self._turns.setdefault(model_id, Slots(lambda: 1)).held(stop, on_wait=lambda: None):
-                if model_id not in self._live:
-                    offer = self._found(model_id, stop)
-                    if offer.source is not SchemaSource.LIVE:
-                        return self._with_earlier(offer, self._shared_records(model_id))
-                    self._live[model_id] = offer
+                offer = self._fresh(model_id) or self._found(model_id, stop)
         # Another machine may have been told of a newer one since.
-        return self._with_earlier(self._live[model_id], self._shared_records(model_id))
+        return self._with_earlier(offer, self._shared_records(model_id))
+
+    def _fresh(self, model_id: str) -> Offer | None:
+        fresh_until, offer = self._live.get(model_id, (0.0, None))
+        return offer if self._clock() < fresh_until else None
 
     def _found(self, model_id: str, stop: StopSignal) -> Offer:
         failed_until, trouble = self._failed.get(model_id, (0.0, ""))
@@ -198,7 +200,9 @@ class Offers:
         except InvalidInputError as refusal:
             return Offer(entry if entry.model_id == model_id else self._last_known(model_id) or entry, refusal=refusal)
         self._keep(model_id, entry, document)
-        return Offer(entry, source=SchemaSource.LIVE)
+        offer = Offer(entry, source=SchemaSource.LIVE)
+        self._live[model_id] = (self._clock() + FRESH_S, offer)
+        return offer
 
     def _with_earlier(self, offer: Offer, shared: list[dict[str, Any]]) -> Offer:
         """With the other descriptions by which something may have been bought, here or on another machine."""

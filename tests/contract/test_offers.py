@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from emulator import Call, Fault
-from emulator.quirks import QUIRKS
+from emulator.quirks import QUIRKS, Quirk
 from sora2pro.nodes.errors import Stopped
 from sora2pro.nodes.runcomfy import StopSignal
 from support.engine_fixture import CATALOGUE_MODEL, request_of
@@ -71,6 +71,20 @@ def test_runs_that_begin_together_go_by_one_description(emulator, rig_on, togeth
     count = len(emulator.seen(Call.CATALOGUE))
     assert engine.offer(CATALOGUE_MODEL, StopSignal()).entry is offers[0].entry
     assert len(emulator.seen(Call.CATALOGUE)) == count
+
+
+def test_a_price_that_runcomfy_has_changed_is_known_within_the_hour(start_emulator, rig_on):
+    emulator, seconds = start_emulator(), [0.0]
+    engine = rig_on(emulator, clock=lambda: seconds[0]).engine
+
+    def price_usd():
+        return engine.offer(CATALOGUE_MODEL, StopSignal()).entry.base_price_usd
+
+    before = price_usd()
+    emulator.configure(quirks={CATALOGUE_MODEL: Quirk(entry={"base_price_usd": 2 * before})})
+    assert price_usd() == before
+    seconds[0] += 3600
+    assert price_usd() == 2 * before
 
 
 def test_stop_ends_the_wait_for_the_answer_to_another_run_s_question_for_the_price(emulator, rig_on, together):
