@@ -7,7 +7,6 @@ in between, the next run finds the row and goes on from there.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import random
 import time
@@ -211,13 +210,17 @@ class Buyer:
             raise failure_of(followed)
 
     def _buy_and_collect(self, client: Client, request: ClipRequest, run: Run, confirm: Confirm) -> Job:
+        agreed_usd, slots = self._ask_above_usd(), self._slots()
         try:
-            # Before a slot is taken: others may go on while the user thinks.
-            agreed_usd = self._confirm(client, request, confirm, run)
-            slots = self._slots()
-            with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
-                job = self._buy(client, request, run, confirm, agreed_usd)
-                return self._collector.collect(job, run)
+            while True:
+                # Before a slot is taken: others may go on while the user thinks.
+                agreed_usd = self._confirm(client, request, confirm, run, agreed_usd)
+                with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
+                    expected_usd, bound = self._expected(client, request, run)
+                    # While it waited for its turn, the price may have risen.
+                    if not _is_above(agreed_usd, _counted_usd(expected_usd, request)):
+                        job = self._buy(client, request, run, expected_usd, bound)
+                        return self._collector.collect(job, run)
         except Stopped as stopped:
             raise stopped if str(stopped) else Stopped(f"Stopped. {NOTHING_SENT}") from None
 
@@ -255,21 +258,23 @@ class Buyer:
                 return None
             raise
 
-    def _confirm(self, client: Client, request: ClipRequest, confirm: Confirm, run: Run) -> float:
+    def _confirm(
+        self, client: Client, request: ClipRequest, confirm: Confirm, run: Run, agreed_usd: float | None
+    ) -> float | None:
         """Ask the user about a clip that costs more than what may be bought without a question, or of unknown price.
 
         Returns:
-            What it may cost from here on without another question.
+            What it may cost from here on without a question. None for any price: also where the user has said yes to one that
+            is not known, or to one "from".
         """
-        most_usd = self._ask_above_usd()
-        if most_usd is None:
-            return math.inf
+        if agreed_usd is None:
+            return None
         expected_usd, bound = self._expected(client, request, run)
-        price_usd = request.list_usd if expected_usd is None else expected_usd
-        if price_usd is None or price_usd > most_usd + 1e-9:
-            confirm(price_usd, bound, most_usd)
-            return math.inf if price_usd is None else price_usd
-        return most_usd
+        price_usd = _counted_usd(expected_usd, request)
+        if not _is_above(agreed_usd, price_usd):
+            return agreed_usd
+        confirm(price_usd, bound, agreed_usd)
+        return price_usd if bound in (PriceBound.ABOUT, PriceBound.AT_MOST) else None
 
     def _expected(self, client: Client, request: ClipRequest, run: Run) -> tuple[float | None, PriceBound]:
         """What a clip is expected to cost, and what that says of the real price; raises `SpendLimitError` if it is too much."""
@@ -277,12 +282,10 @@ class Buyer:
         check_clip_limit(expected_usd, request.list_usd, self._max_usd_per_clip(), bound)
         return expected_usd, bound
 
-    def _buy(self, client: Client, request: ClipRequest, run: Run, confirm: Confirm, agreed_usd: float) -> Job:
+    def _buy(
+        self, client: Client, request: ClipRequest, run: Run, expected_usd: float | None, bound: PriceBound
+    ) -> Job:
         """Submit once."""
-        expected_usd, bound = self._expected(client, request, run)
-        price_usd = request.list_usd if expected_usd is None else expected_usd
-        if price_usd is not None and price_usd > agreed_usd + 1e-9:
-            confirm(price_usd, bound, agreed_usd)  # it rose while this clip waited for its turn
         # Only what is sent is encoded, and only what is accepted as it is sent is claimed.
         request = request.encoded()
         job = self._journal.claim(request)
@@ -396,6 +399,16 @@ class Buyer:
             logger.error("The id %s could not be kept in %s: %s", handle.request_id, self._outbox.folder, error)  # noqa: TRY400 - told once
             return False
         return True
+
+
+def _counted_usd(expected_usd: float | None, request: ClipRequest) -> float | None:
+    """The price that counts: the one expected, or else the highest one known; None where it is not known."""
+    return request.list_usd if expected_usd is None else expected_usd
+
+
+def _is_above(agreed_usd: float | None, price_usd: float | None) -> bool:
+    """Whether a price, or one that is not known, is more than what is agreed; None agrees to any."""
+    return agreed_usd is not None and (price_usd is None or price_usd > agreed_usd + 1e-9)
 
 
 def paid_slots(api_base: str, account: Callable[[bytes], str | None], max_parallel: Callable[[], int]) -> Slots:

@@ -85,15 +85,14 @@ class Collector:
             if job.state is JobState.DOWNLOADED:
                 job = self._journal.record_file_gone(job)
             with self._connect(stop=run.stop) as client:
-                if job.state is JobState.SUBMITTED:
-                    job = self._record_end(self._waiting.until_ended(client, job, run))
                 try:
+                    if job.state is JobState.SUBMITTED:
+                        job = self._record_end(self._waiting.until_ended(client, job, run))
                     return self._download(client, job, run)
                 except (UnusableLinkError, NotFoundError):
-                    if (path := self._left_behind(job)) is None:
+                    if (found := self._left_behind(job, run)) is None:
                         raise
-                    logger.info("%s is at RunComfy no more, but is whole at %s.", job.name, path)
-                    return self._journal.record_downloaded(self._journal.get(job.id) or job, path, path.stat().st_size)
+                    return found
         except Stopped:
             raise self._on_stop(job, run.stop) from None
         except NotFoundError as error:
@@ -169,13 +168,25 @@ class Collector:
                 return self._journal.record_downloaded(job, path, length)
         return job
 
-    def _left_behind(self, job: Job) -> Path | None:
-        """A whole clip in its place that the journal does not know of: a run died in between, or its row gave way to another."""
+    def _left_behind(self, job: Job, run: Run) -> Job | None:
+        """The job, downloaded, where a whole clip is in its place that the journal does not know of: None where there is none.
+
+        A run died before it could record it, or its row gave way to another. One of another length than the clip had was
+        changed by somebody.
+        """
         for kind in ALL_KINDS:
             path = self._clip_path(job).with_suffix(kind.ending)
             with contextlib.suppress(OSError, VideoDecodeError):
+                if job.file_bytes not in (None, path.stat().st_size):
+                    continue
                 self._verify(path)
-                return path
+                logger.info("%s is at RunComfy no more, but is whole at %s.", job.name, path)
+                known = self._journal.get(job.id) or job
+                if known.state is JobState.SUBMITTED:
+                    known = self._journal.record_completed(known, video_url="", cost_usd=None)
+                known = self._journal.record_downloaded(known, path, path.stat().st_size)
+                self._archiving.keep(known, run.stop)
+                return known
         return None
 
     def _record_end(self, ending: Ending) -> Job:
@@ -220,7 +231,7 @@ class Collector:
                     run.stop.sleep(wait_s)
                 result = self._waiting.result(client, job, run)
                 if not result.video_url:
-                    raise DownloadError("RunComfy no longer gives an address for the clip.") from None
+                    raise UnusableLinkError("RunComfy no longer gives an address for the clip.") from None
                 job = self._journal.record_completed(job, video_url=result.video_url, cost_usd=result.cost_usd)
         job = self._journal.record_downloaded(job, path, file_bytes)
         self._archiving.keep(job, run.stop)

@@ -132,7 +132,7 @@ def put_in_place(part: Path, path: Path) -> int:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make the names in a folder durable, where its file system can: some shared folders refuse, as PostgreSQL knows, too."""
+    """Make the names in a folder durable, where its file system can: those of some shared folders refuse."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

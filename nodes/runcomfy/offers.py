@@ -19,6 +19,7 @@ from ..errors import (
     APIConnectionError,
     ConfigurationError,
     InvalidInputError,
+    JournalUnavailableError,
     ModelUnavailableError,
     RunComfyError,
 )
@@ -136,6 +137,8 @@ class Offers:
             if known is None or not known.fields:
                 raise refusal from None
             return Offer(known, refusal=refusal)
+        except JournalUnavailableError:
+            raise  # what is bought by a description that other machines do not know could be bought twice
         except ConfigurationError:
             # Without a token, say: what was bought is still served, and buying says what is missing.
             if self._last_known(model_id) is None:
@@ -188,7 +191,8 @@ class Offers:
         if expected.shortest_usd is None:
             return PriceEstimate(paid_usd, is_total=True)
         # The last clip may have been a short one.
-        return PriceEstimate(paid_usd, is_total=False, shortest_usd=min(paid_usd, expected.shortest_usd))
+        most_usd = max(paid_usd, expected.usd or 0.0)
+        return replace(expected, usd=most_usd, shortest_usd=min(paid_usd, expected.shortest_usd))
 
     def _ask(self, model_id: str, stop: StopSignal) -> Offer:
         with self._connect(stop=stop) as client:
@@ -266,7 +270,11 @@ class Offers:
 
     def _shared_records(self, model_id: str) -> list[dict[str, Any]]:
         """All that any machine was told; raises `JournalUnavailableError`."""
-        return [json.loads(document) for document in self._shared.of(model_id).values()]
+        found: list[dict[str, Any]] = []
+        for document in self._shared.of(model_id).values():
+            with suppress(ValueError, RecursionError):
+                found.append(json.loads(document))
+        return found
 
     def _records(self, model_id: str) -> list[dict[str, Any]]:
         """All descriptions from RunComfy that are kept here, the latest first."""

@@ -366,6 +366,7 @@ def test_an_older_row_is_followed_while_its_clip_is_collected_and_what_was_press
     desk.page.wait_for_timeout(4500)
     row.get_by_role("button", name="Confirm cancel").wait_for(timeout=100)
     row.get_by_role("button", name="Cancel").wait_for()
+    row.get_by_role("button", name="Cancel").click()
     desk.site.emulator.release(request.request_id)
     row.get_by_role("button", name="Play").wait_for()
     desk.wait_for_phase("done")

@@ -1,6 +1,8 @@
 """The question before an expensive clip: nothing is sent until somebody says yes, and every other answer costs nothing."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pack import load_pack
@@ -8,10 +10,12 @@ from sora2pro.nodes.errors import NotConfirmedError, SpendLimitError
 from sora2pro.nodes.run import current, permission
 from sora2pro.nodes.run.display import STATES
 from sora2pro.nodes.run.questions import QUESTIONS, Questions
+from sora2pro.nodes.runcomfy.progress import PriceBound, Run, StopSignal, ignore
 from support.engine_fixture import request_of
 from support.fake_comfyui import ComfyUI, InterruptProcessingException
 from support.node_runs import pictures
 
+AT_MOST_S = 60
 NODES = {
     "Sora2ProImageToVideo": {},
     "RunComfyImageToVideo": {"model": "pixverse/pixverse-v6/image-to-video", "duration": 0},
@@ -179,3 +183,40 @@ def test_a_price_that_rose_while_a_clip_waited_for_its_turn_is_asked_about(emula
     with pytest.raises(NotConfirmedError):
         rig.run()
     assert emulator.charges == 1
+
+
+def test_a_question_about_a_price_that_rose_holds_nobody_up(emulator, rig_on):
+    rig = rig_on(emulator, ask_above_usd=1.5, max_parallel=1)
+    pricing, prices = rig.engine._buyer._pricing, [5.0, 5.0, 1.2]
+    real = pricing.expected
+
+    def expected(client, request, stop):
+        return (prices.pop(), PriceBound.ABOUT) if request.prompt == "rises" else real(client, request, stop)
+
+    pricing.expected = expected
+    asked, answered = threading.Event(), threading.Event()
+
+    def confirm(*_):
+        asked.set()
+        answered.wait(AT_MOST_S)
+
+    with ThreadPoolExecutor(1) as pool:
+        run = Run(StopSignal(), ignore)
+        rising = pool.submit(rig.engine.generate, request_of("rises"), run, preflight=ignore, confirm=confirm)
+        assert asked.wait(AT_MOST_S)
+        prices.append(5.0)
+        assert rig.run(request_of("another")).path.exists()
+        assert not rising.done()
+        answered.set()
+        assert rising.result(AT_MOST_S).job.path.exists()
+    assert emulator.charges == 2
+
+
+def test_a_yes_to_a_price_from_is_a_yes_to_what_the_clip_costs(emulator, rig_on):
+    rig = rig_on(emulator, ask_above_usd=1.5)
+    answers, prices = [], [(9.0, PriceBound.ABOUT), (2.0, PriceBound.AT_LEAST)]
+    rig.engine._buyer._pricing.expected = lambda *_: prices.pop()
+    rig.engine.generate(
+        request_of(), Run(StopSignal(), ignore), preflight=ignore, confirm=lambda *asked: answers.append(asked)
+    )
+    assert (len(answers), emulator.charges) == (1, 1)

@@ -45,7 +45,8 @@ def test_a_clip_on_a_drive_that_was_away_is_delivered_when_the_drive_is_back(emu
     assert emulator.charges == 1
 
 
-def test_a_clip_that_was_on_the_disk_when_the_machine_died_is_delivered(emulator, rig_on, clip, monkeypatch):
+@pytest.mark.parametrize("answer", [None, {"status": "completed", "output": None}], ids=["", "no address"])
+def test_a_clip_that_was_on_the_disk_when_the_machine_died_is_delivered(emulator, rig_on, clip, monkeypatch, answer):
     class PowerCut(BaseException):
         pass
 
@@ -58,26 +59,34 @@ def test_a_clip_that_was_on_the_disk_when_the_machine_died_is_delivered(emulator
         with pytest.raises(PowerCut):
             rig.run()
     forget_the_clip(emulator)
+    if answer is not None:
+        emulator.inject(Fault(Call.RESULT, "unknown-status", times=None, put=answer))
     assert rig_on(emulator).run().path.read_bytes() == clip
     assert emulator.charges == 1
 
 
-def test_a_file_in_the_place_of_a_clip_that_is_not_whole_is_not_delivered(emulator, rig_on, clip):
+@pytest.mark.parametrize(
+    "change", [lambda clip: clip[:-1000], lambda clip: clip + b"\0\0\0\x08free"], ids=["cut", "edited"]
+)
+def test_a_file_in_the_place_of_a_clip_that_was_changed_is_not_delivered(emulator, rig_on, clip, change):
     bought = rig_on(emulator).run()
-    bought.path.write_bytes(clip[:-1000])
+    bought.path.write_bytes(change(clip))
     forget_the_clip(emulator)
     assert isinstance(assertions.attempt(rig_on(emulator)), RunComfyError)
     assert emulator.charges == 1
 
 
-def test_a_clip_that_was_collected_by_its_id_is_delivered_once_its_id_is_adopted(emulator, rig, clip):
+@pytest.mark.parametrize(
+    "forgotten", [[], [Call.RESULT], [Call.RESULT, Call.STATUS]], ids=["file", "result", "request"]
+)
+def test_a_clip_that_was_collected_by_its_id_is_delivered_once_its_id_is_adopted(emulator, rig, clip, forgotten):
     emulator.inject(Fault(Call.SUBMIT, "closed", after_accept=True))
     with pytest.raises(SubmissionUncertainError) as error:
         rig.run()
     job, request_id = rig.journal.get(error.value.job_id), emulator.ledger[0].request_id
     assert rig.collect(request_id).path.read_bytes() == clip
-    forget_the_clip(emulator)
     rig.act("adopt", f"{job.name} {request_id}")
+    emulator.inject(*(Fault(call, "404", times=None) for call in (Call.DOWNLOAD, *forgotten)))
     assert rig.run().path.read_bytes() == clip
     assert emulator.charges == 1
 

@@ -4,8 +4,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from emulator import Call, Fault, Timeline
-from sora2pro.nodes.errors import NOT_CHARGED, NOTHING_SENT, RunComfyError, SpendLimitError
+from emulator import Call, Fault, State, Timeline
+from sora2pro.nodes.errors import NOT_CHARGED, NOTHING_SENT, RunComfyError, SpendLimitError, Stopped
 from sora2pro.nodes.runcomfy.jobs import JobState
 from sora2pro.nodes.runcomfy.progress import Queued, StopSignal, Submitting
 from sora2pro.nodes.runcomfy.store.copying import copy_jobs
@@ -235,3 +235,19 @@ def test_a_journal_that_is_copied_again_buys_nothing_again(emulator, tmp_path, a
     copy_jobs(here.journal.database, there.journal.database, is_dry_run=False)
     assert there.run().request_id == bought.request_id
     assert emulator.charges == 1
+
+
+def test_a_journal_that_is_copied_again_knows_that_a_cancelled_request_runs_after_all(start_emulator, tmp_path):
+    emulator = start_emulator(Timeline.by_hand())
+    here = Rig(emulator.url, emulator.token, tmp_path / "here")
+    there = Rig(emulator.url, emulator.token, tmp_path / "there")
+    stop = StopSignal()
+    with pytest.raises(Stopped):
+        here.run(stop=stop, report=lambda now: isinstance(now, Queued) and stop.set(cancels_remotely=True))
+    job = here.journal.newest()
+    copy_jobs(here.journal.database, there.journal.database, is_dry_run=False)
+    here.journal.reopen(job)
+    copy_jobs(here.journal.database, there.journal.database, is_dry_run=False)
+    emulator.release(job.request_id, State.SUCCEEDED)
+    assert there.run().request_id == job.request_id
+    assert len(emulator.requests) == 1

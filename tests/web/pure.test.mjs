@@ -10,6 +10,7 @@ import { grey, modelOf, sentence as modelSentence } from "../../web/lib/models.j
 import { Waits, noticeOf } from "../../web/lib/notices.js";
 import { Outlooks, expectation, inputsOf } from "../../web/lib/outlook.js";
 import { Prices, orderOf } from "../../web/lib/prices.js";
+import { JobsPanel } from "../../web/lib/panel.js";
 import { ago, chip, facts, fileOf, machine, merged, remark, spending, stateChoices } from "../../web/lib/rows.js";
 import { refusalsOf } from "../../web/lib/refusals.js";
 import { Runs } from "../../web/lib/runs.js";
@@ -728,4 +729,18 @@ test("a subgraph says what the clip nodes in it cost, and how far they are", () 
   assert.equal(stateLabel([state({ phase: "done" }), state({ clips: [clip] })]), "Rendering… 3 s so far");
   assert.equal(stateLabel([state({ phase: "failed" })]), "Failed");
   assert.equal(stateLabel([state({ phase: "done" })]), "");
+});
+
+test("a row that is gone while the list is shown keeps nothing else from being shown", async () => {
+  const said = [];
+  const panel = Object.assign(Object.create(JobsPanel.prototype), {
+    _isClosed: false, _asked: 0, element: { isConnected: true }, _question: () => ({}), _say: (text) => said.push(text), _draw: () => {}, _again: () => {},
+    _jobs: [...Array.from({ length: 50 }, (_, index) => job({ id: 100 - index })), job({ id: 3, activity: "Downloading" })],
+    _server: { getChanged: async () => ({ tag: "t", document: null }), get: async () => { throw new Error("There is no such job."); } },
+  });
+  globalThis.document = { hidden: false };
+  await panel._load();
+  await panel._load();
+  delete globalThis.document;
+  assert.equal(said.at(-1), "");
 });

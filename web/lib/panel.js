@@ -121,6 +121,7 @@ export class JobsPanel {
       this._tag = answer.tag;
       this._say("");
       if (answer.document) this._take(answer.document, question);
+      else this._draw();
       await this._followOlder();
     } catch (error) {
       if (asked !== this._asked) return;
@@ -133,7 +134,8 @@ export class JobsPanel {
   /** Ask for the older rows with which something is being done one by one: the list brings the newest alone. */
   async _followOlder() {
     for (const job of this._jobs.slice(PAGE)) {
-      if (job.activity) this._replace(await this._server.get(`/jobs/${job.id}`));
+      // One that is gone, or cannot be asked for now, is no trouble of the list.
+      if (job.activity) this._replace(await this._server.get(`/jobs/${job.id}`).catch(() => ({ ...job, activity: "" })));
     }
   }
 

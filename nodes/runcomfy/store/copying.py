@@ -24,8 +24,7 @@ _STEPS: dict[str, int] = {
             (_S.PREPARED,),
             (_S.SUBMITTING, _S.REJECTED),
             (_S.UNCERTAIN,),
-            (_S.SUBMITTED,),
-            (_S.CANCELLED, _S.FAILED),
+            (_S.SUBMITTED, _S.CANCELLED, _S.FAILED),  # what was cancelled or failed may run after all: the newer counts
             (_S.COMPLETED,),
             (_S.DOWNLOADED,),
         )
