@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 from sora2pro.nodes.errors import APIConnectionError, GenerationFailedError, GenerationTimeoutError, RateLimitError
+from sora2pro.nodes.media.timeline import probe
 from sora2pro.nodes.runcomfy.api.answers import GenerationResult, Phase, RequestStatus
 from sora2pro.nodes.runcomfy.api.retry import RetryPolicy
 from sora2pro.nodes.runcomfy.archiving import Archiving
@@ -57,6 +58,7 @@ class World:
             downloader=self,
             archiving=Archiving("", self.journal, lambda _path: None),
             output_dir=folder / "output",
+            verify=probe,
         )
         self.stop = StopSignal()
         self.stop.sleep = self.wait
