@@ -48,7 +48,7 @@ from .receipts import keep_receipt
 from .sentences import failure_of, uncertain, with_job
 from .store.journal import Journal, RequestTakenError, SlotsTakenError
 from .store.outbox import Outbox
-from .store.spending import check_clip_limit
+from .store.spending import check_clip_limit, counted_usd
 from .store.transactions import Right
 
 FOLLOW_INTERVAL_S = 0.25
@@ -218,7 +218,7 @@ class Buyer:
                 with slots.held(run.stop, lambda: run.report(WaitingForSlot(slots.limit()))):
                     expected_usd, bound = self._expected(client, request, run)
                     # While it waited for its turn, the price may have risen.
-                    if not _is_above(agreed_usd, _counted_usd(expected_usd, request)):
+                    if not _is_above(agreed_usd, counted_usd(expected_usd, request.list_usd)):
                         job = self._buy(client, request, run, expected_usd, bound)
                         return self._collector.collect(job, run)
         except Stopped as stopped:
@@ -270,7 +270,7 @@ class Buyer:
         if agreed_usd is None:
             return None
         expected_usd, bound = self._expected(client, request, run)
-        price_usd = _counted_usd(expected_usd, request)
+        price_usd = counted_usd(expected_usd, request.list_usd)
         if not _is_above(agreed_usd, price_usd):
             return agreed_usd
         confirm(price_usd, bound, agreed_usd)
@@ -399,11 +399,6 @@ class Buyer:
             logger.error("The id %s could not be kept in %s: %s", handle.request_id, self._outbox.folder, error)  # noqa: TRY400 - told once
             return False
         return True
-
-
-def _counted_usd(expected_usd: float | None, request: ClipRequest) -> float | None:
-    """The price that counts: the one expected, or else the highest one known; None where it is not known."""
-    return request.list_usd if expected_usd is None else expected_usd
 
 
 def _is_above(agreed_usd: float | None, price_usd: float | None) -> bool:

@@ -126,13 +126,20 @@ def put_in_place(part: Path, path: Path) -> int:
         os.fsync(stream.fileno())
         file_bytes = os.fstat(stream.fileno()).st_size
     give_name(part, path)
-    if os.name == "posix":
-        _sync_folder(path.parent)
+    sync_folder(path.parent)
     return file_bytes
 
 
-def _sync_folder(path: Path) -> None:
-    """Make the names in a folder durable, where its file system can: those of some shared folders refuse."""
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, where its file system can: those of some shared folders refuse.
+
+    Windows opens no folder, and keeps names by itself.
+
+    Raises:
+        OSError: It cannot be done now.
+    """
+    if os.name != "posix":
+        return
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

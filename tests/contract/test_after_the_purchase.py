@@ -137,14 +137,20 @@ def test_stop_ends_a_run_long_before_an_answer_that_drips(tmp_path, drip_from):
         assert str(stopped.value)
 
 
+def cancelled_in_the_queue(rig):
+    """The job of a run that its user stopped before RunComfy had begun with it."""
+    stop = StopSignal()
+    with pytest.raises(Stopped):
+        rig.run(stop=stop, report=lambda now: isinstance(now, Queued) and stop.set(cancels_remotely=True))
+    return rig.journal.newest()
+
+
 def test_a_cancelled_request_that_ran_after_all_is_collected_though_its_inputs_were_bought_again(
     start_emulator, rig_on, clip
 ):
     emulator = start_emulator(Timeline.by_hand())
-    rig, stop = rig_on(emulator), StopSignal()
-    with pytest.raises(Stopped):
-        rig.run(stop=stop, report=lambda now: isinstance(now, Queued) and stop.set(cancels_remotely=True))
-    first = rig.journal.newest()
+    rig = rig_on(emulator)
+    first = cancelled_in_the_queue(rig)
     rig.run(report=lambda now: isinstance(now, Queued) and emulator.release(now.request_id, State.SUCCEEDED))
     emulator.release(first.request_id, State.SUCCEEDED)
     collected = rig.collect(first.name)
@@ -157,10 +163,8 @@ def test_a_cancelled_request_that_ran_after_all_is_collected_though_buying_again
     start_emulator, rig_on, clip
 ):
     emulator = start_emulator(Timeline.by_hand())
-    rig, stop = rig_on(emulator), StopSignal()
-    with pytest.raises(Stopped):
-        rig.run(stop=stop, report=lambda now: isinstance(now, Queued) and stop.set(cancels_remotely=True))
-    first = rig.journal.newest()
+    rig = rig_on(emulator)
+    first = cancelled_in_the_queue(rig)
     emulator.inject(Fault(Call.SUBMIT, "429", times=None))
     assert isinstance(assertions.attempt(rig), RunComfyError)
     emulator.clear_faults()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import RunComfyError
-from ..files import write_private
+from ..files import sync_folder, write_private
 from ..jobs import Job
 from .journal import JobChangedError, Journal, RequestTakenError
 from .rows import job_of, row_of
@@ -51,12 +50,8 @@ class Outbox:
             OSError: It cannot be kept.
         """
         write_private(self.folder / f"{request_id}.json", json.dumps({"request_id": request_id, "job": row_of(job)}))
-        with contextlib.suppress(OSError):  # Windows opens no folder, and keeps names by itself
-            descriptor = os.open(self.folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        with contextlib.suppress(OSError):
+            sync_folder(self.folder)
         self._deliver_in_background()
 
     def deliver(self) -> bool:

@@ -103,6 +103,11 @@ def over_limit(price: str, today: Spent, max_usd_per_day: float) -> SpendLimitEr
     )
 
 
+def counted_usd(expected_usd: float | None, list_usd: float | None) -> float | None:
+    """The price that counts: the one expected, or else the highest one known; None where it is not known."""
+    return list_usd if expected_usd is None else expected_usd
+
+
 def check_clip_limit(
     expected_usd: float | None, list_usd: float | None, max_usd_per_clip: float | None, bound: PriceBound
 ) -> None:
@@ -119,7 +124,7 @@ def check_clip_limit(
     """
     if max_usd_per_clip is None:
         return
-    price_usd = list_usd if expected_usd is None else expected_usd
+    price_usd = counted_usd(expected_usd, list_usd)
     remedy = "Raise the limit in Settings under RunComfy (or RUNCOMFY_MAX_USD_PER_CLIP); 'rehearse' is free."
     if price_usd is None:
         raise SpendLimitError(
